@@ -1,0 +1,89 @@
+# `make demo` sets up and runs the demonstration. `make test` sets up and checks everything.
+PYTHON ?= python3
+WORKERS ?= 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# One thread in each worker: several on a busy machine are slower, not faster.
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=Agg \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=5
+API_TESTS := tests/test_sklearn_api.py
+
+# What `make test` runs, in this order: part=seconds it may take on two cores.
+PARTS := install=240 lint=60 test-api=360 test-rest=420 test-doc=60
+
+.NOTPARALLEL:
+.PHONY: help demo test install lint test-api test-rest test-doc long format clean
+
+help:
+	@echo "make demo      set up .venv, then run nllearn demo (ARGS='...' passes options)"
+	@echo "make test      set up .venv, then lint and run the whole test suite"
+	@echo "make lint      ruff and mypy"
+	@echo "make test-api  scikit-learn's estimator checks"
+	@echo "make test-rest all other tests"
+	@echo "make test-doc  the examples in the docstrings"
+	@echo "make long      all tests with the slow ones, and hypothesis with many more examples"
+	@echo "make format    let ruff rewrite the sources"
+	@echo "make clean     remove what builds and tests leave behind, except .venv"
+
+demo: $(VENV)/.installed
+	$(BIN)/nllearn demo $(ARGS)
+
+test:
+	@table=''; begin=$$(date +%s); \
+	for item in $(PARTS); do \
+	  part=$${item%%=*}; \
+	  printf '\n== %s\n' "$$part"; \
+	  start=$$(date +%s); status=0; \
+	  $(MAKE) --no-print-directory "$$part" || status=$$?; \
+	  seconds=$$(($$(date +%s) - start)); \
+	  table="$$table$$(printf '%-10s %5d s, may take %d s' "$$part" "$$seconds" "$${item##*=}")\n"; \
+	  if [ $$status -ne 0 ]; then break; fi; \
+	done; \
+	printf '\n== seconds of each part\n%b%-10s %5d s\n' \
+	  "$$table" total $$(($$(date +%s) - begin)); \
+	if [ $$status -ne 0 ]; then echo "FAILED: $$part"; exit $$status; fi; \
+	echo "all parts passed"
+
+install: $(VENV)/.installed-test
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-api: $(VENV)/.installed-test
+	$(PYTEST) $(API_TESTS)
+
+test-rest: $(VENV)/.installed-test
+	$(PYTEST) tests $(API_TESTS:%=--ignore=%)
+
+test-doc: $(VENV)/.installed-test
+	$(PYTEST) --doctest-modules nllearn
+
+long: $(VENV)/.installed-test
+	$(PYTEST) -m "" --hypothesis-profile=long tests
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find nllearn tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The virtual environment. A second call finds the stamps up to date and is quick.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "installing nllearn and its dependencies (torch is large) ..."
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-test: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "installing nllearn, its dependencies (torch is large) and the test tools ..."
+	$(PIP) install --quiet --editable ".[test]"
+	@touch $(VENV)/.installed $@

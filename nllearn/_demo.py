@@ -1,0 +1,105 @@
+"""The demonstration behind ``nllearn demo``: real images, known noise, clean test labels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["run_demo"]
+
+NOISE_RATE = 0.4
+
+
+def run_demo(
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    verbose: int = 0,
+    say: Callable[[str], None] = print,
+) -> list[dict[str, Any]]:
+    """Compare a plain network with both methods on digits with noisy training labels.
+
+    The images are scikit-learn's 1,797 handwritten digits. A part-dependent generator makes 40 %
+    of the training labels wrong; the test labels stay clean and are used for nothing but the
+    score of the last epoch. No method is told the noise rate.
+
+    Parameters
+    ----------
+    seed : int, default=0
+        Seed of the split, the noise and the training.
+    epochs : int, optional
+        Epochs of every method. None takes each classifier's own default.
+    verbose : int, default=0
+        1 shows a progress bar per method.
+    say : callable, default=print
+        Receives each line of the screen output.
+
+    Returns
+    -------
+    list of dict
+        One per method: ``name``, ``test_accuracy``, ``label_accuracy`` (share of training labels
+        that are right afterwards), ``seconds``.
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    from nllearn.classifiers import AnchorHallucinationClassifier, MixNNClassifier
+    from nllearn.datasets import make_part_dependent_noise
+
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=0.25, stratify=y, random_state=seed
+    )
+    y_noisy = make_part_dependent_noise(X_train, y_train, noise_rate=NOISE_RATE, random_state=seed)
+    before = float(np.mean(y_noisy == y_train))
+    say(f"{len(y_train)} images of digits to learn from, {len(y_test)} to test on")
+    say(f"{1 - before:.1%} of the training labels are wrong (part-dependent noise)")
+    say("")
+    options: dict[str, Any] = {"max_epochs": epochs, "random_state": seed, "verbose": verbose}
+    methods: list[tuple[str, Callable[[], Any], bool]] = [
+        ("plain network", lambda: _plain_network(options, X_train, y_noisy), False),
+        ("MixNN", lambda: MixNNClassifier(**options).fit(X_train, y_noisy), True),
+        (
+            "Anchor Hallucination",
+            lambda: AnchorHallucinationClassifier(**options).fit(X_train, y_noisy),
+            True,
+        ),
+    ]
+    say(f"{'':<22}{'test accuracy':>14}{'labels right':>20}{'seconds':>9}")
+    rows = []
+    for name, fit, corrects in methods:
+        start = time.perf_counter()
+        estimator = fit()
+        seconds = time.perf_counter() - start
+        row = {
+            "name": name,
+            "test_accuracy": float(estimator.score(X_test, y_test)),
+            "label_accuracy": _share(estimator.corrected_labels_, y_train) if corrects else before,
+            "seconds": seconds,
+        }
+        labels = f"{before:.3f} -> {row['label_accuracy']:.3f}" if corrects else f"{before:.3f}"
+        say(f"{name:<22}{row['test_accuracy']:>14.3f}{labels:>20}{seconds:>9.1f}")
+        rows.append(row)
+    say("")
+    say("test accuracy: of the last epoch, on clean labels. labels right: share of the training")
+    say("labels that are right, before and after correction.")
+    return rows
+
+
+def _plain_network(options: dict[str, Any], X: Any, y: Any) -> Any:
+    """Fit the same network for the same number of epochs on the given labels alone.
+
+    A classifier that is in its warm-up from the first epoch to the last is a plain network. No
+    fit has as many epochs as are asked for here.
+    """
+    from nllearn.classifiers import MixNNClassifier
+
+    return MixNNClassifier(**options, warmup_epochs=100_000).fit(X, y)
+
+
+def _share(labels: NDArray[np.generic], truth: NDArray[np.generic]) -> float:
+    return float(np.mean(labels == truth))

@@ -1,0 +1,197 @@
+"""Checks of parameters and of what is passed to ``fit``; knows no component."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils._param_validation import InvalidParameterError, make_constraint
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = [
+    "check_not_sparse",
+    "check_params",
+    "check_trusted",
+    "check_weights",
+    "refuse_overflow",
+    "resolve_device",
+]
+
+
+def check_params(estimator: Any, constraints: Mapping[str, list[Any]]) -> None:
+    """Check every parameter against its constraints and tell all mistakes at once.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has ``get_params``.
+    constraints : mapping of str to list
+        In the form of scikit-learn's ``_parameter_constraints``.
+
+    Raises
+    ------
+    InvalidParameterError
+        A ValueError that names each parameter, its value and what is allowed.
+    """
+    problems = []
+    for name, value in estimator.get_params(deep=False).items():
+        rules = [make_constraint(rule) for rule in constraints[name]]
+        if any(rule.is_satisfied_by(value) for rule in rules):
+            continue
+        message = f"{name}={value!r} must be {' or '.join(str(rule) for rule in rules)}"
+        if isinstance(value, str):
+            words = [w for rule in rules for w in getattr(rule, "options", ())]
+            close = difflib.get_close_matches(value, [w for w in words if isinstance(w, str)], 1)
+            message += f" (did you mean {close[0]!r}?)" if close else ""
+        problems.append(message)
+    if problems:
+        raise InvalidParameterError(
+            f"{type(estimator).__name__} has {len(problems)} invalid parameter(s): "
+            + "; ".join(problems)
+        )
+
+
+def check_not_sparse(X: Any) -> None:
+    """Refuse sparse input with a message that says what to do.
+
+    Parameters
+    ----------
+    X : any
+
+    Raises
+    ------
+    TypeError
+        If X is a sparse matrix or array.
+    """
+    if sparse.issparse(X):
+        raise TypeError(
+            f"X is a sparse {type(X).__name__} of shape {X.shape}, but dense data is required: "
+            "put sklearn.decomposition.TruncatedSVD before the estimator, or pass X.toarray() "
+            "if it fits in memory"
+        )
+
+
+def check_trusted(trusted: Any, n_rows: int) -> np.ndarray:
+    """Check the mask of rows that the user vouches for.
+
+    Parameters
+    ----------
+    trusted : array-like of bool of shape (n,) or None
+    n_rows : int
+
+    Returns
+    -------
+    trusted : bool ndarray of shape (n,)
+        All False for None.
+
+    Raises
+    ------
+    ValueError
+        If it is not one bool per row.
+    """
+    if trusted is None:
+        return np.zeros(n_rows, dtype=bool)
+    mask = np.asarray(trusted)
+    if mask.shape != (n_rows,):
+        raise ValueError(f"trusted has shape {mask.shape}; expected one bool per row, ({n_rows},)")
+    if mask.dtype != bool and not np.isin(mask, [0, 1]).all():
+        raise ValueError(
+            f"trusted has dtype {mask.dtype} with values other than 0 and 1; pass a bool mask, "
+            "not row numbers"
+        )
+    return mask.astype(bool)
+
+
+def check_weights(
+    sample_weight: Any, class_weight: Any, X: Any, classes: np.ndarray, codes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check the weights of the rows, and those of the loss.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n,) or None
+    class_weight : dict, "balanced" or None
+    X : array of shape (n, ...)
+    classes : ndarray of shape (n_classes,)
+    codes : int64 ndarray of shape (n,)
+        Labels as positions in `classes`.
+
+    Returns
+    -------
+    sample_weight : float64 ndarray of shape (n,)
+        As given, ones for None.
+    loss_weight : float32 ndarray of shape (n,)
+        Times the class weight, with mean one over the rows of weight above zero.
+
+    Raises
+    ------
+    ValueError
+        For a negative weight, or when every row has weight zero.
+    """
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True, copy=True
+    )
+    if not (weight > 0).any():
+        raise ValueError("sample_weight is zero for every row; some class needs a positive weight")
+    loss_weight = weight.copy()
+    if class_weight is not None:
+        loss_weight *= compute_class_weight(class_weight, classes=classes, y=classes[codes])[codes]
+    mean = loss_weight[weight > 0].mean()
+    if not mean > 0:
+        raise ValueError(f"class_weight={class_weight!r} leaves no row with a positive weight")
+    return weight, (loss_weight / mean).astype(np.float32)
+
+
+def refuse_overflow(X: np.ndarray, scale: np.ndarray) -> None:
+    """Refuse columns whose spread float32 cannot hold.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    scale : ndarray of shape (d,)
+        Standard deviation of each column.
+
+    Raises
+    ------
+    ValueError
+        Names the first such column.
+    """
+    bad = np.flatnonzero(~np.isfinite(scale))
+    if len(bad):
+        raise ValueError(
+            f"column {bad[0]} of X has values too large to be standardised (up to "
+            f"{np.abs(X[:, bad[0]]).max():.3g}); rescale it"
+        )
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn the parameter `device` into a torch device.
+
+    Parameters
+    ----------
+    device : str
+        "auto" takes the GPU where torch sees one.
+
+    Returns
+    -------
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the name or sees no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is no torch device: {error}") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device!r} was asked for, but torch sees no GPU; use 'auto'")
+    return chosen

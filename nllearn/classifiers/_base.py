@@ -1,0 +1,390 @@
+"""What both classifiers share: the door, the stages in order, and what fit leaves."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from nllearn._validation import (
+    check_not_sparse,
+    check_params,
+    check_trusted,
+    check_weights,
+    refuse_overflow,
+    resolve_device,
+)
+from nllearn.classifiers._components import build_module, run_selector
+from nllearn.classifiers._conclusion import Conclusion, conclude
+from nllearn.classifiers._parameters import OPTIMIZERS, shared_constraints
+from nllearn.classifiers._session import FitSession
+from nllearn.functional.losses import soft_cross_entropy
+from nllearn.selectors import Selection
+from nllearn.training import (
+    FeatureBank,
+    Ledger,
+    NoisyLabelNet,
+    collect,
+    fork_torch_seed,
+    make_views,
+    predict_logits,
+    resolve_batch_size,
+    resolve_schedule,
+)
+from nllearn.training._progress import FitProgress
+
+__all__ = ["BaseNoisyLabelClassifier"]
+
+_ROWS_PER_CHUNK = 8192
+
+
+class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of the classifiers: holds a skorch net, does not inherit from one.
+
+    A subclass has its parameters, ``_constraints``, builds its components in
+    ``_build_components``, turns a feature bank into new targets in ``_correct`` and
+    defines the loss of a batch after the warm-up in ``_batch_loss``.
+    """
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, trusted: Any = None
+    ) -> BaseNoisyLabelClassifier:
+        """Learn a classifier and clean the labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Table or embeddings: array, memmap or DataFrame of numbers.
+        y : array-like of shape (n_samples,)
+            Given labels of any dtype, some of them wrong.
+        sample_weight : array-like of shape (n_samples,), optional
+            Multiplies the loss and counts in quotas and estimates. A row of weight
+            0 takes no part in training; its label is scored all the same.
+        trusted : array-like of bool of shape (n_samples,), optional
+            Rows whose label is known to be right: always easy, never changed,
+            quality 1, used for calibration.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            For bad parameters (all are told at once) or bad data.
+        TypeError
+            For sparse input.
+        """
+        check_params(self, shared_constraints() | self._constraints())
+        check_not_sparse(X)
+        index = getattr(X, "index", None)
+        X, y = validate_data(self, X, y, dtype="numeric", ensure_min_samples=2)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        trusted = check_trusted(trusted, len(X))
+        weight, loss_weight = check_weights(
+            sample_weight, self.class_weight, X, self.classes_, codes
+        )
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        device = resolve_device(self.device)
+
+        self._set_scale(X, weight)
+        with fork_torch_seed(seed, device):
+            session = self._open_session(X, codes, loss_weight, trusted, seed, device)
+            self.net_ = self._build_net(session)
+            self._build_components(session)
+            self.net_.fit(session.rows)
+            bank = collect(self.net_.scoring_module, session.x, session.ledger.given)
+            conclusion = self._conclude(bank, session, weight)
+        self._leave(conclusion, index)
+        return self
+
+    # -- before training
+
+    def _set_scale(self, X: np.ndarray, weight: np.ndarray) -> None:
+        """Mean and deviation of every column over the rows of weight above zero."""
+        seen = X if (weight > 0).all() else X[weight > 0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.mean(seen, axis=0, dtype=np.float64)
+            scale = np.std(seen, axis=0, dtype=np.float64)
+        refuse_overflow(seen, scale)
+        # Rounding leaves a tiny spread on constant columns; it must not be blown up.
+        constant = scale <= 1e-10 * np.maximum(1.0, np.abs(mean))
+        self._mean = mean
+        self._scale = np.where(constant, 1.0, scale)
+
+    def _standardise(self, X: np.ndarray) -> torch.Tensor:
+        """Float32 copy with every column at mean 0 and deviation 1, made in chunks."""
+        out = np.empty(X.shape, dtype=np.float32)
+        for start in range(0, len(X), _ROWS_PER_CHUNK):
+            rows = slice(start, start + _ROWS_PER_CHUNK)
+            out[rows] = np.clip((X[rows] - self._mean) / self._scale, -1e4, 1e4)
+        return torch.from_numpy(out)
+
+    def _open_session(
+        self,
+        X: np.ndarray,
+        codes: np.ndarray,
+        loss_weight: np.ndarray,
+        trusted: np.ndarray,
+        seed: int,
+        device: torch.device,
+    ) -> FitSession:
+        """Put rows and labels on the device and resolve the schedule."""
+        given = torch.from_numpy(codes.astype(np.int64)).to(device)
+        weight = torch.from_numpy(loss_weight).to(device)
+        ledger = Ledger.start(
+            given, len(self.classes_), weight, torch.from_numpy(trusted).to(device)
+        )
+        active = torch.nonzero(weight > 0).squeeze(1)
+        self._batch_size = resolve_batch_size(self.batch_size, len(active))
+        schedule = resolve_schedule(
+            n_rows=len(active),
+            batch_size=self._batch_size,
+            max_epochs=self.max_epochs,
+            warmup_epochs=self.warmup_epochs,
+            refresh_every=self.refresh_every,
+            correction_start=getattr(self, "correction_start", self.warmup_epochs),
+        )
+        x = self._standardise(X).to(device)
+        return FitSession(x, ledger, active, schedule, seed, make_views(self.augmentation))
+
+    def _build_net(self, session: FitSession) -> NoisyLabelNet:
+        """Build the skorch net; ``net_params`` has the last word."""
+        module, self.backbone_ = build_module(self.backbone, session.x[:2], session.n_classes)
+        name = "adamw" if self.optimizer is None else self.optimizer
+        optimizer, default_lr, extra = OPTIMIZERS.get(name, (name, 1e-3, {}))
+        lr = default_lr if self.lr is None else self.lr
+        callbacks = list(self.callbacks or [])
+        if self.verbose:
+            callbacks.append(("progress", FitProgress(session.schedule.max_epochs)))
+        params = {
+            "optimizer": optimizer,
+            "lr": lr,
+            "optimizer__weight_decay": self.weight_decay,
+            **{f"optimizer__{key}": value for key, value in extra.items()},
+            "max_epochs": session.schedule.max_epochs,
+            "batch_size": self._batch_size,
+            "callbacks": callbacks,
+            "verbose": 0,
+            "device": str(session.x.device),
+            "seed": session.seed,
+            **(self.net_params or {}),
+        }
+        self.resolved_params_ = {
+            "backbone": self.backbone_,
+            "batch_size": self._batch_size,
+            "device": str(session.x.device),
+            "lr": lr,
+            "optimizer": name,
+            "max_epochs": session.schedule.max_epochs,
+            "refresh_every": session.schedule.refresh_every,
+            "warmup_epochs": session.schedule.warmup_epochs,
+        }
+        return NoisyLabelNet(
+            module,
+            batch_loss=lambda net, x, rows: self._loss(net, x, rows, session),
+            begin_epoch=lambda net, epoch: self._begin_epoch(net, epoch, session),
+            **params,
+        )
+
+    # -- while training
+
+    def _begin_epoch(self, net: NoisyLabelNet, epoch: int, session: FitSession) -> None:
+        """Before the batches of an epoch: renew what the method knows, when it is due."""
+        session.begin_epoch(epoch)
+        session.notes["phase"] = "warm-up" if session.schedule.is_warmup(epoch) else "robust"
+        if session.schedule.is_refresh(epoch) and session.n_classes > 1:
+            self._refresh(net, session)
+        session.write_notes(net)
+
+    def _refresh(self, net: NoisyLabelNet, session: FitSession) -> None:
+        """The data flow of both methods, one line per stage."""
+        ledger = session.ledger
+        with session.stage("collect"):
+            bank = collect(net.scoring_module, session.x, ledger.given)
+        ledger.remember(bank.logits.softmax(1))
+        with session.stage("select"):
+            selection = self._select(bank, session)
+        update = self._correct(bank, selection, session)
+        ledger.update(epoch=session.epoch, **update)
+        self._note_shares(session)
+
+    def _select(self, bank: FeatureBank, session: FitSession) -> Selection:
+        """Easy rows and clean probability; rows of weight zero are scored by their loss."""
+        active = session.active
+        losses, labels = bank.losses, session.ledger.given
+        chosen = run_selector(self.selector_, losses[active], labels[active])
+        if len(active) == len(losses):
+            return chosen
+        rows = active.cpu().numpy()
+        easy = np.zeros(len(losses), dtype=bool)
+        easy[rows] = chosen.easy
+        known = losses[active].cpu().numpy()
+        order = np.argsort(known, kind="stable")
+        scored = np.interp(losses.cpu().numpy(), known[order], chosen.clean_proba[order])
+        scored[rows] = chosen.clean_proba
+        return Selection(easy, scored.astype(np.float32))
+
+    def _note_shares(self, session: FitSession) -> None:
+        """Shares of rows for the history."""
+        ledger, active = session.ledger, session.active
+        corrected = ledger.targets.argmax(1) != ledger.given
+        for name, mask in (
+            ("easy", ledger.easy),
+            ("unlabelled", ~ledger.labelled),
+            ("corrected", corrected & ledger.labelled),
+        ):
+            session.notes[f"share_{name}"] = float(mask[active].float().mean())
+
+    def _loss(
+        self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, session: FitSession
+    ) -> torch.Tensor:
+        """Loss of a batch: plain cross-entropy in the warm-up, then the method's own."""
+        if session.schedule.is_warmup(session.epoch) or session.n_classes < 2:
+            ledger = session.ledger
+            if session.view is not None:
+                x = session.view(x, session.batch_stream)
+            logits, _ = net.infer(x)
+            return soft_cross_entropy(logits, ledger.targets[rows], ledger.weight[rows])
+        return self._batch_loss(net, x, rows, session)
+
+    @abstractmethod
+    def _constraints(self) -> dict[str, list[Any]]:
+        """Constraints of the parameters that the method adds."""
+
+    @abstractmethod
+    def _build_components(self, session: FitSession) -> None:
+        """Set ``selector_`` and the method's other components."""
+
+    @abstractmethod
+    def _correct(
+        self, bank: FeatureBank, selection: Selection, session: FitSession
+    ) -> dict[str, torch.Tensor]:
+        """From features and selection to what :meth:`Ledger.update` takes."""
+
+    @abstractmethod
+    def _batch_loss(
+        self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, session: FitSession
+    ) -> torch.Tensor:
+        """Loss of a batch after the warm-up."""
+
+    # -- after training
+
+    def _conclude(
+        self, bank: FeatureBank, session: FitSession, weight: np.ndarray
+    ) -> Conclusion:
+        """From the fitted network and the book to what fit leaves."""
+        selection = (
+            self._select(bank, session)
+            if session.n_classes > 1
+            else Selection(np.ones(len(bank.losses), bool), np.ones(len(bank.losses), np.float32))
+        )
+        return conclude(bank, selection, session.ledger, weight)
+
+    def _leave(self, conclusion: Conclusion, index: Any) -> None:
+        """Set the fitted attributes."""
+        self.label_distributions_ = conclusion.label_distributions
+        self.label_quality_ = conclusion.label_quality
+        self.corrected_labels_ = self.classes_[conclusion.corrected]
+        self.clean_proba_ = conclusion.clean_proba
+        self.noise_rate_ = conclusion.noise_rate
+        self.transition_matrix_ = conclusion.transition
+        self._given = conclusion.given
+        self._corrected = conclusion.corrected
+        self._network_proba = conclusion.network_proba
+        self._features = conclusion.features
+        self._evidence = conclusion.evidence
+        self._index = index
+        self.history_ = [
+            {key: value for key, value in row.items() if key != "batches"}
+            for row in self.net_.history
+        ]
+        self.n_iter_ = len(self.history_)
+
+    def _logits(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Checked rows through the fitted network."""
+        check_is_fitted(self, "net_")
+        check_not_sparse(X)
+        X = validate_data(self, X, dtype="numeric", reset=False)
+        device = next(self.net_.module_.parameters()).device
+        return predict_logits(self.net_.module_, self._standardise(X), device)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities of the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        proba : float64 ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``; rows sum to one.
+        """
+        logits, _ = self._logits(X)
+        return logits.double().softmax(1).cpu().numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable class of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            In the dtype of the labels that were fitted.
+        """
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+    def embed(self, X: Any) -> np.ndarray:
+        """Features of the fitted network: its last hidden layer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        features : float32 ndarray of shape (n_samples, d)
+        """
+        return self._logits(X)[1].cpu().numpy()
+
+    def label_issues(self, threshold: float | None = None) -> Any:
+        """Table of the training rows: which labels are issues, and why.
+
+        Parameters
+        ----------
+        threshold : float in [0, 1], optional
+            Rows whose quality is below it are issues too. Without it, issues are
+            the rows whose corrected label differs from the given one.
+
+        Returns
+        -------
+        table : DataFrame
+            One row per training row, with the index of X where it had one:
+            `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
+            `predicted_label`, `predicted_proba` (these two are the network alone),
+            then evidence columns.
+        """
+        check_is_fitted(self, "net_")
+        from nllearn.inspection import label_issue_table
+
+        return label_issue_table(
+            classes=self.classes_,
+            given=self._given,
+            corrected=self._corrected,
+            quality=self.label_quality_,
+            network_proba=self._network_proba,
+            evidence=self._evidence,
+            index=self._index,
+            threshold=threshold,
+        )

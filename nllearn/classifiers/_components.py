@@ -1,0 +1,188 @@
+"""From None, a name or an instance to a component; and calls to foreign ones."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from nllearn.networks import MLPBackbone, adapt_module
+from nllearn.neighbors import BaseNeighbors
+from nllearn.selectors import BaseSelector, Selection
+
+__all__ = ["build_module", "find_neighbors", "resolve_component", "run_selector"]
+
+
+def resolve_component(
+    estimator: Any,
+    role: str,
+    builders: Mapping[str, Callable[[], Any]],
+    default: str,
+    replaces: tuple[str, ...],
+    method: str,
+) -> Any:
+    """Build a component by name, or take a copy of the user's instance.
+
+    Parameters
+    ----------
+    estimator : estimator
+    role : str
+        Name of the parameter, such as "selector".
+    builders : mapping of str to callable
+        Makes the component of each name from the estimator's parameters.
+    default : str
+        Name that None stands for.
+    replaces : tuple of str
+        Parameters of the estimator that an instance makes void.
+    method : str
+        Method that an instance must have.
+
+    Returns
+    -------
+    component : object
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, for an object without the method, or when a void
+        parameter was set.
+    """
+    value = getattr(estimator, role)
+    name = default if value is None else value
+    if isinstance(name, str):
+        if name not in builders:
+            raise ValueError(f"{role}={name!r} must be one of {sorted(builders)} or an instance")
+        return builders[name]()
+    if isinstance(value, type) or not hasattr(value, method):
+        raise ValueError(
+            f"{role}={value!r} must be None, one of {sorted(builders)} or an instance with a "
+            f"method {method!r}"
+        )
+    defaults = inspect.signature(type(estimator)).parameters
+    for parameter in replaces:
+        setting = getattr(estimator, parameter)
+        if setting != defaults[parameter].default:
+            raise ValueError(
+                f"{parameter}={setting!r} has no effect because {role} is an instance; "
+                f"set {role}__{parameter}"
+            )
+    # safe=False copies objects that are no scikit-learn estimators.
+    return clone(value, safe=False)
+
+
+def build_module(
+    backbone: Any, sample: torch.Tensor, n_classes: int
+) -> tuple[nn.Module, Any]:
+    """Build the network from None, an object with ``build``, or a module.
+
+    Parameters
+    ----------
+    backbone : None, object with ``build(input_shape, n_classes)`` or nn.Module
+    sample : Tensor of shape (2, ...)
+    n_classes : int
+
+    Returns
+    -------
+    module : nn.Module
+        On the device of `sample`.
+    backbone : object
+        What None became, for the fitted attribute.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these or does not fit the data.
+    """
+    if backbone is None:
+        backbone = MLPBackbone()
+    if isinstance(backbone, nn.Module):
+        return adapt_module(backbone, sample, n_classes), backbone
+    if not callable(getattr(backbone, "build", None)):
+        raise ValueError(
+            f"backbone={backbone!r} must be None, a torch module, or an object with "
+            "build(input_shape, n_classes)"
+        )
+    module = backbone.build(tuple(sample.shape[1:]), n_classes)
+    return adapt_module(module, sample, n_classes), backbone
+
+
+def find_neighbors(search: Any, rows: torch.Tensor, n_neighbors: int) -> torch.Tensor:
+    """Neighbours of every row among the rows, never itself, from any search object.
+
+    Parameters
+    ----------
+    search : object
+        With scikit-learn's ``fit`` and ``kneighbors``.
+    rows : float32 Tensor of shape (n, d)
+        Unit rows.
+    n_neighbors : int
+
+    Returns
+    -------
+    indices : int64 Tensor of shape (n, k)
+        k is at most ``n - 1``.
+
+    Raises
+    ------
+    ValueError
+        If a foreign object returns another shape, a row number that does not
+        exist, or a row as its own neighbour.
+    """
+    k = min(n_neighbors, len(rows) - 1)
+    if isinstance(search, BaseNeighbors):
+        return search.fit(rows).kneighbors(n_neighbors=k, return_distance=False)
+    search.fit(rows.cpu().numpy())
+    _, indices = search.kneighbors(n_neighbors=k)
+    indices = np.asarray(indices)
+    own = np.arange(len(rows))[:, None]
+    if indices.shape != (len(rows), k) or indices.min() < 0 or indices.max() >= len(rows):
+        raise ValueError(
+            f"neighbors={search!r} returned indices of shape {indices.shape} in "
+            f"[{indices.min()}, {indices.max()}]; expected ({len(rows)}, {k}) in [0, {len(rows)})"
+        )
+    if (indices == own).any():
+        raise ValueError(
+            f"neighbors={search!r} returned rows as their own neighbours; kneighbors(X=None) "
+            "must leave the row itself out, as scikit-learn's NearestNeighbors does"
+        )
+    return torch.from_numpy(indices.astype(np.int64)).to(rows.device)
+
+
+def run_selector(selector: Any, losses: torch.Tensor, labels: torch.Tensor) -> Selection:
+    """Call a selector, ours or foreign, and check what it returns.
+
+    Parameters
+    ----------
+    selector : object
+        With ``select(losses, labels)``.
+    losses : Tensor of shape (n,)
+    labels : int64 Tensor of shape (n,)
+
+    Returns
+    -------
+    selection : Selection
+
+    Raises
+    ------
+    ValueError
+        If the selection does not have one entry per row or leaves [0, 1].
+    """
+    chosen = selector.select(losses.cpu().numpy(), labels.cpu().numpy())
+    if isinstance(selector, BaseSelector):
+        return chosen
+    easy = np.asarray(chosen.easy)
+    clean_proba = np.asarray(chosen.clean_proba, dtype=np.float32)
+    n = len(losses)
+    if easy.shape != (n,) or easy.dtype != bool or clean_proba.shape != (n,):
+        raise ValueError(
+            f"selector={selector!r} returned easy of shape {easy.shape} and dtype {easy.dtype} and "
+            f"clean_proba of shape {clean_proba.shape}; expected bool ({n},) and ({n},)"
+        )
+    if not (np.isfinite(clean_proba).all() and clean_proba.min() >= 0 and clean_proba.max() <= 1):
+        raise ValueError(f"selector={selector!r} returned a clean_proba outside [0, 1]")
+    return Selection(easy, clean_proba)

@@ -1,0 +1,208 @@
+"""From evidence about a row to its new target."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from nllearn.functional.geometry import cosine_topk
+
+__all__ = [
+    "accept_votes",
+    "fuse_with_given",
+    "moving_average",
+    "refine_targets",
+    "sharpen",
+    "vote_assigned_anchors",
+    "vote_nearest_anchors",
+]
+
+
+def vote_nearest_anchors(
+    hard: torch.Tensor,
+    anchors: torch.Tensor,
+    anchor_labels: torch.Tensor,
+    n_classes: int,
+    n_votes: int,
+) -> torch.Tensor:
+    """Votes of the most similar anchors for every hard row, whoever validated them.
+
+    Reading B of the paper's "anchors surrounding a hard sample".
+
+    Parameters
+    ----------
+    hard : Tensor of shape (n_hard, d)
+        Unit rows.
+    anchors : Tensor of shape (m, d)
+        Unit rows of the valid anchors.
+    anchor_labels : int64 Tensor of shape (m,)
+    n_classes, n_votes : int
+
+    Returns
+    -------
+    votes : float32 Tensor of shape (n_hard, n_classes)
+        Rows sum to ``min(n_votes, m)``.
+    """
+    votes = torch.zeros(len(hard), n_classes, device=hard.device)
+    if len(anchors) == 0 or len(hard) == 0:
+        return votes
+    _, nearest = cosine_topk(hard, anchors, n_votes)
+    return votes.scatter_add_(1, anchor_labels[nearest], torch.ones_like(nearest, dtype=votes.dtype))
+
+
+def vote_assigned_anchors(
+    similarity: torch.Tensor,
+    nearest_hard: torch.Tensor,
+    anchor_labels: torch.Tensor,
+    n_hard: int,
+    n_classes: int,
+    n_votes: int,
+) -> torch.Tensor:
+    """Votes of the anchors whose most similar hard row is this one.
+
+    Reading A of the paper: each anchor speaks for one hard row. Sparse, since a
+    hard row that is no anchor's nearest hears nothing.
+
+    Parameters
+    ----------
+    similarity : Tensor of shape (m,)
+        Cosine of each valid anchor with its nearest hard row.
+    nearest_hard : int64 Tensor of shape (m,)
+        That row, in [0, n_hard).
+    anchor_labels : int64 Tensor of shape (m,)
+    n_hard, n_classes, n_votes : int
+
+    Returns
+    -------
+    votes : float32 Tensor of shape (n_hard, n_classes)
+        Rows sum to at most `n_votes`.
+    """
+    votes = torch.zeros(n_hard, n_classes, device=similarity.device)
+    if len(similarity) == 0:
+        return votes
+    # Sort by (hard row, similarity descending); the position inside a group is the rank.
+    order = torch.argsort(similarity, descending=True, stable=True)
+    order = order[torch.argsort(nearest_hard[order], stable=True)]
+    rows = nearest_hard[order]
+    counts = torch.bincount(rows, minlength=n_hard)
+    starts = counts.cumsum(0) - counts
+    rank = torch.arange(len(rows), device=rows.device) - starts[rows]
+    kept = rank < n_votes
+    flat = rows[kept] * n_classes + anchor_labels[order][kept]
+    votes.view(-1).scatter_add_(0, flat, torch.ones_like(flat, dtype=votes.dtype))
+    return votes
+
+
+def accept_votes(
+    votes: torch.Tensor, *, min_votes: int, min_share: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Turn votes into labels where they are many and agree.
+
+    Parameters
+    ----------
+    votes : Tensor of shape (n, n_classes)
+    min_votes : int
+        Fewest votes a row needs.
+    min_share : float in [0, 1]
+        Smallest share of the votes for the winning class.
+
+    Returns
+    -------
+    labels : int64 Tensor of shape (n,)
+        The winner; the lowest class on a tie (which `min_share` above one half
+        does not accept).
+    share : Tensor of shape (n,)
+        Its share of the votes, 0 where there are none.
+    accepted : bool Tensor of shape (n,)
+    """
+    total = votes.sum(1)
+    best, labels = votes.max(1)
+    share = best / total.clamp_min(1.0)
+    return labels, share, (total >= min_votes) & (share >= min_share)
+
+
+def moving_average(targets: torch.Tensor, probs: torch.Tensor, alpha: float) -> torch.Tensor:
+    r"""Exponential moving average of predictions, MixNN eq. 12.
+
+    :math:`t \leftarrow \alpha t + (1 - \alpha) p`
+
+    Parameters
+    ----------
+    targets, probs : Tensor of shape (n, n_classes)
+        Rows sum to one.
+    alpha : float in [0, 1]
+        Momentum: 1 keeps the targets, 0 takes the predictions.
+
+    Returns
+    -------
+    targets : Tensor of shape (n, n_classes)
+    """
+    return torch.lerp(probs, targets, alpha)
+
+
+def refine_targets(
+    targets: torch.Tensor, probs: torch.Tensor, confidence: torch.Tensor
+) -> torch.Tensor:
+    """Mix labels and predictions by the confidence in the label.
+
+    ``q = w t + (1 - w) p``, the labelled targets of MixMatch in Anchor
+    Hallucination and DivideMix.
+
+    Parameters
+    ----------
+    targets, probs : Tensor of shape (n, n_classes)
+    confidence : Tensor of shape (n,)
+        In [0, 1].
+
+    Returns
+    -------
+    refined : Tensor of shape (n, n_classes)
+    """
+    return torch.lerp(probs, targets, confidence.unsqueeze(1))
+
+
+def sharpen(probs: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Raise to the power ``1 / temperature`` and normalise.
+
+    Parameters
+    ----------
+    probs : Tensor of shape (n, n_classes)
+    temperature : float
+        Above zero; below 1 sharpens, 1 changes nothing.
+
+    Returns
+    -------
+    sharpened : Tensor of shape (n, n_classes)
+        Rows sum to one.
+    """
+    if temperature == 1.0:
+        return probs
+    return F.softmax(probs.clamp_min(1e-12).log() / temperature, dim=1)
+
+
+def fuse_with_given(
+    log_probs: torch.Tensor, given: torch.Tensor, transition: torch.Tensor
+) -> torch.Tensor:
+    r"""Probability of the true label given the row **and** its given label.
+
+    .. math:: P(k \mid x, j) \propto p(k \mid x) \, T_{kj}
+
+    Bayes' rule, when the given label depends on the row only through the true one.
+
+    Parameters
+    ----------
+    log_probs : Tensor of shape (n, n_classes)
+        Logarithm of the probability of the true label given the row alone, up to
+        a constant per row.
+    given : int64 Tensor of shape (n,)
+        Given labels j.
+    transition : Tensor of shape (n_classes, n_classes)
+        ``T[k, j] = P(given j | true k)``, rows sum to one.
+
+    Returns
+    -------
+    fused : Tensor of shape (n, n_classes)
+        Rows sum to one.
+    """
+    columns = transition.clamp_min(1e-12).log().T[given]
+    return F.softmax(log_probs + columns, dim=1)

@@ -1,0 +1,96 @@
+"""Unit rows and blockwise cosine search; nothing here is ever n x n."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+__all__ = ["centred_unit_rows", "cosine_topk", "unit_rows"]
+
+# Elements of one block of similarities: 32 MB of float32.
+_BLOCK_ELEMENTS = 1 << 23
+
+
+def unit_rows(x: torch.Tensor) -> torch.Tensor:
+    """Scale every row to length one; a zero row stays zero.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+
+    Returns
+    -------
+    unit : float32 Tensor of shape (n, d)
+    """
+    return F.normalize(x.float(), dim=1, eps=1e-12)
+
+
+def centred_unit_rows(
+    x: torch.Tensor, mean: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Subtract the mean row, then scale every row to length one.
+
+    Features behind a ReLU are not negative, so all their cosines are high and
+    hardly tell rows apart; around the mean they use the whole range.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+    mean : Tensor of shape (d,), optional
+        Mean to subtract; that of `x` when None.
+
+    Returns
+    -------
+    unit : float32 Tensor of shape (n, d)
+    mean : float32 Tensor of shape (d,)
+    """
+    x = x.float()
+    mean = x.mean(0) if mean is None else mean
+    return unit_rows(x - mean), mean
+
+
+def cosine_topk(
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    k: int,
+    *,
+    exclude: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Most similar keys of every query, exactly, in blocks.
+
+    Parameters
+    ----------
+    queries : Tensor of shape (n_queries, d)
+        Unit rows.
+    keys : Tensor of shape (n_keys, d)
+        Unit rows on the same device.
+    k : int
+        Neighbours per query; capped at the number of keys (less one with
+        `exclude`).
+    exclude : int64 Tensor of shape (n_queries,), optional
+        Key that each query may not return, -1 for none: its own row in a
+        self-search. By number, not by distance, so duplicates stay.
+
+    Returns
+    -------
+    similarities : float32 Tensor of shape (n_queries, k)
+        Descending.
+    indices : int64 Tensor of shape (n_queries, k)
+    """
+    n_keys = len(keys)
+    k = max(0, min(k, n_keys - (1 if exclude is not None else 0)))
+    similarities = queries.new_empty((len(queries), k), dtype=torch.float32)
+    indices = torch.empty((len(queries), k), dtype=torch.int64, device=queries.device)
+    block = max(1, _BLOCK_ELEMENTS // max(1, n_keys))
+    keys_t = keys.float().T
+    for start in range(0, len(queries), block):
+        stop = min(start + block, len(queries))
+        scores = queries[start:stop].float() @ keys_t
+        if exclude is not None:
+            own = exclude[start:stop]
+            rows = torch.nonzero(own >= 0).squeeze(1)
+            scores[rows, own[rows]] = -torch.inf
+        top = scores.topk(k, dim=1)
+        similarities[start:stop] = top.values
+        indices[start:stop] = top.indices
+    return similarities, indices

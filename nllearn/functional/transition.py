@@ -1,0 +1,111 @@
+"""Noise rate and transition matrix from probabilities and given labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["estimate_transition", "noise_rate", "symmetric_transition"]
+
+# A row of T that no data speaks about falls back on this many pseudo-counts.
+_PRIOR_ROWS = 10.0
+_MAX_ROUNDS = 50
+_TOL = 1e-4
+
+
+def symmetric_transition(n_classes: int, rate: float) -> np.ndarray:
+    """Transition matrix of symmetric noise.
+
+    Parameters
+    ----------
+    n_classes : int
+    rate : float in [0, 1]
+        Probability that the given label differs from the true one.
+
+    Returns
+    -------
+    transition : float64 ndarray of shape (n_classes, n_classes)
+        ``1 - rate`` on the diagonal, the rest spread evenly. The identity for one
+        class.
+    """
+    if n_classes < 2:
+        return np.ones((n_classes, n_classes))
+    transition = np.full((n_classes, n_classes), rate / (n_classes - 1))
+    np.fill_diagonal(transition, 1.0 - rate)
+    return transition
+
+
+def estimate_transition(
+    probs: np.ndarray,
+    given: np.ndarray,
+    *,
+    sample_weight: np.ndarray | None = None,
+    trusted: np.ndarray | None = None,
+    prior_rows: float = _PRIOR_ROWS,
+) -> np.ndarray:
+    r"""Transition matrix by expectation maximisation, the probabilities held fixed.
+
+    With :math:`q_i(k) \propto p_i(k) T_{k, \tilde y_i}`, repeat
+
+    .. math:: T_{kj} = \frac{\kappa S_{kj} + \sum_{i: \tilde y_i = j} q_i(k)}
+                            {\kappa + \sum_i q_i(k)}
+
+    where S is symmetric noise at the current overall rate: a class with few rows
+    leans on what all classes show, one with many rows speaks for itself.
+
+    Parameters
+    ----------
+    probs : ndarray of shape (n, n_classes)
+        Probability of the true label given the row alone.
+    given : int64 ndarray of shape (n,)
+    sample_weight : ndarray of shape (n,), optional
+        Rows of weight 0 do not count.
+    trusted : bool ndarray of shape (n,), optional
+        Rows whose given label is the true one.
+    prior_rows : float, default=10
+        Pseudo-counts kappa per row of T.
+
+    Returns
+    -------
+    transition : float64 ndarray of shape (n_classes, n_classes)
+        Row = true class, column = given class, rows sum to one.
+    """
+    n, n_classes = probs.shape
+    if n_classes < 2:
+        return np.ones((n_classes, n_classes))
+    weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    weight = weight * (n / max(weight.sum(), 1e-12))
+    onehot = np.zeros((n, n_classes), dtype=np.float32)
+    onehot[np.arange(n), given] = 1.0
+    transition = symmetric_transition(n_classes, 0.3)
+    for _ in range(_MAX_ROUNDS):
+        joint = probs * transition.T[given]
+        joint /= np.maximum(joint.sum(1, keepdims=True), 1e-300)
+        if trusted is not None:
+            joint = np.where(trusted[:, None], onehot, joint)
+        joint *= weight[:, None]
+        counts = joint.T @ onehot
+        rate = 1.0 - np.trace(counts) / max(counts.sum(), 1e-12)
+        prior = prior_rows * symmetric_transition(n_classes, float(np.clip(rate, 1e-3, 1 - 1e-3)))
+        updated = counts + prior
+        updated /= updated.sum(1, keepdims=True)
+        change = np.abs(updated - transition).max()
+        transition = updated
+        if change < _TOL:
+            break
+    return transition
+
+
+def noise_rate(label_quality: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """Estimated share of rows whose given label is not the true one.
+
+    Parameters
+    ----------
+    label_quality : ndarray of shape (n,)
+        Calibrated probability that each given label is right.
+    sample_weight : ndarray of shape (n,), optional
+
+    Returns
+    -------
+    rate : float in [0, 1]
+    """
+    return float(np.clip(1.0 - np.average(label_quality, weights=sample_weight), 0.0, 1.0))

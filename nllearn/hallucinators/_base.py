@@ -1,0 +1,109 @@
+"""What every hallucinator shares: the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from sklearn.base import BaseEstimator
+
+from nllearn.functional.hallucination import draw_partners
+
+__all__ = ["Anchors", "BaseHallucinator"]
+
+Head = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Synthetic features between classes.
+
+    Parameters
+    ----------
+    features : float32 Tensor of shape (m, d)
+    labels : int64 Tensor of shape (m,)
+        Label of the first parent, which the anchor takes.
+    parents : int64 Tensor of shape (m, 2)
+        Rows of the features that were given: the one whose label it takes, then
+        the one of another class.
+    """
+
+    features: torch.Tensor
+    labels: torch.Tensor
+    parents: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class BaseHallucinator(BaseEstimator):
+    """Draws pairs of easy rows of different classes; a subclass makes the anchors.
+
+    A subclass writes ``_combine(first, second)`` and, when it learns,
+    ``partial_fit``. Features come centred: their mean over the training rows is
+    zero.
+    """
+
+    n_anchors: int
+    lambda_p: float
+
+    def _check(self) -> None:
+        if self.n_anchors < 1:
+            raise ValueError(f"n_anchors={self.n_anchors!r} must be at least 1")
+        if not 0.5 <= self.lambda_p <= 1.0:
+            raise ValueError(f"lambda_p={self.lambda_p!r} must be in [0.5, 1]")
+
+    def partial_fit(
+        self,
+        features: torch.Tensor,
+        labels: torch.Tensor,
+        *,
+        head: Head,
+        generator: torch.Generator,
+    ) -> BaseHallucinator:
+        """Learn for one phase; here there is nothing to learn.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, d)
+            Centred features of the easy rows.
+        labels : int64 Tensor of shape (n,)
+        head : callable
+            From centred features to logits; frozen.
+        generator : torch.Generator
+            On the CPU.
+
+        Returns
+        -------
+        self : object
+        """
+        self._check()
+        return self
+
+    def hallucinate(
+        self, features: torch.Tensor, labels: torch.Tensor, *, generator: torch.Generator
+    ) -> Anchors:
+        """Make ``n_anchors`` anchors for every easy row.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, d)
+        labels : int64 Tensor of shape (n,)
+        generator : torch.Generator
+            On the CPU; draws the partners.
+
+        Returns
+        -------
+        anchors : Anchors
+            ``n * n_anchors`` of them, or none when there is one class only.
+        """
+        self._check()
+        first, second = draw_partners(labels, self.n_anchors, generator=generator)
+        first, second = first.to(features.device), second.to(features.device)
+        with torch.no_grad():
+            made = self._combine(features[first], features[second])
+        return Anchors(made, labels[first], torch.stack([first, second], dim=1))
+
+    def _combine(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        raise TypeError(f"{type(self).__name__} does not define _combine")

@@ -1,0 +1,7 @@
+"""Nearest-neighbour search, with the signature of scikit-learn's ``NearestNeighbors``."""
+
+from nllearn.neighbors._base import BaseNeighbors
+from nllearn.neighbors._descent import DescentNeighbors
+from nllearn.neighbors._exact import ExactNeighbors
+
+__all__ = ["BaseNeighbors", "DescentNeighbors", "ExactNeighbors"]

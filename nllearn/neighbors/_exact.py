@@ -1,0 +1,51 @@
+"""Exact search by blocks of matrix products, on the device of the rows."""
+
+from __future__ import annotations
+
+import torch
+
+from nllearn.functional.geometry import cosine_topk
+from nllearn.neighbors._base import BaseNeighbors
+
+__all__ = ["ExactNeighbors"]
+
+
+class ExactNeighbors(BaseNeighbors):
+    """Exact nearest neighbours by blockwise matrix products.
+
+    Cost grows with n squared; memory does not (32 MB per block). On two cores it
+    is the faster choice up to about 50,000 rows, on a GPU far beyond.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=10
+        Neighbours per row when ``kneighbors`` is not told.
+
+    Attributes
+    ----------
+    n_samples_fit_ : int
+        Number of fitted rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nllearn.neighbors import ExactNeighbors
+    >>> rows = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+    >>> ExactNeighbors(1).fit(rows).kneighbors(return_distance=False).ravel().tolist()
+    [1, 0, 1]
+    """
+
+    def _fit(self, rows: torch.Tensor) -> None:
+        self._rows = rows
+
+    def _search(
+        self, queries: torch.Tensor | None, k: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        exclude = None
+        if queries is None:
+            queries = self._rows
+            exclude = torch.arange(len(queries), device=queries.device)
+        similarities, indices = cosine_topk(
+            queries.to(self._rows.device), self._rows, k, exclude=exclude
+        )
+        return (2.0 - 2.0 * similarities).clamp_min(0.0).sqrt(), indices

@@ -1,0 +1,6 @@
+"""Torch modules whose ``forward`` returns ``(logits, features)``, and the objects that build them."""
+
+from nllearn.networks._adapt import adapt_module, find_head
+from nllearn.networks._mlp import MLP, MLPBackbone
+
+__all__ = ["MLP", "MLPBackbone", "adapt_module", "find_head"]

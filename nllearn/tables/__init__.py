@@ -1,0 +1,40 @@
+"""Tables for the command line: read a file, decide what each column is, write the result.
+
+This is a side room: only ``nllearn.cli`` imports it, and it imports no torch. ::
+
+    read_table    file -> Table (values to work with, cells as they were written)
+    read_labels   Table -> LabelColumn (classes, gaps, spelling)
+    plan_columns  Table -> one ColumnPlan per column (role and reason)
+    feature_matrix  Table + plans -> dense float32 matrix
+    write_table   Table + new columns -> file, whole or not at all
+"""
+
+from __future__ import annotations
+
+from nllearn.tables._columns import ColumnPlan, plan_columns, plan_text
+from nllearn.tables._errors import TableError
+from nllearn.tables._features import build_transformer, feature_matrix, prepare_columns
+from nllearn.tables._labels import LabelColumn, read_labels
+from nllearn.tables._reading import Table, read_embeddings, read_table
+from nllearn.tables._results import RESULT_COLUMNS, result_columns, summary_lines
+from nllearn.tables._writing import check_output, write_table
+
+__all__ = [
+    "RESULT_COLUMNS",
+    "ColumnPlan",
+    "LabelColumn",
+    "Table",
+    "TableError",
+    "build_transformer",
+    "check_output",
+    "feature_matrix",
+    "plan_columns",
+    "plan_text",
+    "prepare_columns",
+    "read_embeddings",
+    "read_labels",
+    "read_table",
+    "result_columns",
+    "summary_lines",
+    "write_table",
+]

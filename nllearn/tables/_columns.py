@@ -1,0 +1,394 @@
+"""Decide what each column of a table is, and say why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nllearn.tables._errors import TableError, count_of, unknown_column
+from nllearn.tables._reading import Table, is_gap
+
+__all__ = [
+    "MAX_CATEGORIES",
+    "USED_ROLES",
+    "ColumnPlan",
+    "as_numbers",
+    "plan_columns",
+    "plan_text",
+]
+
+USED_ROLES = ("number", "category", "text", "array", "images")
+
+# More values than this are pooled: one-hot columns that few rows use are noise to a network.
+MAX_CATEGORIES = 50
+# A column of text has at least this many words per cell on average; names and codes have fewer.
+MIN_TEXT_WORDS = 4.0
+# Text that reads as a number in at least this share of the cells is a column of numbers.
+MIN_NUMBER_SHARE = 0.9
+
+_ID_NAME = re.compile(r"(?:^|[\s_.\-])(?:id|uuid|guid)$", re.IGNORECASE)
+_CAMEL_ID = re.compile(r"[a-z0-9](?:Id|ID|Uuid|UUID)$")
+_INDEX_NAME = re.compile(r"^(?:|index|row|rowid|nr|unnamed: \d+)$", re.IGNORECASE)
+_DATE = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2}"
+    r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b",
+    re.IGNORECASE,
+)
+# One word per run of non-blanks; scripts that put no blanks between words count by character.
+_WORD = re.compile(
+    "[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+"
+)
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """What is done with one column.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    role : str
+        ``number``, ``category``, ``text``, ``array``, ``images`` (learned from); ``label``,
+        ``id``, ``date``, ``constant``, ``empty``, ``copy``, ``dropped``, ``unused`` (not).
+    reason : str
+        Why, in words for the screen.
+    """
+
+    name: str
+    role: str
+    reason: str
+
+    @property
+    def used(self) -> bool:
+        """Whether the column is learned from."""
+        return self.role in USED_ROLES
+
+
+def plan_columns(
+    table: Table,
+    label: str,
+    *,
+    text: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> list[ColumnPlan]:
+    """Decide the role of every column.
+
+    Numbers are scaled and low-cardinality text, bools and categories become one-hot. Ids, dates,
+    constants, empty columns and copies of the label are left out, because a network learns them
+    by heart or learns nothing from them.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    label : str
+        The label column.
+    text, categorical, numeric, drop : sequence of str
+        Columns whose role the user gives.
+
+    Returns
+    -------
+    list of ColumnPlan
+        In the order of the table.
+
+    Raises
+    ------
+    TableError
+        If an option names an unknown column, the label column, or a column that another option
+        names too.
+    """
+    asked = _asked(
+        table,
+        label,
+        {"--text": text, "--categorical": categorical, "--numeric": numeric, "--drop": drop},
+    )
+    labels = table.frame[label]
+    plans = []
+    for name in map(str, table.frame.columns):
+        column = table.frame[name]
+        if name == label:
+            plans.append(ColumnPlan(name, "label", "the given labels"))
+        elif name in asked:
+            plans.append(_plan_asked(name, column, asked[name]))
+        else:
+            plans.append(_plan_column(name, column, labels))
+    plans += [
+        ColumnPlan(name, "dropped", "--drop") if name in asked else _plan_block(name, block)
+        for name, block in table.blocks.items()
+    ]
+    return _images_alone(plans)
+
+
+def plan_text(plans: Sequence[ColumnPlan]) -> list[str]:
+    """Write the plans for the screen, neighbours with the same fate on one line."""
+    groups: list[list[ColumnPlan]] = []
+    for plan in plans:
+        last = groups[-1][0] if groups else None
+        if last and (last.role, last.reason) == (plan.role, plan.reason):
+            groups[-1].append(plan)
+        else:
+            groups.append([plan])
+    lines: list[tuple[str, ColumnPlan]] = []
+    for group in groups:
+        if len(group) > 3:
+            title = f"{group[0].name} ... {group[-1].name} ({len(group)} columns)"
+            lines.append((title, group[0]))
+        else:
+            lines += [(plan.name, plan) for plan in group]
+    width = min(40, max((len(title) for title, _ in lines), default=0))
+    return [
+        f"{title:<{width}}  {plan.role if plan.used or plan.role == 'label' else 'left out':<8}"
+        f"  {plan.reason}"
+        for title, plan in lines
+    ]
+
+
+def as_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.floating[Any]], dict[str, int]]:
+    """Read a column as numbers.
+
+    Dates become days since 1970, durations become seconds. Infinite values and text that is no
+    number become NaN.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n,), float64
+    words : dict of str to int
+        The texts that were no numbers, and how often each occurs.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        epoch = pd.Timestamp("1970-01-01", tz=getattr(column.dtype, "tz", None))
+        days = (column - epoch) / pd.Timedelta(days=1)
+        return days.to_numpy(dtype=np.float64), {}
+    if pd.api.types.is_timedelta64_dtype(column.dtype):
+        return column.dt.total_seconds().to_numpy(dtype=np.float64), {}
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    with np.errstate(all="ignore"):
+        numbers = pd.to_numeric(column, errors="coerce").astype("Float64")
+    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    junk = column[np.isnan(values) & column.notna().to_numpy()]
+    words = {str(word): int(n) for word, n in junk.astype(str).value_counts().items()}
+    values[~np.isfinite(values)] = np.nan
+    return values, words
+
+
+def _asked(table: Table, label: str, options: dict[str, Sequence[str]]) -> dict[str, str]:
+    """Map each column that an option names to the option."""
+    asked: dict[str, str] = {}
+    for option, names in options.items():
+        for name in names:
+            if name not in table.names:
+                raise unknown_column(name, table.names, option=option)
+            if name == label:
+                raise TableError(f"{option}: {name!r} is the label column; it has no other role")
+            if asked.get(name, option) != option:
+                raise TableError(
+                    f"column {name!r} is named by {asked[name]} and by {option}; choose one"
+                )
+            if name in table.blocks and option != "--drop":
+                raise TableError(
+                    f"{option}: {name!r} has shape {table.blocks[name].shape}; "
+                    "only --drop applies to an array"
+                )
+            asked[name] = option
+    return asked
+
+
+def _plan_asked(name: str, column: pd.Series[Any], option: str) -> ColumnPlan:
+    """Follow the user, but refuse what cannot work."""
+    if option == "--drop":
+        return ColumnPlan(name, "dropped", option)
+    if not column.notna().any():
+        raise TableError(f"{option}: column {name!r} has no values at all")
+    if option == "--text":
+        return ColumnPlan(name, "text", option)
+    if option == "--categorical":
+        return ColumnPlan(name, "category", _category_reason(column, option))
+    try:
+        numbers, words = as_numbers(_dates(column) if _is_date(column) else column)
+    except (TypeError, ValueError) as error:
+        raise TableError(f"{option}: column {name!r} does not hold numbers ({error})") from error
+    if sum(words.values()) > len(column) / 2:
+        raise TableError(
+            f"{option}: column {name!r} holds {next(iter(words))!r} and other texts that are no "
+            "numbers; use --categorical or --text"
+        )
+    return ColumnPlan(name, "number", _number_reason(numbers, words, option))
+
+
+def _plan_column(name: str, column: pd.Series[Any], labels: pd.Series[Any]) -> ColumnPlan:
+    """Find the role of a column that no option names."""
+    values = column.dropna()
+    if len(values) == 0:
+        return ColumnPlan(name, "empty", "no values")
+    if pd.api.types.is_complex_dtype(column.dtype):
+        return ColumnPlan(name, "unused", "complex numbers")
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return ColumnPlan(name, "date", f"dates (--numeric {name} uses them as days)")
+    if pd.api.types.is_timedelta64_dtype(column.dtype):
+        return ColumnPlan(name, "date", f"durations (--numeric {name} uses them as seconds)")
+    if column.dtype == object and not values.map(np.isscalar).all():
+        return _plan_nested(name, column)
+    n_values = int(values.nunique())
+    if n_values == 1 and len(values) == len(column):
+        return ColumnPlan(name, "constant", f"always {_short(values.iloc[0])}")
+    if _copies_label(values, labels):
+        return ColumnPlan(
+            name, "copy", f"says the same as the label in every row (--categorical {name} uses it)"
+        )
+    if pd.api.types.is_bool_dtype(values.infer_objects().dtype):
+        return ColumnPlan(name, "category", _category_reason(column))
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return _plan_number(name, *as_numbers(column))
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        # Numbers with a few words between them, such as "?" for a gap.
+        numbers, words = as_numbers(column)
+        if np.isfinite(numbers).sum() >= MIN_NUMBER_SHARE * len(values) and len(words) <= 3:
+            return _plan_number(name, numbers, words)
+        if _is_date(column):
+            return ColumnPlan(name, "date", f"dates (--numeric {name} uses them as days)")
+    return _plan_words(name, column, n_values)
+
+
+def _plan_number(
+    name: str, numbers: NDArray[np.floating[Any]], words: dict[str, int]
+) -> ColumnPlan:
+    """Tell measurements from row numbers and codes."""
+    finite = numbers[np.isfinite(numbers)]
+    if len(finite) == 0:
+        return ColumnPlan(name, "empty", "no finite values")
+    n_values = len(np.unique(finite))
+    whole = bool((finite % 1 == 0).all())
+    steps = np.diff(finite)
+    if whole and n_values == len(finite) and len(finite) > 2:
+        if _is_id_name(name) or _INDEX_NAME.search(name):
+            return ColumnPlan(name, "id", f"an id: every value differs (--numeric {name} uses it)")
+        if (steps > 0).all() or (steps < 0).all():
+            return ColumnPlan(name, "id", f"counts the rows (--numeric {name} uses it)")
+    if whole and _is_id_name(name):
+        if n_values > MAX_CATEGORIES:
+            return ColumnPlan(name, "id", f"an id by its name (--numeric {name} uses it)")
+        return ColumnPlan(name, "category", _category_reason(pd.Series(numbers)))
+    return ColumnPlan(name, "number", _number_reason(numbers, words))
+
+
+def _plan_words(name: str, column: pd.Series[Any], n_values: int) -> ColumnPlan:
+    """Tell categories, text and ids among strings."""
+    values = column.dropna().astype(str)
+    repeats = n_values <= max(2, len(values) / 2)
+    if repeats and n_values <= MAX_CATEGORIES:
+        return ColumnPlan(name, "category", _category_reason(column))
+    sample = values if len(values) <= 2000 else values.sample(2000, random_state=0)
+    if np.mean([len(_WORD.findall(value)) for value in sample]) >= MIN_TEXT_WORDS:
+        return ColumnPlan(name, "text", f"looks like free text (--drop {name} leaves it out)")
+    if _is_id_name(name) or n_values == len(values):
+        why = "every value differs" if n_values == len(values) else "by its name"
+        return ColumnPlan(name, "id", f"an id: {why} (--text or --categorical {name} uses it)")
+    if repeats:
+        return ColumnPlan(name, "category", _category_reason(column))
+    return ColumnPlan(
+        name,
+        "unused",
+        f"{n_values} different values in {count_of(len(values), 'row')}: too many for categories "
+        f"(--text or --categorical {name} uses it)",
+    )
+
+
+def _plan_nested(name: str, column: pd.Series[Any]) -> ColumnPlan:
+    """Take lists of numbers of one length as vectors; leave other objects out."""
+    shapes = {np.shape(value) if not is_gap(value) else None for value in column}
+    shape = next(iter(shapes))
+    if len(shapes) == 1 and shape is not None and len(shape) == 1 and shape[0] > 0:
+        first = np.asarray(column.iloc[0])
+        if first.dtype.kind in "biuf":
+            return ColumnPlan(name, "array", f"lists of {shape[0]} numbers")
+    return ColumnPlan(name, "unused", "holds objects that are neither numbers nor text")
+
+
+def _plan_block(name: str, block: NDArray[Any]) -> ColumnPlan:
+    if block.dtype.kind not in "biuf":
+        return ColumnPlan(name, "unused", f"an array of {block.dtype}, not of numbers")
+    if 0 in block.shape:
+        return ColumnPlan(name, "empty", f"shape {block.shape}")
+    shape = " x ".join(map(str, block.shape[1:]))
+    if block.ndim == 2:
+        return ColumnPlan(name, "array", f"{shape} numbers per row")
+    if block.ndim <= 4:
+        return ColumnPlan(name, "images", f"{shape} per row")
+    return ColumnPlan(name, "unused", f"{shape} per row: neither a table nor images")
+
+
+def _images_alone(plans: list[ColumnPlan]) -> list[ColumnPlan]:
+    """Learn from images only when nothing else is there: a network takes the one or the other."""
+    used = [plan for plan in plans if plan.used]
+    if len(used) == 1 or not any(plan.role == "images" for plan in used):
+        return plans
+    why = "images cannot be joined with other columns (--drop the others to learn from them)"
+    return [
+        ColumnPlan(plan.name, "unused", why) if plan.role == "images" else plan for plan in plans
+    ]
+
+
+def _number_reason(
+    numbers: NDArray[np.floating[Any]], words: dict[str, int], reason: str = "scaled"
+) -> str:
+    gaps = int(np.isnan(numbers).sum())
+    if gaps:
+        reason += f", {count_of(gaps, 'gap')} filled with the median and marked"
+    if words:
+        shown = ", ".join(_short(word) for word in list(words)[:3])
+        more = "" if len(words) <= 3 else f" and {len(words) - 3} more"
+        reason += f" ({shown}{more} counted as a gap)"
+    return reason
+
+
+def _category_reason(column: pd.Series[Any], reason: str = "one-hot") -> str:
+    n_values, gaps = int(column.nunique()), int(column.isna().sum())
+    reason += f", {count_of(n_values, 'value')}"
+    if n_values > MAX_CATEGORIES:
+        reason += f": the {MAX_CATEGORIES - 1} most frequent kept, the others pooled"
+    return reason + (f", {count_of(gaps, 'gap')} as a value of its own" if gaps else "")
+
+
+def _copies_label(values: pd.Series[Any], labels: pd.Series[Any]) -> bool:
+    """Find columns that are one-to-one with the labels: a network would read the label there."""
+    n_values = values.nunique()
+    # A short table can agree by chance, and a column of measurements cannot agree at all.
+    if len(values) < 30 or n_values != labels.nunique() or n_values < 2:
+        return False
+    pairs = pd.DataFrame({"value": values.astype(str), "label": labels.astype(str)})
+    pairs = pairs[labels.notna() & pairs["value"].notna()]
+    return len(pairs.drop_duplicates()) == n_values
+
+
+def _is_id_name(name: str) -> bool:
+    return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
+
+
+def _is_date(column: pd.Series[Any]) -> bool:
+    """Find text in which nearly every cell is a date or a time."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return False
+    values = column.dropna().astype(str)
+    sample = values if len(values) <= 500 else values.sample(500, random_state=0)
+    if len(sample) == 0 or np.mean([bool(_DATE.search(value)) for value in sample]) < 0.95:
+        return False
+    return float(_dates(sample).notna().mean()) >= 0.95
+
+
+def _dates(column: pd.Series[Any]) -> pd.Series[Any]:
+    return pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
+
+
+def _short(value: Any, limit: int = 24) -> str:
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,160 @@
+"""The label column: which rows have a label, which classes there are, how they are spelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nllearn.tables._errors import TableError, column_list, count_of
+from nllearn.tables._reading import Table
+
+__all__ = ["LabelColumn", "read_labels"]
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """The given labels of a table.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    values : ndarray of shape (n_rows,)
+        Labels; rows marked in `missing` hold whatever stands for a gap.
+    missing : ndarray of bool of shape (n_rows,)
+        Rows without a label.
+    missing_words : dict of str to int
+        How the gaps are written in the file, and how often.
+    spelling : dict
+        Class -> the text that stands for it in a CSV or TSV file; empty for typed files.
+    notes : tuple of str
+        What a user should know before trusting the classes.
+    """
+
+    name: str
+    values: NDArray[Any]
+    missing: NDArray[np.bool_]
+    missing_words: dict[str, int]
+    spelling: dict[Any, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> NDArray[Any]:
+        """Labels of the rows that have one, in row order."""
+        return _compact(self.values[~self.missing])
+
+    def spell(self, label: Any) -> str:
+        """Write a class as the file writes it."""
+        return self.spelling.get(label, str(label))
+
+
+def read_labels(table: Table, name: str, *, keep_na_words: bool = False) -> LabelColumn:
+    """Read the label column and check that it holds classes.
+
+    A label is missing where the cell is blank or where pandas reads a gap (``NA``, ``NaN``,
+    ``None``, ``null`` and the like in text files).
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    name : str
+        The label column.
+    keep_na_words : bool, default=False
+        Count words such as ``NA`` and ``None`` as classes; only a blank cell is then missing.
+
+    Returns
+    -------
+    LabelColumn
+
+    Raises
+    ------
+    TableError
+        If the column holds dates, lists or fractions, has fewer than two classes, or so many
+        that it cannot be a label.
+    """
+    column = table.frame[name]
+    if keep_na_words and table.cells is not None:
+        column = table.cells[name]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    blank = column.map(lambda value: isinstance(value, str) and not value.strip())
+    missing = (column.isna() | blank.fillna(False)).to_numpy(dtype=bool)
+    given = column[~missing]
+    if len(given) == 0:
+        raise TableError(f"--label: every row of column {name!r} is without a label")
+    _check_kind(name, given)
+    values = column.to_numpy(dtype=object)
+    spelling: dict[Any, str] = {}
+    words: dict[str, int] = {}
+    if table.cells is not None:
+        # The first spelling of a class serves for all: 1 and 1.0 are one class, written as first.
+        spelled = table.cells[name].to_numpy(dtype=object)
+        for value, word in zip(values[~missing], spelled[~missing], strict=True):
+            spelling.setdefault(value, str(word))
+        counts = pd.Series(spelled[missing], dtype=object).value_counts()
+        words = {str(word): int(count) for word, count in counts.items()}
+    classes = given.unique()
+    _check_count(name, len(classes), len(given))
+    notes = _look_alikes(name, [spelling.get(value, str(value)) for value in classes])
+    return LabelColumn(name, values, missing, words, spelling, notes)
+
+
+def _compact(values: NDArray[Any]) -> NDArray[Any]:
+    """Give bools and numbers their own dtype; leave text as objects."""
+    compact = np.array(values.tolist())
+    same = len(values) > 0 and compact.dtype.kind in "biuf"
+    # np.array turns [True, 2] into numbers: a mixed column stays as it is.
+    return compact if same and len({isinstance(v, bool) for v in values}) == 1 else values
+
+
+def _check_kind(name: str, given: pd.Series[Any]) -> None:
+    scalars = given.map(lambda value: isinstance(value, str | bool | int | float | np.generic))
+    if pd.api.types.is_datetime64_any_dtype(given.dtype) or not bool(scalars.all()):
+        raise TableError(
+            f"--label: column {name!r} holds {given.dtype} values; "
+            "classes are text, whole numbers or true/false"
+        )
+    if pd.api.types.is_float_dtype(given.dtype):
+        broken = given[given % 1 != 0]
+        if len(broken):
+            raise TableError(
+                f"--label: column {name!r} holds fractions or infinities (for example "
+                f"{broken.iloc[0]:g}), so it looks like a measurement; classes are text, whole "
+                "numbers or true/false"
+            )
+    kinds = set(given.map(lambda value: isinstance(value, str)))
+    if len(kinds) > 1:
+        raise TableError(f"--label: column {name!r} mixes text and numbers; make all of them text")
+
+
+def _check_count(name: str, n_classes: int, n_given: int) -> None:
+    if n_classes < 2:
+        raise TableError(
+            f"--label: column {name!r} has only one class; two or more classes are needed"
+        )
+    # In a handful of rows a class may well stand alone; an id never repeats.
+    most = n_given / 2 if n_given >= 20 else n_given - 1
+    if n_classes > max(2, most):
+        raise TableError(
+            f"--label: column {name!r} has {n_classes} different values in "
+            f"{count_of(n_given, 'row')}; a label column repeats each of its classes"
+        )
+
+
+def _look_alikes(name: str, classes: list[str]) -> tuple[str, ...]:
+    """Name classes that differ only in case or outer blanks: nearly always a slip."""
+    groups: dict[str, list[str]] = {}
+    for spelled in classes:
+        groups.setdefault(spelled.strip().casefold(), []).append(spelled)
+    twins = [spelled for group in groups.values() if len(group) > 1 for spelled in group]
+    if not twins:
+        return ()
+    return (
+        f"column {name!r}: {column_list(twins)} differ only in case or blanks and count as "
+        "different classes",
+    )

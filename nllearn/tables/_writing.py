@@ -1,0 +1,205 @@
+"""Write a table whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nllearn.tables._errors import TableError, column_list
+from nllearn.tables._reading import ENDINGS, Table, is_gap
+
+__all__ = ["check_output", "write_table"]
+
+
+def check_output(path: str | Path, table_path: str | Path, *, force: bool = False) -> Path:
+    """Refuse an output that could not be written, before any work is done.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output; its ending chooses the format.
+    table_path : str or Path
+        The input, which is never overwritten.
+    force : bool, default=False
+        Allow an existing file to be replaced.
+
+    Returns
+    -------
+    Path
+        The output as a Path.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise TableError(
+            f"--output: cannot write files that end in {ending or 'nothing'!r}; "
+            f"use one of {', '.join(ENDINGS)}"
+        )
+    if path.is_dir():
+        raise TableError(f"--output: {path} is a folder; name a file in it")
+    folder = _target(path).parent
+    if not folder.is_dir():
+        raise TableError(f"--output: the folder {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK):
+        raise TableError(f"--output: the folder {folder} is not writable")
+    if _target(path) == _target(Path(table_path)):
+        raise TableError(f"--output: {path} is the table itself; write to another file")
+    if path.exists() and not force:
+        raise TableError(f"--output: {path} exists; add --force to replace it")
+    return path
+
+
+def write_table(
+    table: Table,
+    new_columns: pd.DataFrame,
+    path: str | Path,
+    *,
+    spelling: Mapping[str, Mapping[Any, str]] | None = None,
+    force: bool = False,
+) -> None:
+    """Write a table with columns added or replaced.
+
+    The data goes to a temporary file in the same folder, which then takes the name in one step:
+    a reader sees the old file or the whole new one.
+
+    CSV and TSV cells are written as they were read, apart from the quotes around them. That
+    includes cells that begin with ``=``, ``+``, ``-`` or ``@``, which spreadsheets run as
+    formulas: import a table from a source that you do not trust as text.
+
+    Parameters
+    ----------
+    table : Table
+        The table as read.
+    new_columns : DataFrame of n_rows rows
+        Columns to append. A name that the table has is replaced where it stands.
+    path : str or Path
+        The output, ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``.
+    spelling : dict of dict, optional
+        New column -> value -> its text in a CSV or TSV file that was read from such a file.
+    force : bool, default=False
+        Replace an existing file.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending == ".npz":
+        arrays = _arrays(table, new_columns)
+        _replace(path, lambda file: _save_arrays(file, arrays), force)
+        return
+    if ending == ".parquet":
+        frame = _joined(_flat(table, table.frame), new_columns)
+        _replace(path, lambda file: frame.to_parquet(file, index=False), force)
+        return
+    separator, decimal = ("\t", ".") if ending == ".tsv" else (",", ".")
+    if ending == table.path.suffix.lower():
+        separator, decimal = table.separator, table.decimal
+    base = table.frame if table.cells is None else table.cells
+    spelled = {
+        name: _spelled(
+            new_columns[name],
+            {} if table.cells is None or spelling is None else spelling.get(name, {}),
+            base[name] if name in base.columns else None,
+            decimal,
+        )
+        for name in new_columns.columns
+    }
+    frame = _joined(_flat(table, base), pd.DataFrame(spelled, dtype=object))
+    _replace(
+        path,
+        lambda file: frame.to_csv(
+            file, sep=separator, index=False, encoding="utf-8", lineterminator="\n"
+        ),
+        force,
+    )
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], Any], force: bool) -> None:
+    """Write a temporary file next to the target, then give it the name of the target."""
+    target = _target(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())  # the new name must not point to data still on its way
+        if target.exists() and not force:
+            raise TableError(f"--output: {path} appeared meanwhile; add --force to replace it")
+        os.replace(temporary, target)
+    except OSError as error:
+        raise TableError(f"--output: {path} cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _target(path: Path) -> Path:
+    """Follow links: replacing a link would leave the file behind it unchanged."""
+    return Path(os.path.realpath(path))
+
+
+def _joined(frame: pd.DataFrame, new_columns: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.copy(deep=False)
+    for name in new_columns.columns:
+        frame[name] = new_columns[name].to_numpy()
+    return frame
+
+
+def _flat(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Spread the two-dimensional arrays of an NPZ file over columns ``X_0``, ``X_1``, ..."""
+    parts = [frame]
+    for name, block in table.blocks.items():
+        wide = block.reshape(len(block), -1)
+        names = [f"{name}_{i}" for i in range(wide.shape[1])]
+        taken = [n for n in names if n in table.frame.columns]
+        if taken:
+            raise TableError(
+                f"--output: array {name!r} would need the column {column_list(taken)}, which "
+                "exists; write to an .npz file"
+            )
+        parts.append(pd.DataFrame(wide, columns=names))
+    return pd.concat(parts, axis=1) if len(parts) > 1 else frame
+
+
+def _spelled(
+    column: pd.Series[Any], words: Mapping[Any, str], old: pd.Series[Any] | None, decimal: str
+) -> list[Any]:
+    """Write values as text: numbers with six digits; a gap stays as the file wrote it."""
+    gaps = ["" for _ in column] if old is None else old.tolist()
+    is_float = pd.api.types.is_float_dtype(column.dtype) and not words
+    spelled: list[Any] = []
+    for value, gap in zip(column.tolist(), gaps, strict=True):
+        if is_gap(value):
+            spelled.append(gap)
+        elif is_float:
+            spelled.append(f"{value:.6g}".replace(".", decimal))
+        else:
+            spelled.append(words.get(value, value))
+    return spelled
+
+
+def _arrays(table: Table, new_columns: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Turn columns into arrays that load without pickle; gaps in text become empty strings."""
+    arrays = {**table.extras, **table.blocks}
+    frame = _joined(table.frame, new_columns)
+    for name in frame.columns:
+        column = frame[name]
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufcmM":
+            arrays[str(name)] = column.to_numpy()
+        elif pd.api.types.is_numeric_dtype(column.dtype) and not column.hasnans:
+            arrays[str(name)] = column.to_numpy()
+        else:
+            arrays[str(name)] = np.array(["" if is_gap(v) else str(v) for v in column], dtype=str)
+    return arrays
+
+
+def _save_arrays(file: BinaryIO, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write what numpy.savez_compressed writes; that one refuses an array named ``file``."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)

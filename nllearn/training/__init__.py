@@ -1,0 +1,26 @@
+"""What both methods share around the training loop."""
+
+from nllearn.training._batches import DeviceBatches, Rows
+from nllearn.training._collect import FeatureBank, collect, predict_logits
+from nllearn.training._ledger import Ledger
+from nllearn.training._net import NoisyLabelNet
+from nllearn.training._phases import Schedule, resolve_batch_size, resolve_schedule
+from nllearn.training._seeding import fork_torch_seed, stream
+from nllearn.training._views import TableViews, make_views
+
+__all__ = [
+    "DeviceBatches",
+    "FeatureBank",
+    "Ledger",
+    "NoisyLabelNet",
+    "Rows",
+    "Schedule",
+    "TableViews",
+    "collect",
+    "fork_torch_seed",
+    "make_views",
+    "predict_logits",
+    "resolve_batch_size",
+    "resolve_schedule",
+    "stream",
+]

@@ -1,0 +1,40 @@
+"""Exponential moving average of a network's weights: the teacher."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+__all__ = ["AveragedWeights"]
+
+
+class AveragedWeights:
+    """Averaged copy of a module, moved a little towards it after every step.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The one that is trained.
+    decay : float in (0, 1)
+        Share of the average that a step keeps; it grows from about 0.2 over the
+        first steps, so that the random start is soon forgotten.
+    """
+
+    def __init__(self, module: nn.Module, decay: float):
+        self.decay = decay
+        self.n_steps = 0
+        self.module = copy.deepcopy(module).requires_grad_(False).eval()
+        self._averaged = list(self.module.parameters())
+        self._current = list(module.parameters())
+        self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move towards the trained weights; buffers are copied."""
+        self.n_steps += 1
+        decay = min(self.decay, (1.0 + self.n_steps) / (10.0 + self.n_steps))
+        torch._foreach_lerp_(self._averaged, self._current, 1.0 - decay)
+        for mean, now in self._buffers:
+            mean.copy_(now)

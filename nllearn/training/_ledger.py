@@ -1,0 +1,113 @@
+"""The book kept per row: what its label was, what it is now, and how far we trust it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch.nn import functional as F
+
+__all__ = ["Ledger"]
+
+
+@dataclass
+class Ledger:
+    """State of every training row. Batches look their rows up here by number.
+
+    Parameters
+    ----------
+    given : int64 Tensor of shape (n,)
+        Given labels; never changed.
+    weight : float32 Tensor of shape (n,)
+        Sample weight times class weight, mean one over the rows trained on.
+    trusted : bool Tensor of shape (n,)
+        Rows that the user vouches for; their targets never change.
+    targets : float32 Tensor of shape (n, n_classes)
+        What the network learns towards; rows sum to one.
+    clean_proba : float32 Tensor of shape (n,)
+        Small-loss posterior.
+    confidence : float32 Tensor of shape (n,)
+        How much of the target is kept when it is mixed with a prediction.
+    easy, labelled : bool Tensor of shape (n,)
+        Easy rows; rows whose target is used as a label.
+    mean_proba : float32 Tensor of shape (n, n_classes)
+        Mean of the network's probabilities over the refreshes.
+    n_refreshes : int
+        How many that mean holds.
+    changed_at : int64 Tensor of shape (n,)
+        Epoch in which the target's class last changed, -1 for never.
+    """
+
+    given: torch.Tensor
+    weight: torch.Tensor
+    trusted: torch.Tensor
+    targets: torch.Tensor
+    clean_proba: torch.Tensor
+    confidence: torch.Tensor
+    easy: torch.Tensor
+    labelled: torch.Tensor
+    mean_proba: torch.Tensor
+    n_refreshes: int
+    changed_at: torch.Tensor
+
+    @classmethod
+    def start(
+        cls,
+        given: torch.Tensor,
+        n_classes: int,
+        weight: torch.Tensor,
+        trusted: torch.Tensor,
+    ) -> Ledger:
+        """Open the book: every row is easy and its target is its given label."""
+        n = len(given)
+        ones = torch.ones(n, device=given.device)
+        yes = torch.ones(n, dtype=torch.bool, device=given.device)
+        return cls(
+            given=given,
+            weight=weight,
+            trusted=trusted,
+            targets=F.one_hot(given, n_classes).float(),
+            clean_proba=ones,
+            confidence=ones.clone(),
+            easy=yes,
+            labelled=yes.clone(),
+            mean_proba=torch.zeros(n, n_classes, device=given.device),
+            n_refreshes=0,
+            changed_at=torch.full_like(given, -1),
+        )
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return self.targets.shape[1]
+
+    def update(
+        self,
+        *,
+        epoch: int,
+        targets: torch.Tensor,
+        clean_proba: torch.Tensor,
+        confidence: torch.Tensor,
+        easy: torch.Tensor,
+        labelled: torch.Tensor,
+    ) -> None:
+        """Write a refresh into the book; trusted rows keep their given label."""
+        own = F.one_hot(self.given, self.n_classes).float()
+        keep = self.trusted
+        targets = torch.where(keep.unsqueeze(1), own, targets)
+        changed = targets.argmax(1) != self.targets.argmax(1)
+        self.changed_at[changed] = epoch
+        self.targets = targets
+        self.clean_proba = clean_proba.masked_fill(keep, 1.0)
+        self.confidence = confidence.masked_fill(keep, 1.0)
+        self.easy = easy | keep
+        self.labelled = labelled | keep
+
+    def remember(self, probs: torch.Tensor) -> None:
+        """Add the network's probabilities at a refresh to their mean."""
+        self.n_refreshes += 1
+        self.mean_proba += (probs - self.mean_proba) / self.n_refreshes
+
+    def state_dict(self) -> dict[str, object]:
+        """All fields by name, for checkpoints."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -1,0 +1,153 @@
+"""The only skorch subclass: hooks for a method, averaged weights, thrifty history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from torch import nn
+
+from nllearn.training._averaging import AveragedWeights
+from nllearn.training._batches import Batch, DeviceBatches
+from nllearn.training._seeding import seed_for
+
+__all__ = ["NoisyLabelNet"]
+
+
+class NoisyLabelNet(NeuralNet):
+    """skorch net whose loss and epoch start are given by a method.
+
+    Everything else of skorch is as documented there. Batches are ``x, (label, row)``;
+    the method looks its per-row state up by row number. Batch order and dropout are
+    functions of (seed, epoch).
+
+    Parameters
+    ----------
+    module : nn.Module
+        Built network; ``forward`` returns ``(logits, features)``.
+    batch_loss : callable
+        ``(net, x, rows) -> scalar Tensor``; called in training mode.
+    begin_epoch : callable
+        ``(net, epoch) -> None``; called before the batches of an epoch.
+    seed : int, default=0
+        Seed of batch order and dropout.
+    ema_decay : float, default=0.99
+        Decay per step of the averaged weights that score rows and predict; 0 uses
+        the last weights. The decay grows from 0.1 over the first steps.
+    amp : bool, default=False
+        Forward and backward in bfloat16 where torch deems it safe.
+    **kwargs
+        Anything of :class:`skorch.NeuralNet`.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        batch_loss: Callable[..., torch.Tensor] | None = None,
+        begin_epoch: Callable[..., None] | None = None,
+        seed: int = 0,
+        ema_decay: float = 0.99,
+        amp: bool = False,
+        **kwargs: Any,
+    ):
+        kwargs.setdefault("criterion", nn.CrossEntropyLoss)
+        kwargs.setdefault("train_split", None)
+        kwargs.setdefault("iterator_train", DeviceBatches)
+        super().__init__(module, **kwargs)
+        self.batch_loss = batch_loss
+        self.begin_epoch = begin_epoch
+        self.seed = seed
+        self.ema_decay = ema_decay
+        self.amp = amp
+        self._teacher: AveragedWeights | None = None
+
+    @property
+    def _default_callbacks(self) -> list[Any]:
+        # skorch's own would score, time and print; the history below holds what we need.
+        return []
+
+    @property
+    def scoring_module(self) -> nn.Module:
+        """Module that scores rows: averaged weights while training, the fitted one after."""
+        return self.module_ if self._teacher is None else self._teacher.module
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Batches from tensors on the device; other iterators get what skorch gives them."""
+        if training and self.iterator_train is DeviceBatches:
+            return DeviceBatches(
+                dataset, self.batch_size, self.seed, lambda: len(self.history) - 1
+            )
+        return super().get_iterator(dataset, training=training)
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Start the averaged weights."""
+        super().on_train_begin(net, X=X, y=y, **kwargs)
+        if self.ema_decay:
+            self._teacher = AveragedWeights(self.module_, self.ema_decay)
+
+    def on_epoch_begin(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
+        """Seed the epoch, set the learning rate and let the method refresh its state."""
+        super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
+        epoch = len(self.history) - 1
+        torch.manual_seed(seed_for(self.seed, epoch, 1))
+        for group in self.optimizer_.param_groups:
+            start = group.setdefault("initial_lr", group["lr"])
+            group["lr"] = start * 0.5 * (1.0 + math.cos(math.pi * epoch / self.max_epochs))
+        self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+        if self.begin_epoch is not None:
+            self.begin_epoch(self, epoch)
+
+    def infer(self, x: torch.Tensor, **fit_params: Any) -> Any:
+        """Forward pass of the trained module, in bfloat16 with ``amp=True``."""
+        if not self.amp:
+            return self.module_(x, **fit_params)
+        with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
+            logits, features = self.module_(x, **fit_params)
+        return logits.float(), features
+
+    def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
+        """One forward and backward pass with the method's loss."""
+        self._set_training(True)
+        x, (_, rows) = batch
+        assert self.batch_loss is not None
+        loss = self.batch_loss(self, x, rows)
+        loss.backward()
+        return {"loss": loss, "y_pred": None}
+
+    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
+        """One optimiser step, then one step of the averaged weights."""
+        step = super().train_step(batch, **fit_params)
+        if self._teacher is not None:
+            self._teacher.step()
+        return step
+
+    def on_epoch_end(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
+        """Sum the epoch up in one row of the history and drop its batches."""
+        super().on_epoch_end(net, dataset_train, dataset_valid, **kwargs)
+        batches = self.history[-1]["batches"]
+        losses = [row["train_loss"] for row in batches if "train_loss" in row]
+        self.history.record("train_loss", sum(losses) / max(1, len(losses)))
+        # One dict per batch would outgrow the weights in a long run.
+        self.history[-1]["batches"] = []
+        if not math.isfinite(self.history[-1]["train_loss"]):
+            raise FloatingPointError(
+                f"training diverged in epoch {len(self.history)}: the loss is "
+                f"{self.history[-1]['train_loss']}; lower lr={self.lr!r}"
+            )
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Keep the averaged weights as the fitted ones, and let go of the method."""
+        super().on_train_end(net, X=X, y=y, **kwargs)
+        if self._teacher is not None:
+            self.module_.load_state_dict(self._teacher.module.state_dict())
+        self._teacher = None
+        self.module_.eval()
+        self.batch_loss = self.begin_epoch = None

@@ -1,0 +1,100 @@
+"""How long to train and what happens when: pure functions of sizes and of the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Schedule", "resolve_batch_size", "resolve_schedule"]
+
+# Gradient steps that a fit aims at while max_epochs is None, and the bounds in epochs.
+TABLE_STEPS = 3000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 30, 200
+# Refreshes after the warm-up while refresh_every is None.
+_REFRESHES = 10
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Epochs of a fit, counted from 0.
+
+    Parameters
+    ----------
+    max_epochs : int
+        Length of the fit.
+    warmup_epochs : int
+        Epochs of plain training on the given labels.
+    refresh_every : int
+        Epochs between two refreshes of losses, features and corrections.
+    correction_start : int
+        First epoch in which the labels may be corrected.
+    """
+
+    max_epochs: int
+    warmup_epochs: int
+    refresh_every: int
+    correction_start: int
+
+    def is_warmup(self, epoch: int) -> bool:
+        """Whether the epoch trains on the given labels alone."""
+        return epoch < self.warmup_epochs
+
+    def is_refresh(self, epoch: int) -> bool:
+        """Whether losses, features and corrections are renewed before the epoch."""
+        since = epoch - self.warmup_epochs
+        return since >= 0 and since % self.refresh_every == 0
+
+    def may_correct(self, epoch: int) -> bool:
+        """Whether labels may be corrected in the epoch."""
+        return epoch >= max(self.warmup_epochs, self.correction_start)
+
+
+def resolve_batch_size(batch_size: int | None, n_rows: int) -> int:
+    """Rows per batch: about a tenth of the rows, between 16 and 256, while None."""
+    if batch_size is not None:
+        return min(batch_size, n_rows)
+    return min(n_rows, max(16, min(256, n_rows // 10)))
+
+
+def _epochs(value: int | float, max_epochs: int) -> int:
+    """Epochs as given, or as a share of the fit."""
+    return round(value * max_epochs) if isinstance(value, float) else int(value)
+
+
+def resolve_schedule(
+    *,
+    n_rows: int,
+    batch_size: int,
+    max_epochs: int | None,
+    warmup_epochs: int | float,
+    refresh_every: int | None,
+    correction_start: int | float,
+) -> Schedule:
+    """Turn the parameters of an estimator into epochs.
+
+    A fit of three epochs or more always has a warm-up, one epoch that may correct
+    and one that learns from the correction. A warm-up given as whole epochs is
+    taken at its word.
+
+    Parameters
+    ----------
+    n_rows, batch_size : int
+        Training rows and rows per batch.
+    max_epochs, warmup_epochs, refresh_every, correction_start : int, float or None
+        As the estimators document them.
+
+    Returns
+    -------
+    schedule : Schedule
+    """
+    if max_epochs is None:
+        steps_per_epoch = max(1, -(-n_rows // batch_size))
+        max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(TABLE_STEPS / steps_per_epoch)))
+    warmup = _epochs(warmup_epochs, max_epochs)
+    if isinstance(warmup_epochs, float):
+        warmup = min(max(1, warmup), max(1, max_epochs - 2))
+    start = _epochs(correction_start, max_epochs)
+    if isinstance(correction_start, float):
+        start = min(max(warmup, start), max(warmup, max_epochs - 2))
+    after = max(1, max_epochs - warmup)
+    every = max(1, round(after / _REFRESHES)) if refresh_every is None else refresh_every
+    return Schedule(max_epochs, min(warmup, max_epochs), every, start)

@@ -1,0 +1,33 @@
+"""Random numbers as functions of (seed, epoch, purpose), so that a run can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+__all__ = ["fork_torch_seed", "seed_for", "stream"]
+
+
+def seed_for(seed: int, *keys: int) -> int:
+    """Mix a seed with whole numbers, such as an epoch and a purpose, into one seed."""
+    return int(np.random.SeedSequence([seed, *keys]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def stream(seed: int, *keys: int) -> torch.Generator:
+    """Return a generator on the CPU that depends on the seed and the keys alone."""
+    return torch.Generator().manual_seed(seed_for(seed, *keys))
+
+
+@contextmanager
+def fork_torch_seed(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators inside, and give the caller's back on the way out.
+
+    Dropout and the initialisation of modules draw from them and take no generator.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

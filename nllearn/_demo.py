@@ -69,24 +69,32 @@ def run_demo(
             True,
         ),
     ]
-    say(f"{'':<22}{'test accuracy':>14}{'labels right':>20}{'seconds':>9}")
     rows = []
     for name, fit, corrects in methods:
+        say(f"training: {name} ...")
         start = time.perf_counter()
         estimator = fit()
         seconds = time.perf_counter() - start
-        row = {
-            "name": name,
-            "test_accuracy": float(estimator.score(X_test, y_test)),
-            "label_accuracy": _share(estimator.corrected_labels_, y_train) if corrects else before,
-            "seconds": seconds,
-        }
-        labels = f"{before:.3f} -> {row['label_accuracy']:.3f}" if corrects else f"{before:.3f}"
-        say(f"{name:<22}{row['test_accuracy']:>14.3f}{labels:>20}{seconds:>9.1f}")
-        rows.append(row)
+        after = _share(estimator.corrected_labels_, y_train) if corrects else before
+        accuracy = float(estimator.score(X_test, y_test))
+        rows.append(
+            {
+                "name": name,
+                "test_accuracy": accuracy,
+                "label_accuracy": after,
+                "seconds": seconds,
+            }
+        )
     say("")
-    say("test accuracy: of the last epoch, on clean labels. labels right: share of the training")
-    say("labels that are right, before and after correction.")
+    # After the last progress bar, which would tear the table apart.
+    say(f"{'':<22}{'test accuracy':>14}{'labels right':>18}{'seconds':>9}")
+    for row in rows:
+        labels = f"{before:.3f} -> {row['label_accuracy']:.3f}"
+        say(f"{row['name']:<22}{row['test_accuracy']:>14.3f}{labels:>18}{row['seconds']:>9.1f}")
+    say("")
+    say("test accuracy: after the last epoch, on clean labels.")
+    say("labels right: share of the training labels that are right, before and after correction;")
+    say("a plain network leaves them as they are.")
     return rows
 
 

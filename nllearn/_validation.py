@@ -136,8 +136,6 @@ def check_weights(
     weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True, copy=True
     )
-    if not (weight > 0).any():
-        raise ValueError("sample_weight is zero for every row; some class needs a positive weight")
     loss_weight = weight.copy()
     if class_weight is not None:
         loss_weight *= compute_class_weight(class_weight, classes=classes, y=classes[codes])[codes]

@@ -106,7 +106,10 @@ def _build_parser() -> _Parser:
         "corrected_label with the prediction",
     )
     clean.add_argument(
-        "--method", choices=tuple(METHODS), default="mixnn", help="default: %(default)s"
+        "--method",
+        choices=tuple(METHODS),
+        default="ah",
+        help="anchor hallucination or MixNN (default: %(default)s)",
     )
     clean.add_argument("--epochs", type=_number(int, 3), metavar="N", help="default: automatic")
     clean.add_argument(
@@ -213,7 +216,9 @@ def _clean(args: argparse.Namespace) -> None:
     from nllearn.tables import (
         RESULT_COLUMNS,
         check_output,
+        missing_error,
         read_embeddings,
+        refuse_taken,
         result_columns,
         summary_lines,
         write_table,
@@ -221,27 +226,20 @@ def _clean(args: argparse.Namespace) -> None:
 
     check_output(args.output, args.table, force=args.force)
     table, labels = _read(args)
-    _refuse_taken(table, RESULT_COLUMNS)
+    refuse_taken(table, RESULT_COLUMNS)
     embeddings = read_embeddings(args.embeddings, table.n_rows) if args.embeddings else None
     n_missing = int(labels.missing.sum())
     if n_missing and args.missing_labels == "error":
-        words = ", ".join(f"{word!r} x {n}" for word, n in labels.missing_words.items())
-        raise CommandError(
-            f"{n_missing} of {table.n_rows} rows have no label in column {labels.name!r}"
-            f"{f' (cells: {words})' if words else ''}. Add --missing-labels drop to leave them "
-            "out, or --missing-labels predict to have them filled"
-            + (
-                ", or --keep-na-words if these words are classes"
-                if any(labels.missing_words)
-                else ""
-            )
-        )
+        raise missing_error(labels)
     given, known = labels.given, ~labels.missing
     if n_missing and args.missing_labels == "drop":
         table, embeddings = table.select(known), None if embeddings is None else embeddings[known]
         known = np.ones(table.n_rows, dtype=bool)
     X = _features(args, table, labels.name, embeddings)
-    _say(args, f"learning from {X[0].size} values per row, {len(np.unique(given))} classes")
+    _say(
+        args,
+        f"learning from a table of {len(given)} x {X[0].size}, {len(np.unique(given))} classes",
+    )
 
     estimator = _make_estimator(
         args.method,
@@ -271,17 +269,29 @@ def _noise(args: argparse.Namespace) -> None:
     import pandas as pd
 
     from nllearn import datasets
-    from nllearn.tables import check_output, read_embeddings, write_table
+    from nllearn.tables import (
+        TRUE_LABEL,
+        check_output,
+        read_embeddings,
+        read_flips,
+        refuse_taken,
+        write_table,
+    )
 
     check_output(args.output, args.table, force=args.force)
     if args.flip and args.kind != "asymmetric":
         raise CommandError(f"--flip has no effect with --type {args.kind}; use --type asymmetric")
-    table, labels = _read(args)
-    _refuse_taken(table, ("true_label",) if args.keep_true else ())
     generator, needs_features = NOISE_TYPES[args.kind]
+    for name in ("text", "categorical", "numeric", "drop", "embeddings"):
+        if getattr(args, name) and not needs_features:
+            raise CommandError(
+                f"--{name} has no effect with --type {args.kind}, which looks at labels alone"
+            )
+    table, labels = _read(args)
+    refuse_taken(table, (TRUE_LABEL,) if args.keep_true else ())
     options: dict[str, Any] = {"noise_rate": args.rate, "random_state": args.seed}
     if args.flip:
-        options["mapping"] = _flips(args.flip, labels)
+        options["mapping"] = read_flips(args.flip, labels)
     given, known = labels.given, ~labels.missing
     inputs: tuple[Any, ...] = (given,)
     if needs_features:
@@ -293,7 +303,7 @@ def _noise(args: argparse.Namespace) -> None:
     column[known] = noisy.tolist()
     columns = {labels.name: pd.Series(column, dtype=object).infer_objects()}
     if args.keep_true:
-        columns["true_label"] = pd.Series(labels.values, dtype=object).infer_objects()
+        columns[TRUE_LABEL] = pd.Series(labels.values, dtype=object).infer_objects()
     write_table(
         table,
         pd.DataFrame(columns),
@@ -365,15 +375,6 @@ def _read(args: argparse.Namespace) -> tuple[Table, LabelColumn]:
     return table, labels
 
 
-def _refuse_taken(table: Table, names: Sequence[str]) -> None:
-    taken = [name for name in names if name in table.names or name in table.extras]
-    if taken:
-        raise CommandError(
-            f"the table already has the column {', '.join(map(repr, taken))}, which would be "
-            "overwritten; rename or remove it (was the table cleaned before?)"
-        )
-
-
 def _features(args: argparse.Namespace, table: Table, label: str, embeddings: Any) -> Any:
     """Plan the columns, show the plan, compute the matrix."""
     from nllearn.tables import feature_matrix, plan_columns, plan_text
@@ -393,25 +394,9 @@ def _features(args: argparse.Namespace, table: Table, label: str, embeddings: An
     return feature_matrix(table, plans, embeddings=embeddings, random_state=args.seed)
 
 
-def _flips(pairs: Sequence[str], labels: LabelColumn) -> dict[Any, Any]:
-    """Read FROM=TO with the classes as the file spells them."""
-    by_word = {labels.spell(label): label for label in dict.fromkeys(labels.given.tolist())}
-    flips: dict[Any, Any] = {}
-    for pair in pairs:
-        source, mark, target = pair.partition("=")
-        if not mark:
-            raise CommandError(f"--flip: {pair!r} is not FROM=TO")
-        for word in (source, target):
-            if word not in by_word:
-                known = ", ".join(map(repr, list(by_word)[:20]))
-                raise CommandError(f"--flip: {word!r} is not a class; the classes are {known}")
-        flips[by_word[source]] = by_word[target]
-    return flips
-
-
 def _say(args: argparse.Namespace, line: str) -> None:
     if not args.quiet:
-        print(line)
+        print(line, flush=True)
 
 
 def _show_warning(

@@ -127,15 +127,15 @@ def test_clean_writes_the_whole_table_and_the_results(table, tmp_path, fake, cap
         assert word in screen, screen
     assert "labels changed        10 (11.1%)" in screen
     assert "most often to" in screen
-    assert fake == [{"method": "mixnn", "epochs": None, "seed": 0, "device": "auto", "verbose": 0}]
+    assert fake == [{"method": "ah", "epochs": None, "seed": 0, "device": "auto", "verbose": 0}]
 
 
 def test_clean_passes_the_options_on(table, tmp_path, fake, capsys):
     out = tmp_path / "out.csv"
-    words = ("clean", table, "--label", "art", "-o", out, "--quiet", "--method", "ah")
+    words = ("clean", table, "--label", "art", "-o", out, "--quiet", "--method", "mixnn")
     words += ("--epochs", 5, "--seed", 3, "--device", "cpu", "--threshold", "1.0")
     assert run(*words) == 0
-    assert fake == [{"method": "ah", "epochs": 5, "seed": 3, "device": "cpu", "verbose": 0}]
+    assert fake == [{"method": "mixnn", "epochs": 5, "seed": 3, "device": "cpu", "verbose": 0}]
     assert capsys.readouterr() == ("", "")
     assert pd.read_csv(out)["is_label_issue"].mean() > 0.9
 
@@ -339,6 +339,10 @@ def test_a_warning_is_one_line(table, tmp_path, monkeypatch, capsys):
             ["noise", "in.csv", "--label", "art", "-o", "o.csv", "--rate", "0.2", "--flip", "a=b"],
             "--flip has no effect",
         ),
+        (
+            ["noise", "in.csv", "--label", "art", "-o", "o.csv", "--rate", "0", "--text", "stadt"],
+            "--text has no effect with --type symmetric",
+        ),
         (["polish"], "invalid choice: 'polish'"),
         ([], "required: COMMAND"),
     ],
@@ -402,6 +406,18 @@ def test_asymmetric_flips_are_named(table, tmp_path, capsys):
     err = error_of(capsys, *words, "--flip", "rot=gelb", "-o", out, "--force")
     assert "'gelb' is not a class; the classes are" in err
     assert "not FROM=TO" in error_of(capsys, *words, "--flip", "rot", "-o", out, "--force")
+
+
+def test_demo(capsys):
+    assert run("demo", "--epochs", 4) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    rows = [line.split() for line in out.splitlines() if "->" in line]
+    assert [row[0] for row in rows] == ["plain", "MixNN", "Anchor"]
+    assert all(float(row[-5]) > 0.5 for row in rows), "test accuracy"
+    assert rows[0][-4] == rows[0][-2], "a plain network leaves the labels as they are"
+    assert run("demo", "--epochs", 4, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_version_and_help(capsys):

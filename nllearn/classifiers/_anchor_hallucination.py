@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
 from nllearn.classifiers._components import resolve_component
-from nllearn.classifiers._parameters import selector_builders
+from nllearn.classifiers._parameters import neighbor_builders, selector_builders
 from nllearn.classifiers._session import FitSession
 from nllearn.functional.correction import (
     accept_votes,
@@ -37,12 +37,148 @@ _RAMP_SHARE = 0.1
 
 
 class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
+    r"""Classifier that relabels hard rows by anchors between the classes.
+
+    After a warm-up, rows of small loss are easy, the same number in every class. A
+    hallucinator makes anchors from pairs of easy rows of two classes, each with the
+    label of its first parent. A hard row takes the label that the anchors around it
+    agree on. Easy and corrected rows are the labelled data of MixMatch, the other
+    hard rows its unlabelled data. Selection, hallucinator and classifier are
+    renewed in turns.
+
+    Parameters
+    ----------
+    easy_fraction : float, default=0.6
+        P in (0, 1]: share of the rows that is easy, in equal parts per class.
+    lambda_p : float, default=0.75
+        In [0.5, 1]: how much nearer an anchor stays to the row whose label it takes.
+    n_anchors : int, default=1
+        Anchors per easy row.
+    lambda_conf : float or None, default=None
+        The paper's threshold on the cosine between an anchor and its nearest hard
+        row, in [-1, 1]. None uses `anchor_quantile`.
+    anchor_quantile : float, default=0.5
+        Share of the anchors dropped as too far from any hard row, in [0, 1).
+    n_votes : int, default=5
+        K, anchors that vote on each hard row.
+    lambda_u : float, default=5.0
+        Weight of the unlabelled loss.
+    temperature : float, default=0.5
+        Sharpening of the targets; 1 leaves them.
+    mixup_alpha : float, default=4.0
+        Concentration of the mixup weights; 0 switches mixup off.
+    max_epochs : int or None, default=None
+        Length of the fit. None aims at 3,000 gradient steps, between 30 and 200
+        epochs.
+    warmup_epochs : int or float, default=0.1
+        Plain training on the given labels first: epochs as an int, share of
+        ``max_epochs`` as a float in (0, 1).
+    refresh_every : int or None, default=None
+        Epochs between two refreshes of losses, features and corrections. None
+        makes about ten of them.
+    batch_size : int or None, default=None
+        Rows per batch. None takes a tenth of the rows, between 16 and 256.
+    lr : float or None, default=None
+        Learning rate at the start of a cosine schedule. None takes 0.001 for AdamW
+        and 0.02 for SGD.
+    weight_decay : float, default=0.01
+        Weight decay of the optimiser.
+    optimizer : {"adamw", "sgd"}, torch optimiser class or None, default=None
+        None takes AdamW.
+    augmentation : {"weak", "strong"}, callable or None, default=None
+        Random views of the training rows: "weak" adds a tenth of each column's
+        deviation as noise, "strong" also sets 30 % of the values to the mean, a
+        callable gets ``(x, generator)`` and returns the view. Never applied when
+        losses are scored or labels predicted.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, by given label.
+    backbone : object with ``build``, nn.Module or None, default=None
+        Network. None takes :class:`~nllearn.networks.MLPBackbone`. A module returns
+        ``(logits, features)``, or logits alone; it is copied.
+    selector : {"balanced", "threshold", "purity"}, selector or None, default=None
+        Chooses the easy rows. None takes "balanced".
+    hallucinator : {"learned", "interpolation"}, hallucinator or None, default=None
+        Makes the anchors. None takes "learned", the two-layer network.
+    neighbors : {"auto", "exact", "descent"}, search or None, default=None
+        Neighbour search with scikit-learn's ``fit`` and ``kneighbors``, for the
+        label quality. None is "auto": exact, approximate for many rows.
+    device : str, default="auto"
+        Torch device; "auto" takes the GPU where there is one.
+    callbacks : list of skorch callbacks or None, default=None
+        Passed on to the net.
+    net_params : dict or None, default=None
+        Further parameters of the skorch net, such as ``amp=True``, ``compile=True``
+        or ``ema_decay=0`` (no averaged weights).
+    verbose : int, default=0
+        1 shows one progress bar over the fit.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_features_in_ : int
+        Number of columns seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names; only when X had them.
+    n_iter_ : int
+        Epochs run.
+    label_distributions_ : float32 ndarray of shape (n_samples, n_classes)
+        Probability of each class being the true one, given the row and its label.
+    label_quality_ : float32 ndarray of shape (n_samples,)
+        Probability that the given label is right:
+        ``label_distributions_[i, given_i]``.
+    corrected_labels_ : ndarray of shape (n_samples,)
+        Most probable true label; ties go to the given one.
+    clean_proba_ : float32 ndarray of shape (n_samples,)
+        Small-loss posterior of the given label, not calibrated.
+    noise_rate_ : float
+        Estimated share of wrong labels.
+    transition_matrix_ : float64 ndarray of shape (n_classes, n_classes)
+        Estimated probability of each given label (column) for each true one (row).
+    history_ : list of dict
+        One per epoch: phase, loss, learning rate, shares of rows, seconds per
+        stage.
+    net_ : NoisyLabelNet
+        The fitted skorch net.
+    backbone_ : object
+        What built the network.
+    selector_ : selector
+        The fitted selector.
+    hallucinator_ : hallucinator
+        The fitted hallucinator.
+    neighbors_ : search
+        The neighbour search.
+    resolved_params_ : dict
+        What every None became.
+
+    References
+    ----------
+    Huang, Lin, Hsu, Chang, Chen, "Learning with Instance-Dependent Noisy Labels by
+    Anchor Hallucination and Hard Sample Label Correction", ICIP 2024;
+    arXiv 2407.07331.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from nllearn import AnchorHallucinationClassifier
+    >>> from nllearn.datasets import make_symmetric_noise
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y_noisy = make_symmetric_noise(y, noise_rate=0.3, random_state=0)
+    >>> clf = AnchorHallucinationClassifier(random_state=0).fit(X, y_noisy)
+    >>> bool(clf.score(X, y) > 0.9)
+    True
+    >>> bool((clf.corrected_labels_ == y).mean() > (y_noisy == y).mean())
+    True
+    """
+
     def __init__(
         self,
         *,
         easy_fraction: float = 0.6,
         lambda_p: float = 0.75,
-        n_anchors: int = 4,
+        n_anchors: int = 1,
         lambda_conf: float | None = None,
         anchor_quantile: float = 0.5,
         n_votes: int = 5,
@@ -56,11 +192,12 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         lr: float | None = None,
         weight_decay: float = 0.01,
         optimizer: Any = None,
-        augmentation: Any = "weak",
+        augmentation: Any = None,
         class_weight: Any = None,
         backbone: Any = None,
         selector: Any = None,
         hallucinator: Any = None,
+        neighbors: Any = None,
         device: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
@@ -88,6 +225,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         self.backbone = backbone
         self.selector = selector
         self.hallucinator = hallucinator
+        self.neighbors = neighbors
         self.device = device
         self.callbacks = callbacks
         self.net_params = net_params
@@ -117,6 +255,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             ("easy_fraction",),
             "select",
         )
+        builders = neighbor_builders(len(session.active), session.x.device, session.seed)
+        self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), "kneighbors")
         self.hallucinator_ = resolve_component(
             self,
             "hallucinator",
@@ -134,25 +274,28 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     ) -> dict[str, torch.Tensor]:
         """Relabel hard rows by the vote of the anchors around them."""
         ledger, device = session.ledger, bank.logits.device
-        given, n_classes = ledger.given, session.n_classes
         clean_proba = torch.from_numpy(selection.clean_proba).to(device)
-        easy = torch.from_numpy(selection.easy).to(device) | ledger.trusted
-        training = torch.zeros_like(easy)
+        training = torch.zeros_like(ledger.trusted)
         training[session.active] = True
-        easy &= training
+        easy = training & (torch.from_numpy(selection.easy).to(device) | ledger.trusted)
+        easy_rows = torch.nonzero(easy).squeeze(1)
         hard_rows = torch.nonzero(training & ~easy).squeeze(1)
-        targets = F.one_hot(given, n_classes).float()
-        labelled, confidence = easy.clone(), clean_proba.clone()
 
-        votes = torch.zeros(len(hard_rows), n_classes, device=device)
+        targets = F.one_hot(ledger.given, session.n_classes).float()
+        labelled, confidence = easy.clone(), clean_proba.clone()
         if len(hard_rows):
-            votes = self._anchor_votes(self._net_head, bank, easy, hard_rows, session)
-        labels, share, accepted = accept_votes(votes, min_votes=_MIN_VOTES, min_share=_MIN_SHARE)
-        rows = hard_rows[accepted]
-        targets[rows] = F.one_hot(labels[accepted], n_classes).float()
-        labelled[rows] = True
-        confidence[rows] = torch.maximum(clean_proba[rows], share[accepted])
-        session.notes["share_votes_accepted"] = float(accepted.float().mean()) if len(votes) else 0.0
+            unit, mean = centred_unit_rows(bank.features, session.active)
+            anchors = self._make_anchors(bank.features - mean, mean, easy_rows, session)
+            with session.stage("anchors"):
+                votes = self._vote(unit, easy_rows, hard_rows, anchors, session)
+            labels, share, accepted = accept_votes(
+                votes, min_votes=_MIN_VOTES, min_share=_MIN_SHARE
+            )
+            session.notes["share_votes_accepted"] = float(accepted.float().mean())
+            rows = hard_rows[accepted]
+            targets[rows] = F.one_hot(labels[accepted], session.n_classes).float()
+            labelled[rows] = True
+            confidence[rows] = self._trust_in_vote(clean_proba[rows], share[accepted])
         return {
             "targets": targets,
             "clean_proba": clean_proba,
@@ -161,60 +304,81 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             "labelled": labelled,
         }
 
-    def _anchor_votes(self, head, bank, easy, hard_rows, session):
-        unit, mean = centred_unit_rows(bank.features)
-        easy_rows = torch.nonzero(easy).squeeze(1)
-        features, labels = bank.features[easy_rows] - mean, session.ledger.given[easy_rows]
-        generator = session.generator(3)
+    def _make_anchors(
+        self,
+        centred: torch.Tensor,
+        mean: torch.Tensor,
+        easy_rows: torch.Tensor,
+        session: FitSession,
+    ) -> Anchors:
+        """One phase of the hallucinator on the easy rows, then their anchors."""
+        features, labels = centred[easy_rows], session.ledger.given[easy_rows]
+        generator, head = session.generator(3), session.head
+        assert head is not None
         with session.stage("hallucinator"):
             self.hallucinator_.partial_fit(
                 features, labels, head=lambda s: head(s + mean), generator=generator
             )
-        with session.stage("anchors"):
-            anchors = self.hallucinator_.hallucinate(features, labels, generator=generator)
-            made = unit_rows(anchors.features)
-            hard = unit[hard_rows]
-            similarity, nearest = cosine_topk(made, hard, 1)
-            valid = anchor_validity(
-                similarity.squeeze(1), lambda_conf=self.lambda_conf, quantile=self.anchor_quantile
-            )
-            session.notes["share_valid_anchors"] = float(valid.float().mean()) if len(valid) else 0.0
-            return vote_nearest_anchors(
-                hard, made[valid], anchors.labels[valid], session.n_classes, self.n_votes
-            )
+            return self.hallucinator_.hallucinate(features, labels, generator=generator)
 
-    def _begin_epoch(self, net, epoch, session):
-        self._net_head = find_head(net.scoring_module)
+    def _vote(
+        self,
+        unit: torch.Tensor,
+        easy_rows: torch.Tensor,
+        hard_rows: torch.Tensor,
+        anchors: Anchors,
+        session: FitSession,
+    ) -> torch.Tensor:
+        """Votes for every hard row by the valid anchors most similar to it."""
+        made, hard = unit_rows(anchors.features), unit[hard_rows]
+        similarity, _ = cosine_topk(made, hard, 1)
+        valid = anchor_validity(
+            similarity.squeeze(1), lambda_conf=self.lambda_conf, quantile=self.anchor_quantile
+        )
+        n_valid = int(valid.sum())
+        session.notes["share_valid_anchors"] = n_valid / max(1, len(valid))
+        return vote_nearest_anchors(
+            hard,
+            made[valid],
+            anchors.labels[valid],
+            session.n_classes,
+            self.n_votes,
+            session.ledger.weight[easy_rows[anchors.parents[valid, 0]]],
+        )
+
+    def _trust_in_vote(self, clean_proba: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """How much a corrected label keeps of itself when mixed with the prediction.
+
+        The clean probability of a hard row is small by construction, so alone it
+        would undo the correction.
+        """
+        return torch.maximum(clean_proba, share)
+
+    def _begin_epoch(self, net: NoisyLabelNet, epoch: int, session: FitSession) -> None:
+        session.head = find_head(net.scoring_module)
         super()._begin_epoch(net, epoch, session)
-        del self._net_head
 
     def _batch_loss(
         self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, session: FitSession
     ) -> torch.Tensor:
         """MixMatch on the batch: labelled rows by cross-entropy, the others by squared error."""
         ledger, generator = session.ledger, session.batch_stream
-        if session.view is None:
-            views = [x, x]
-        else:
-            views = [session.view(x, generator), session.view(x, generator)]
-        both = torch.cat(views)
+        # Without a view the two copies of a batch would be the same rows: one is enough.
+        n_views = 1 if session.view is None else 2
+        both = x
+        if session.view is not None:
+            both = torch.cat([session.view(x, generator) for _ in range(n_views)])
         with torch.no_grad():
-            teacher = net.scoring_module
-            was_training = teacher.training
-            teacher.eval()
-            guess = teacher(both)[0].softmax(1)
-            teacher.train(was_training)
-            guess = (guess[: len(x)] + guess[len(x) :]) / 2
+            guess = net.teach(both).softmax(1)
+            guess = guess.view(n_views, len(x), -1).mean(0)
             labelled = ledger.labelled[rows]
             refined = refine_targets(ledger.targets[rows], guess, ledger.confidence[rows])
             targets = torch.where(labelled.unsqueeze(1), refined, guess)
-            targets = sharpen(targets, self.temperature).repeat(2, 1)
-        weight = ledger.weight[rows].repeat(2)
-        labelled = labelled.repeat(2)
+            targets = sharpen(targets, self.temperature).repeat(n_views, 1)
+        weight = ledger.weight[rows].repeat(n_views)
+        labelled = labelled.repeat(n_views)
         if self.mixup_alpha:
-            lam = beta_weights(
-                len(both), self.mixup_alpha, generator=generator, device=x.device
-            )
+            lam = beta_weights(len(both), self.mixup_alpha, generator=generator, device=x.device)
             partners = torch.randperm(len(both), generator=generator).to(x.device)
             both, targets = mixup(both, targets, partners, lam)
         logits, _ = net.infer(both)

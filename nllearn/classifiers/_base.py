@@ -150,7 +150,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             max_epochs=self.max_epochs,
             warmup_epochs=self.warmup_epochs,
             refresh_every=self.refresh_every,
-            correction_start=getattr(self, "correction_start", self.warmup_epochs),
+            correction_start=getattr(self, "correction_start", 0),
         )
         x = self._standardise(X).to(device)
         return FitSession(x, ledger, active, schedule, seed, make_views(self.augmentation))
@@ -220,7 +220,8 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         """Easy rows and clean probability; rows of weight zero are scored by their loss."""
         active = session.active
         losses, labels = bank.losses, session.ledger.given
-        chosen = run_selector(self.selector_, losses[active], labels[active])
+        weight = session.ledger.weight
+        chosen = run_selector(self.selector_, losses[active], labels[active], weight[active])
         if len(active) == len(losses):
             return chosen
         rows = active.cpu().numpy()
@@ -277,16 +278,14 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 
     # -- after training
 
-    def _conclude(
-        self, bank: FeatureBank, session: FitSession, weight: np.ndarray
-    ) -> Conclusion:
+    def _conclude(self, bank: FeatureBank, session: FitSession, weight: np.ndarray) -> Conclusion:
         """From the fitted network and the book to what fit leaves."""
         selection = (
             self._select(bank, session)
             if session.n_classes > 1
             else Selection(np.ones(len(bank.losses), bool), np.ones(len(bank.losses), np.float32))
         )
-        return conclude(bank, selection, session.ledger, weight)
+        return conclude(bank, selection, session.ledger, session.active, self.neighbors_, weight)
 
     def _leave(self, conclusion: Conclusion, index: Any) -> None:
         """Set the fitted attributes."""
@@ -343,6 +342,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         labels : ndarray of shape (n_samples,)
             In the dtype of the labels that were fitted.
         """
+        check_is_fitted(self, "net_")
         return self.classes_[self.predict_proba(X).argmax(1)]
 
     def embed(self, X: Any) -> np.ndarray:

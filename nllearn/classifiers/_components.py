@@ -11,8 +11,8 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from nllearn.networks import MLPBackbone, adapt_module
 from nllearn.neighbors import BaseNeighbors
+from nllearn.networks import MLPBackbone, adapt_module
 from nllearn.selectors import BaseSelector, Selection
 
 __all__ = ["build_module", "find_neighbors", "resolve_component", "run_selector"]
@@ -75,9 +75,7 @@ def resolve_component(
     return clone(value, safe=False)
 
 
-def build_module(
-    backbone: Any, sample: torch.Tensor, n_classes: int
-) -> tuple[nn.Module, Any]:
+def build_module(backbone: Any, sample: torch.Tensor, n_classes: int) -> tuple[nn.Module, Any]:
     """Build the network from None, an object with ``build``, or a module.
 
     Parameters
@@ -153,8 +151,13 @@ def find_neighbors(search: Any, rows: torch.Tensor, n_neighbors: int) -> torch.T
     return torch.from_numpy(indices.astype(np.int64)).to(rows.device)
 
 
-def run_selector(selector: Any, losses: torch.Tensor, labels: torch.Tensor) -> Selection:
+def run_selector(
+    selector: Any, losses: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
+) -> Selection:
     """Call a selector, ours or foreign, and check what it returns.
+
+    A class that it leaves without easy rows gets its rows of smallest loss back, a
+    tenth of them: without any, the class would vanish from the corrected labels.
 
     Parameters
     ----------
@@ -162,6 +165,7 @@ def run_selector(selector: Any, losses: torch.Tensor, labels: torch.Tensor) -> S
         With ``select(losses, labels)``.
     losses : Tensor of shape (n,)
     labels : int64 Tensor of shape (n,)
+    weights : Tensor of shape (n,)
 
     Returns
     -------
@@ -172,9 +176,11 @@ def run_selector(selector: Any, losses: torch.Tensor, labels: torch.Tensor) -> S
     ValueError
         If the selection does not have one entry per row or leaves [0, 1].
     """
-    chosen = selector.select(losses.cpu().numpy(), labels.cpu().numpy())
+    loss, label = losses.cpu().numpy(), labels.cpu().numpy()
     if isinstance(selector, BaseSelector):
-        return chosen
+        chosen = selector.select(loss, label, weights.cpu().numpy())
+        return Selection(_refill_classes(chosen.easy, loss, label), chosen.clean_proba)
+    chosen = selector.select(loss, label)
     easy = np.asarray(chosen.easy)
     clean_proba = np.asarray(chosen.clean_proba, dtype=np.float32)
     n = len(losses)
@@ -185,4 +191,18 @@ def run_selector(selector: Any, losses: torch.Tensor, labels: torch.Tensor) -> S
         )
     if not (np.isfinite(clean_proba).all() and clean_proba.min() >= 0 and clean_proba.max() <= 1):
         raise ValueError(f"selector={selector!r} returned a clean_proba outside [0, 1]")
-    return Selection(easy, clean_proba)
+    return Selection(_refill_classes(easy, loss, label), clean_proba)
+
+
+def _refill_classes(easy: np.ndarray, losses: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Give classes without easy rows a tenth of their rows back, of smallest loss."""
+    present = np.bincount(labels) > 0
+    empty = present & (np.bincount(labels, weights=easy, minlength=len(present)) == 0)
+    if not empty.any():
+        return easy
+    easy = easy.copy()
+    for label in np.flatnonzero(empty):
+        rows = np.flatnonzero(labels == label)
+        best = np.argsort(losses[rows], kind="stable")[: -(-len(rows) // 10)]
+        easy[rows[best]] = True
+    return easy

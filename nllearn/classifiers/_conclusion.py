@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from nllearn.classifiers._components import find_neighbors
 from nllearn.functional.correction import fuse_with_given
+from nllearn.functional.geometry import centred_unit_rows, cosine_topk
 from nllearn.functional.transition import estimate_transition, noise_rate
+from nllearn.functional.witnesses import (
+    combine_witnesses,
+    leave_one_out_scores,
+    neighbor_log_votes,
+)
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, Ledger
 
 __all__ = ["Conclusion", "conclude"]
+
+# Weights of the two witnesses, and how much softer they are taken once T is known. Fixed
+# by measurement over symmetric, part-dependent and human noise (docs/benchmarks).
+_SCORE_WEIGHT, _VOTE_WEIGHT, _SOFTER = 6.0, 1.2, 0.75
+_N_WITNESSES = 50
 
 
 @dataclass(frozen=True)
@@ -33,9 +46,14 @@ class Conclusion:
 
 
 def conclude(
-    bank: FeatureBank, selection: Selection, ledger: Ledger, weight: np.ndarray
+    bank: FeatureBank,
+    selection: Selection,
+    ledger: Ledger,
+    active: torch.Tensor,
+    neighbors: Any,
+    weight: np.ndarray,
 ) -> Conclusion:
-    """Fuse what the network says with the given labels.
+    """Ask the witnesses in feature space, estimate T, and fuse with the given labels.
 
     Parameters
     ----------
@@ -44,6 +62,9 @@ def conclude(
     selection : Selection
         Against the given labels.
     ledger : Ledger
+    active : int64 Tensor of shape (m,)
+        Rows of weight above zero.
+    neighbors : search
     weight : ndarray of shape (n,)
         Sample weights.
 
@@ -51,37 +72,80 @@ def conclude(
     -------
     conclusion : Conclusion
     """
-    given = ledger.given
-    network = bank.logits.softmax(1)
-    witness = ledger.mean_proba if ledger.n_refreshes else network
+    given, n_classes = ledger.given, ledger.n_classes
     trusted = ledger.trusted.cpu().numpy()
+    row_weight = torch.as_tensor(weight, dtype=torch.float32, device=given.device)
+    row_weight = row_weight / row_weight[active].mean()
+    onehot = F.one_hot(given, n_classes).float()
+
+    unit, _ = centred_unit_rows(bank.features, active)
+    log_votes, nearest = _ask_neighbors(unit, given, n_classes, neighbors, row_weight, active)
+    scores = leave_one_out_scores(unit, onehot, row_weight)
+    witness = combine_witnesses(
+        scores, log_votes, score_weight=_SCORE_WEIGHT, vote_weight=_VOTE_WEIGHT
+    )
     transition = estimate_transition(
-        witness.cpu().numpy(), given.cpu().numpy(), sample_weight=weight, trusted=trusted
+        witness.exp().cpu().numpy(), given.cpu().numpy(), sample_weight=weight, trusted=trusted
     )
     fused = fuse_with_given(
-        witness.clamp_min(1e-12).log(),
+        _SOFTER * witness,
         given,
         torch.as_tensor(transition, dtype=torch.float32, device=given.device),
     )
-    own = F.one_hot(given, ledger.n_classes).float()
-    fused = torch.where(ledger.trusted.unsqueeze(1), own, fused)
-    distributions = fused.cpu().numpy()
-    codes = given.cpu().numpy()
+    fused = torch.where(ledger.trusted.unsqueeze(1), onehot, fused)
+
+    distributions, codes = fused.cpu().numpy(), given.cpu().numpy()
     quality = distributions[np.arange(len(codes)), codes]
     corrected = np.where(quality >= distributions.max(1), codes, distributions.argmax(1))
+    clean_proba = np.where(trusted, np.float32(1.0), selection.clean_proba)
+    votes = log_votes.exp()
     return Conclusion(
         given=codes,
         corrected=corrected,
         label_distributions=distributions,
         label_quality=quality,
-        clean_proba=np.where(trusted, np.float32(1.0), selection.clean_proba),
-        network_proba=network.cpu().numpy(),
+        clean_proba=clean_proba,
+        network_proba=bank.logits.softmax(1).cpu().numpy(),
         features=bank.features.half().cpu().numpy(),
         noise_rate=noise_rate(quality, weight),
         transition=transition,
         evidence={
-            "clean_proba": np.where(trusted, np.float32(1.0), selection.clean_proba),
+            "clean_proba": clean_proba,
             "is_easy": ledger.easy.cpu().numpy(),
+            "neighbor_share_given": votes.gather(1, given[:, None]).squeeze(1).cpu().numpy(),
+            "neighbor_share_corrected": votes.cpu().numpy()[np.arange(len(codes)), corrected],
+            "nearest_row": nearest.cpu().numpy(),
             "target_changed_at": ledger.changed_at.cpu().numpy(),
         },
     )
+
+
+def _ask_neighbors(
+    unit: torch.Tensor,
+    given: torch.Tensor,
+    n_classes: int,
+    neighbors: Any,
+    row_weight: torch.Tensor,
+    active: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Votes of every row's neighbours, and its nearest row."""
+    found = torch.empty(
+        (len(unit), min(_N_WITNESSES, len(active) - 1)), dtype=torch.int64, device=unit.device
+    )
+    found[active] = active[find_neighbors(neighbors, unit[active], _N_WITNESSES)]
+    absent = torch.nonzero(row_weight == 0).squeeze(1)
+    if len(absent):
+        _, near = cosine_topk(unit[absent], unit[active], found.shape[1])
+        found[absent] = active[near]
+    cosine = torch.cat(
+        [
+            torch.einsum("nd,nkd->nk", rows, unit[near])
+            for rows, near in zip(unit.split(1024), found.split(1024), strict=True)
+        ]
+    )
+    # An approximate search may list them in another order.
+    cosine, order = cosine.sort(1, descending=True)
+    found = found.gather(1, order)
+    if found.shape[1] == 0:
+        return torch.zeros(len(unit), n_classes, device=unit.device), torch.arange(len(unit))
+    return neighbor_log_votes(cosine, found, given, n_classes, row_weight), found[:, 0]

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
 from nllearn.classifiers._components import find_neighbors, resolve_component
@@ -24,6 +24,130 @@ __all__ = ["MixNNClassifier"]
 
 
 class MixNNClassifier(BaseNoisyLabelClassifier):
+    r"""Classifier that mixes every row with its nearest neighbours (MixNN).
+
+    After a warm-up, a two-component mixture on the losses gives the probability
+    :math:`w_i` that each label is clean. Every row is then trained on as a synthetic
+    one, mixed with its K nearest neighbours in feature space:
+
+    .. math::
+        \hat x_i = \sum_{k \in \{i\} \cup NN(i)} v_k x_k, \quad
+        \hat t_i = \sum_k v_k t_k, \quad v_k = w_k / \sum_j w_j
+
+    and the targets move towards the predictions,
+    :math:`t \leftarrow \alpha t + (1 - \alpha) p`.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=1
+        K, neighbours mixed into every row.
+    alpha : float, default=0.9
+        Momentum of the targets at every refresh, in [0, 1]; 1 never corrects.
+    correction_start : int or float, default=0.2
+        First epoch that corrects targets: epochs as an int, share of
+        ``max_epochs`` as a float in (0, 1).
+    max_epochs : int or None, default=None
+        Length of the fit. None aims at 3,000 gradient steps, between 30 and 200
+        epochs.
+    warmup_epochs : int or float, default=0.1
+        Plain training on the given labels first: epochs as an int, share of
+        ``max_epochs`` as a float in (0, 1).
+    refresh_every : int or None, default=None
+        Epochs between two refreshes of losses, features and corrections. None
+        makes about ten of them.
+    batch_size : int or None, default=None
+        Rows per batch. None takes a tenth of the rows, between 16 and 256.
+    lr : float or None, default=None
+        Learning rate at the start of a cosine schedule. None takes 0.001 for AdamW
+        and 0.02 for SGD.
+    weight_decay : float, default=0.01
+        Weight decay of the optimiser.
+    optimizer : {"adamw", "sgd"}, torch optimiser class or None, default=None
+        None takes AdamW.
+    augmentation : {"weak", "strong"}, callable or None, default=None
+        Random views of the training rows: "weak" adds a tenth of each column's
+        deviation as noise, "strong" also sets 30 % of the values to the mean, a
+        callable gets ``(x, generator)`` and returns the view. Never applied when
+        losses are scored or labels predicted.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, by given label.
+    backbone : object with ``build``, nn.Module or None, default=None
+        Network. None takes :class:`~nllearn.networks.MLPBackbone`. A module returns
+        ``(logits, features)``, or logits alone; it is copied.
+    selector : {"balanced", "threshold", "purity"}, selector or None, default=None
+        Chooses the easy rows. None takes "threshold".
+    neighbors : {"auto", "exact", "descent", "batch"}, search or None, default=None
+        Neighbour search with scikit-learn's ``fit`` and ``kneighbors``. None is
+        "auto": exact, approximate for many rows. "batch" looks inside each batch
+        only, as the code of the paper does.
+    device : str, default="auto"
+        Torch device; "auto" takes the GPU where there is one.
+    callbacks : list of skorch callbacks or None, default=None
+        Passed on to the net.
+    net_params : dict or None, default=None
+        Further parameters of the skorch net, such as ``amp=True``, ``compile=True``
+        or ``ema_decay=0`` (no averaged weights).
+    verbose : int, default=0
+        1 shows one progress bar over the fit.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_features_in_ : int
+        Number of columns seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names; only when X had them.
+    n_iter_ : int
+        Epochs run.
+    label_distributions_ : float32 ndarray of shape (n_samples, n_classes)
+        Probability of each class being the true one, given the row and its label.
+    label_quality_ : float32 ndarray of shape (n_samples,)
+        Probability that the given label is right:
+        ``label_distributions_[i, given_i]``.
+    corrected_labels_ : ndarray of shape (n_samples,)
+        Most probable true label; ties go to the given one.
+    clean_proba_ : float32 ndarray of shape (n_samples,)
+        Small-loss posterior of the given label, not calibrated.
+    noise_rate_ : float
+        Estimated share of wrong labels.
+    transition_matrix_ : float64 ndarray of shape (n_classes, n_classes)
+        Estimated probability of each given label (column) for each true one (row).
+    history_ : list of dict
+        One per epoch: phase, loss, learning rate, shares of rows, seconds per
+        stage.
+    net_ : NoisyLabelNet
+        The fitted skorch net.
+    backbone_ : object
+        What built the network.
+    selector_ : selector
+        The fitted selector.
+    neighbors_ : search
+        The neighbour search.
+    resolved_params_ : dict
+        What every None became.
+
+    References
+    ----------
+    Lu, He, "MixNN: Combating Noisy Labels in Deep Learning by Mixing with Nearest
+    Neighbors", IEEE Big Data 2021; arXiv 2406.16966.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from nllearn import MixNNClassifier
+    >>> from nllearn.datasets import make_symmetric_noise
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y_noisy = make_symmetric_noise(y, noise_rate=0.3, random_state=0)
+    >>> clf = MixNNClassifier(random_state=0).fit(X, y_noisy)
+    >>> bool(clf.score(X, y) > 0.9)
+    True
+    >>> bool((clf.corrected_labels_ == y).mean() > (y_noisy == y).mean())
+    True
+    """
+
     def __init__(
         self,
         *,
@@ -87,9 +211,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
             **neighbor_builders(len(session.active), session.x.device, session.seed),
             "batch": ExactNeighbors,
         }
-        self.neighbors_ = resolve_component(
-            self, "neighbors", builders, "auto", (), "kneighbors"
-        )
+        self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), "kneighbors")
 
     @property
     def _in_batch(self) -> bool:

@@ -67,9 +67,7 @@ def selector_builders(easy_fraction: float | None = None) -> dict[str, Callable[
     }
 
 
-def neighbor_builders(
-    n_rows: int, device: torch.device, seed: int
-) -> dict[str, Callable[[], Any]]:
+def neighbor_builders(n_rows: int, device: torch.device, seed: int) -> dict[str, Callable[[], Any]]:
     """Neighbour searches by name; "auto" goes by the number of rows and the device."""
     most = _EXACT_ROWS_CPU if device.type == "cpu" else _EXACT_ROWS_GPU
 

@@ -24,6 +24,7 @@ def vote_nearest_anchors(
     anchor_labels: torch.Tensor,
     n_classes: int,
     n_votes: int,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Votes of the most similar anchors for every hard row, whoever validated them.
 
@@ -37,17 +38,20 @@ def vote_nearest_anchors(
         Unit rows of the valid anchors.
     anchor_labels : int64 Tensor of shape (m,)
     n_classes, n_votes : int
+    weights : Tensor of shape (m,), optional
+        Weight of each anchor's vote, one when None.
 
     Returns
     -------
     votes : float32 Tensor of shape (n_hard, n_classes)
-        Rows sum to ``min(n_votes, m)``.
+        Rows sum to ``min(n_votes, m)`` without weights.
     """
     votes = torch.zeros(len(hard), n_classes, device=hard.device)
     if len(anchors) == 0 or len(hard) == 0:
         return votes
     _, nearest = cosine_topk(hard, anchors, n_votes)
-    return votes.scatter_add_(1, anchor_labels[nearest], torch.ones_like(nearest, dtype=votes.dtype))
+    strength = torch.ones(len(anchors), device=hard.device) if weights is None else weights.float()
+    return votes.scatter_add_(1, anchor_labels[nearest], strength[nearest])
 
 
 def vote_assigned_anchors(

@@ -26,7 +26,7 @@ def unit_rows(x: torch.Tensor) -> torch.Tensor:
 
 
 def centred_unit_rows(
-    x: torch.Tensor, mean: torch.Tensor | None = None
+    x: torch.Tensor, rows: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Subtract the mean row, then scale every row to length one.
 
@@ -36,8 +36,8 @@ def centred_unit_rows(
     Parameters
     ----------
     x : Tensor of shape (n, d)
-    mean : Tensor of shape (d,), optional
-        Mean to subtract; that of `x` when None.
+    rows : int64 Tensor of shape (m,), optional
+        Rows whose mean is subtracted; all when None.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def centred_unit_rows(
     mean : float32 Tensor of shape (d,)
     """
     x = x.float()
-    mean = x.mean(0) if mean is None else mean
+    mean = x.mean(0) if rows is None else x[rows].mean(0)
     return unit_rows(x - mean), mean
 
 

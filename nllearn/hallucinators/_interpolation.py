@@ -22,7 +22,7 @@ class InterpolationHallucinator(BaseHallucinator):
     ----------
     lambda_p : float, default=0.75
         Share of the row whose label the anchor takes, in [0.5, 1].
-    n_anchors : int, default=4
+    n_anchors : int, default=2
         Anchors per easy row.
 
     Examples

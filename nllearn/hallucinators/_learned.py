@@ -23,14 +23,15 @@ class LearnedHallucinator(BaseHallucinator):
     lambda_p : float, default=0.75
         Weight of the similarity to the row whose label the anchor takes, in
         [0.5, 1].
-    n_anchors : int, default=4
+    n_anchors : int, default=2
         Anchors per easy row.
     hidden_units : int or None, default=None
         Width of the hidden layer; None takes the width of the features.
     lr : float, default=1e-3
         Learning rate of Adam.
     steps : int, default=40
-        Gradient steps per phase.
+        Most gradient steps per phase; fewer when there are fewer pairs than
+        ``steps * batch_size``.
     batch_size : int, default=512
         Pairs per step.
 
@@ -57,7 +58,7 @@ class LearnedHallucinator(BaseHallucinator):
     def __init__(
         self,
         lambda_p: float = 0.75,
-        n_anchors: int = 4,
+        n_anchors: int = 2,
         hidden_units: int | None = None,
         lr: float = 1e-3,
         steps: int = 40,
@@ -73,16 +74,13 @@ class LearnedHallucinator(BaseHallucinator):
     def _start(self, features: torch.Tensor, generator: torch.Generator) -> None:
         width = features.shape[1]
         hidden = self.hidden_units or width
-        module = nn.Sequential(
-            nn.utils.skip_init(nn.Linear, 2 * width, hidden),
-            nn.ReLU(),
-            nn.utils.skip_init(nn.Linear, hidden, width),
-        )
-        for layer in (module[0], module[2]):
+        first = nn.utils.skip_init(nn.Linear, 2 * width, hidden)
+        second = nn.utils.skip_init(nn.Linear, hidden, width)
+        for layer in (first, second):
             # By hand, since the modules' own initialisation takes no generator.
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
-        self.module_ = module.to(features.device)
+        self.module_ = nn.Sequential(first, nn.ReLU(), second).to(features.device)
         self._optimizer = torch.optim.Adam(self.module_.parameters(), lr=self.lr)
 
     def _combine(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -97,7 +95,7 @@ class LearnedHallucinator(BaseHallucinator):
         head: Head,
         generator: torch.Generator,
     ) -> LearnedHallucinator:
-        """Train for one phase, `steps` batches of fresh pairs.
+        """Train for one phase on batches of fresh pairs.
 
         Parameters
         ----------
@@ -125,8 +123,11 @@ class LearnedHallucinator(BaseHallucinator):
         if len(first) == 0:
             return self
         total = features.new_zeros(())
-        for _ in range(self.steps):
-            pick = torch.randint(len(first), (self.batch_size,), generator=generator)
+        steps = min(self.steps, -(-len(first) // self.batch_size))
+        for _ in range(steps):
+            pick = torch.randint(
+                len(first), (min(self.batch_size, len(first)),), generator=generator
+            )
             u, v = first[pick].to(features.device), second[pick].to(features.device)
             anchors = self._combine(features[u], features[v])
             loss = hallucination_loss(
@@ -138,6 +139,5 @@ class LearnedHallucinator(BaseHallucinator):
                 parameter.grad = grad
             self._optimizer.step()
             total += loss.detach()
-        self.loss_ = float(total) / max(1, self.steps)
+        self.loss_ = float(total) / steps
         return self
-

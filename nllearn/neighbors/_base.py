@@ -89,13 +89,15 @@ class BaseNeighbors(BaseEstimator):
         k = min(k, self.n_samples_fit_ - (X is None))
         distances, indices = self._search(queries, k)
         if not as_torch:
-            distances, indices = distances.cpu().numpy(), indices.cpu().numpy()
+            return self._pick(distances.cpu().numpy(), indices.cpu().numpy(), return_distance)
+        return self._pick(distances, indices, return_distance)
+
+    @staticmethod
+    def _pick(distances: Any, indices: Any, return_distance: bool) -> Any:
         return (distances, indices) if return_distance else indices
 
     def _fit(self, rows: torch.Tensor) -> None:
         raise TypeError(f"{type(self).__name__} does not define _fit")
 
-    def _search(
-        self, queries: torch.Tensor | None, k: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _search(self, queries: torch.Tensor | None, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         raise TypeError(f"{type(self).__name__} does not define _search")

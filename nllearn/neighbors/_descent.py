@@ -82,9 +82,7 @@ class DescentNeighbors(BaseNeighbors):
             )
         return self._index
 
-    def _search(
-        self, queries: torch.Tensor | None, k: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _search(self, queries: torch.Tensor | None, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         rows, own = self._rows, None
         if queries is None:
             own = torch.arange(len(rows), device=rows.device)

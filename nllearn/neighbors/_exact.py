@@ -38,9 +38,7 @@ class ExactNeighbors(BaseNeighbors):
     def _fit(self, rows: torch.Tensor) -> None:
         self._rows = rows
 
-    def _search(
-        self, queries: torch.Tensor | None, k: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _search(self, queries: torch.Tensor | None, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         exclude = None
         if queries is None:
             queries = self._rows

@@ -1,4 +1,4 @@
-"""Torch modules whose ``forward`` returns ``(logits, features)``, and the objects that build them."""
+"""Torch modules that return ``(logits, features)``, and the objects that build them."""
 
 from nllearn.networks._adapt import adapt_module, find_head
 from nllearn.networks._mlp import MLP, MLPBackbone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nllearn.selectors._base import BaseSelector, rank_in_class
+from nllearn.selectors._base import BaseSelector, weight_before
 
 __all__ = ["ClassBalancedSelector"]
 
@@ -14,7 +14,8 @@ class ClassBalancedSelector(BaseSelector):
 
     .. math:: M_j = \min(\lceil N P / C \rceil, N_j)
 
-    with N rows, C classes present and :math:`N_j` rows of given class j.
+    with N rows, C classes present and :math:`N_j` rows of given class j; rows count as
+    their weights.
 
     Parameters
     ----------
@@ -40,11 +41,18 @@ class ClassBalancedSelector(BaseSelector):
         self.easy_fraction = easy_fraction
 
     def _choose(
-        self, clean_proba: np.ndarray, losses: np.ndarray, labels: np.ndarray
+        self,
+        clean_proba: np.ndarray,
+        losses: np.ndarray,
+        labels: np.ndarray,
+        weights: np.ndarray,
     ) -> np.ndarray:
         if not 0.0 < self.easy_fraction <= 1.0:
             raise ValueError(f"easy_fraction={self.easy_fraction!r} must be in (0, 1]")
-        rank, _ = rank_in_class(clean_proba, losses, labels)
+        before, _ = weight_before(clean_proba, losses, labels, weights)
         n_present = len(np.unique(labels))
-        quota = int(np.ceil(len(labels) * self.easy_fraction / max(1, n_present)))
-        return rank < quota
+        # A row counts as its weight: the quota is a weight too, and the rounding up of eq. 1
+        # is that of a row of mean weight.
+        mean = weights.mean()
+        quota = np.ceil(len(labels) * self.easy_fraction / max(1, n_present) - 1e-9) * mean
+        return before < quota - 1e-9 * mean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nllearn.selectors._base import BaseSelector, rank_in_class
+from nllearn.selectors._base import BaseSelector, running_in_class
 
 __all__ = ["PuritySelector"]
 
@@ -46,18 +46,20 @@ class PuritySelector(BaseSelector):
         self.purity = purity
 
     def _choose(
-        self, clean_proba: np.ndarray, losses: np.ndarray, labels: np.ndarray
+        self,
+        clean_proba: np.ndarray,
+        losses: np.ndarray,
+        labels: np.ndarray,
+        weights: np.ndarray,
     ) -> np.ndarray:
         if not 0.0 < self.purity <= 1.0:
             raise ValueError(f"purity={self.purity!r} must be in (0, 1]")
-        rank, order = rank_in_class(clean_proba, losses, labels)
-        # Mean of the best m in each class: a running sum less what stood before the class.
-        running = np.cumsum(clean_proba[order].astype(np.float64))
-        counts = np.bincount(labels)
-        starts = (np.cumsum(counts) - counts)[labels[order]]
-        before = np.where(starts > 0, running[starts - 1], 0.0)
-        mean = np.empty(len(labels))
-        mean[order] = (running - before) / (rank[order] + 1)
+        order = np.lexsort((losses, -clean_proba, labels))
+        label, weight = labels[order], weights[order]
+        seen = running_in_class(weight, label)
+        mean, first = np.empty(len(labels)), np.empty(len(labels), dtype=bool)
+        mean[order] = running_in_class(weight * clean_proba[order], label) / seen
+        first[order] = np.r_[True, label[1:] != label[:-1]]
         # The mean of a falling sequence falls, so the mask is a prefix of each class. The
         # small slack keeps rounding from dropping rows that are all exactly at one.
-        return (mean >= self.purity - 1e-6) | (rank == 0)
+        return (mean >= self.purity - 1e-6) | first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nllearn.selectors._base import BaseSelector, rank_in_class
+from nllearn.selectors._base import BaseSelector, weight_before
 
 __all__ = ["ThresholdSelector"]
 
@@ -38,9 +38,13 @@ class ThresholdSelector(BaseSelector):
         self.threshold = threshold
 
     def _choose(
-        self, clean_proba: np.ndarray, losses: np.ndarray, labels: np.ndarray
+        self,
+        clean_proba: np.ndarray,
+        losses: np.ndarray,
+        labels: np.ndarray,
+        weights: np.ndarray,
     ) -> np.ndarray:
         if not 0.0 <= self.threshold < 1.0:
             raise ValueError(f"threshold={self.threshold!r} must be in [0, 1)")
-        rank, _ = rank_in_class(clean_proba, losses, labels)
-        return (clean_proba > self.threshold) | (rank == 0)
+        before, _ = weight_before(clean_proba, losses, labels, weights)
+        return (clean_proba > self.threshold) | (before == 0)

@@ -11,16 +11,17 @@ This is a side room: only ``nllearn.cli`` imports it, and it imports no torch. :
 
 from __future__ import annotations
 
-from nllearn.tables._columns import ColumnPlan, plan_columns, plan_text
+from nllearn.tables._columns import TRUE_LABEL, ColumnPlan, plan_columns, plan_text
 from nllearn.tables._errors import TableError
 from nllearn.tables._features import build_transformer, feature_matrix, prepare_columns
-from nllearn.tables._labels import LabelColumn, read_labels
+from nllearn.tables._labels import LabelColumn, missing_error, read_flips, read_labels
 from nllearn.tables._reading import Table, read_embeddings, read_table
 from nllearn.tables._results import RESULT_COLUMNS, result_columns, summary_lines
-from nllearn.tables._writing import check_output, write_table
+from nllearn.tables._writing import check_output, refuse_taken, write_table
 
 __all__ = [
     "RESULT_COLUMNS",
+    "TRUE_LABEL",
     "ColumnPlan",
     "LabelColumn",
     "Table",
@@ -28,12 +29,15 @@ __all__ = [
     "build_transformer",
     "check_output",
     "feature_matrix",
+    "missing_error",
     "plan_columns",
     "plan_text",
     "prepare_columns",
     "read_embeddings",
+    "read_flips",
     "read_labels",
     "read_table",
+    "refuse_taken",
     "result_columns",
     "summary_lines",
     "write_table",

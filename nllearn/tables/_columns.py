@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,39 +10,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nllearn.tables._cells import (
+    as_dates,
+    as_numbers,
+    is_id_name,
+    is_index_name,
+    looks_like_dates,
+    mean_words,
+    short,
+)
 from nllearn.tables._errors import TableError, count_of, unknown_column
 from nllearn.tables._reading import Table, is_gap
 
 __all__ = [
     "MAX_CATEGORIES",
+    "TRUE_LABEL",
     "USED_ROLES",
     "ColumnPlan",
-    "as_numbers",
     "plan_columns",
     "plan_text",
 ]
 
 USED_ROLES = ("number", "category", "text", "array", "images")
 
+# The column that `nllearn noise --keep-true` writes. Learning from it would be looking it up.
+TRUE_LABEL = "true_label"
 # More values than this are pooled: one-hot columns that few rows use are noise to a network.
 MAX_CATEGORIES = 50
 # A column of text has at least this many words per cell on average; names and codes have fewer.
 MIN_TEXT_WORDS = 4.0
 # Text that reads as a number in at least this share of the cells is a column of numbers.
 MIN_NUMBER_SHARE = 0.9
-
-_ID_NAME = re.compile(r"(?:^|[\s_.\-])(?:id|uuid|guid)$", re.IGNORECASE)
-_CAMEL_ID = re.compile(r"[a-z0-9](?:Id|ID|Uuid|UUID)$")
-_INDEX_NAME = re.compile(r"^(?:|index|row|rowid|nr|unnamed: \d+)$", re.IGNORECASE)
-_DATE = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2}"
-    r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b",
-    re.IGNORECASE,
-)
-# One word per run of non-blanks; scripts that put no blanks between words count by character.
-_WORD = re.compile(
-    "[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+"
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,8 @@ class ColumnPlan:
         The column.
     role : str
         ``number``, ``category``, ``text``, ``array``, ``images`` (learned from); ``label``,
-        ``id``, ``date``, ``constant``, ``empty``, ``copy``, ``dropped``, ``unused`` (not).
+        ``id``, ``date``, ``constant``, ``empty``, ``copy``, ``truth``, ``dropped``, ``unused``
+        (not).
     reason : str
         Why, in words for the screen.
     """
@@ -119,6 +117,8 @@ def plan_columns(
             plans.append(ColumnPlan(name, "label", "the given labels"))
         elif name in asked:
             plans.append(_plan_asked(name, column, asked[name]))
+        elif name == TRUE_LABEL:
+            plans.append(ColumnPlan(name, "truth", "true labels, which cleaning must not see"))
         else:
             plans.append(_plan_column(name, column, labels))
     plans += [
@@ -140,7 +140,7 @@ def plan_text(plans: Sequence[ColumnPlan]) -> list[str]:
     lines: list[tuple[str, ColumnPlan]] = []
     for group in groups:
         if len(group) > 3:
-            title = f"{group[0].name} ... {group[-1].name} ({len(group)} columns)"
+            title = f"{group[0].name} ... ({len(group)} columns)"
             lines.append((title, group[0]))
         else:
             lines += [(plan.name, plan) for plan in group]
@@ -150,35 +150,6 @@ def plan_text(plans: Sequence[ColumnPlan]) -> list[str]:
         f"  {plan.reason}"
         for title, plan in lines
     ]
-
-
-def as_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.floating[Any]], dict[str, int]]:
-    """Read a column as numbers.
-
-    Dates become days since 1970, durations become seconds. Infinite values and text that is no
-    number become NaN.
-
-    Returns
-    -------
-    numbers : ndarray of shape (n,), float64
-    words : dict of str to int
-        The texts that were no numbers, and how often each occurs.
-    """
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        epoch = pd.Timestamp("1970-01-01", tz=getattr(column.dtype, "tz", None))
-        days = (column - epoch) / pd.Timedelta(days=1)
-        return days.to_numpy(dtype=np.float64), {}
-    if pd.api.types.is_timedelta64_dtype(column.dtype):
-        return column.dt.total_seconds().to_numpy(dtype=np.float64), {}
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(object)
-    with np.errstate(all="ignore"):
-        numbers = pd.to_numeric(column, errors="coerce").astype("Float64")
-    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    junk = column[np.isnan(values) & column.notna().to_numpy()]
-    words = {str(word): int(n) for word, n in junk.astype(str).value_counts().items()}
-    values[~np.isfinite(values)] = np.nan
-    return values, words
 
 
 def _asked(table: Table, label: str, options: dict[str, Sequence[str]]) -> dict[str, str]:
@@ -214,7 +185,7 @@ def _plan_asked(name: str, column: pd.Series[Any], option: str) -> ColumnPlan:
     if option == "--categorical":
         return ColumnPlan(name, "category", _category_reason(column, option))
     try:
-        numbers, words = as_numbers(_dates(column) if _is_date(column) else column)
+        numbers, words = as_numbers(as_dates(column) if looks_like_dates(column) else column)
     except (TypeError, ValueError) as error:
         raise TableError(f"{option}: column {name!r} does not hold numbers ({error})") from error
     if sum(words.values()) > len(column) / 2:
@@ -240,7 +211,7 @@ def _plan_column(name: str, column: pd.Series[Any], labels: pd.Series[Any]) -> C
         return _plan_nested(name, column)
     n_values = int(values.nunique())
     if n_values == 1 and len(values) == len(column):
-        return ColumnPlan(name, "constant", f"always {_short(values.iloc[0])}")
+        return ColumnPlan(name, "constant", f"always {short(values.iloc[0])}")
     if _copies_label(values, labels):
         return ColumnPlan(
             name, "copy", f"says the same as the label in every row (--categorical {name} uses it)"
@@ -254,7 +225,7 @@ def _plan_column(name: str, column: pd.Series[Any], labels: pd.Series[Any]) -> C
         numbers, words = as_numbers(column)
         if np.isfinite(numbers).sum() >= MIN_NUMBER_SHARE * len(values) and len(words) <= 3:
             return _plan_number(name, numbers, words)
-        if _is_date(column):
+        if looks_like_dates(column):
             return ColumnPlan(name, "date", f"dates (--numeric {name} uses them as days)")
     return _plan_words(name, column, n_values)
 
@@ -270,11 +241,11 @@ def _plan_number(
     whole = bool((finite % 1 == 0).all())
     steps = np.diff(finite)
     if whole and n_values == len(finite) and len(finite) > 2:
-        if _is_id_name(name) or _INDEX_NAME.search(name):
+        if is_id_name(name) or is_index_name(name):
             return ColumnPlan(name, "id", f"an id: every value differs (--numeric {name} uses it)")
         if (steps > 0).all() or (steps < 0).all():
             return ColumnPlan(name, "id", f"counts the rows (--numeric {name} uses it)")
-    if whole and _is_id_name(name):
+    if whole and is_id_name(name):
         if n_values > MAX_CATEGORIES:
             return ColumnPlan(name, "id", f"an id by its name (--numeric {name} uses it)")
         return ColumnPlan(name, "category", _category_reason(pd.Series(numbers)))
@@ -287,10 +258,9 @@ def _plan_words(name: str, column: pd.Series[Any], n_values: int) -> ColumnPlan:
     repeats = n_values <= max(2, len(values) / 2)
     if repeats and n_values <= MAX_CATEGORIES:
         return ColumnPlan(name, "category", _category_reason(column))
-    sample = values if len(values) <= 2000 else values.sample(2000, random_state=0)
-    if np.mean([len(_WORD.findall(value)) for value in sample]) >= MIN_TEXT_WORDS:
+    if mean_words(values) >= MIN_TEXT_WORDS:
         return ColumnPlan(name, "text", f"looks like free text (--drop {name} leaves it out)")
-    if _is_id_name(name) or n_values == len(values):
+    if is_id_name(name) or n_values == len(values):
         why = "every value differs" if n_values == len(values) else "by its name"
         return ColumnPlan(name, "id", f"an id: {why} (--text or --categorical {name} uses it)")
     if repeats:
@@ -345,7 +315,7 @@ def _number_reason(
     if gaps:
         reason += f", {count_of(gaps, 'gap')} filled with the median and marked"
     if words:
-        shown = ", ".join(_short(word) for word in list(words)[:3])
+        shown = ", ".join(short(word) for word in list(words)[:3])
         more = "" if len(words) <= 3 else f" and {len(words) - 3} more"
         reason += f" ({shown}{more} counted as a gap)"
     return reason
@@ -368,27 +338,3 @@ def _copies_label(values: pd.Series[Any], labels: pd.Series[Any]) -> bool:
     pairs = pd.DataFrame({"value": values.astype(str), "label": labels.astype(str)})
     pairs = pairs[labels.notna() & pairs["value"].notna()]
     return len(pairs.drop_duplicates()) == n_values
-
-
-def _is_id_name(name: str) -> bool:
-    return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
-
-
-def _is_date(column: pd.Series[Any]) -> bool:
-    """Find text in which nearly every cell is a date or a time."""
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return False
-    values = column.dropna().astype(str)
-    sample = values if len(values) <= 500 else values.sample(500, random_state=0)
-    if len(sample) == 0 or np.mean([bool(_DATE.search(value)) for value in sample]) < 0.95:
-        return False
-    return float(_dates(sample).notna().mean()) >= 0.95
-
-
-def _dates(column: pd.Series[Any]) -> pd.Series[Any]:
-    return pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
-
-
-def _short(value: Any, limit: int = 24) -> str:
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -17,7 +17,8 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from nllearn.tables._columns import MAX_CATEGORIES, ColumnPlan, _dates, _is_date, as_numbers
+from nllearn.tables._cells import as_dates, as_numbers, looks_like_dates
+from nllearn.tables._columns import MAX_CATEGORIES, ColumnPlan
 from nllearn.tables._errors import TableError, column_list
 from nllearn.tables._reading import Table, is_gap
 
@@ -32,13 +33,13 @@ class TextVectors(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_components : int, default=200
+    n_components : int, default=256
         Length of the vectors, at most a quarter of the rows.
     random_state : int, default=0
         Seed of the SVD.
     """
 
-    def __init__(self, n_components: int = 200, random_state: int = 0) -> None:
+    def __init__(self, n_components: int = 256, random_state: int = 0) -> None:
         self.n_components = n_components
         self.random_state = random_state
 
@@ -93,7 +94,9 @@ def prepare_columns(frame: pd.DataFrame, plans: Sequence[ColumnPlan]) -> pd.Data
             continue
         column = frame[plan.name]
         if plan.role == "number":
-            prepared[plan.name] = as_numbers(_dates(column) if _is_date(column) else column)[0]
+            prepared[plan.name] = as_numbers(
+                as_dates(column) if looks_like_dates(column) else column
+            )[0]
         elif plan.role == "category":
             prepared[plan.name] = _category_texts(column)
         elif plan.role == "text":

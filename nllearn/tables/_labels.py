@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from nllearn.tables._errors import TableError, column_list, count_of
 from nllearn.tables._reading import Table
 
-__all__ = ["LabelColumn", "read_labels"]
+__all__ = ["LabelColumn", "missing_error", "read_flips", "read_labels"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,37 @@ def read_labels(table: Table, name: str, *, keep_na_words: bool = False) -> Labe
     _check_count(name, len(classes), len(given))
     notes = _look_alikes(name, [spelling.get(value, str(value)) for value in classes])
     return LabelColumn(name, values, missing, words, spelling, notes)
+
+
+def missing_error(labels: LabelColumn) -> TableError:
+    """Build the error for rows without a label, with the ways out."""
+    words = ", ".join(f"{word!r} x {count}" for word, count in labels.missing_words.items())
+    cells = f" (cells: {words})" if words else ""
+    # A blank cell is a gap whatever the user says.
+    keep = any(word.strip() for word in labels.missing_words)
+    return TableError(
+        f"{int(labels.missing.sum())} of {len(labels.missing)} rows have no label in column "
+        f"{labels.name!r}{cells}. Add --missing-labels drop to leave them out, or "
+        "--missing-labels predict to have them filled"
+        + (", or --keep-na-words if these words are classes" if keep else "")
+    )
+
+
+def read_flips(pairs: Sequence[str], labels: LabelColumn) -> dict[Any, Any]:
+    """Read FROM=TO pairs, with the classes as the file spells them."""
+    by_word = {labels.spell(label): label for label in dict.fromkeys(labels.given.tolist())}
+    flips: dict[Any, Any] = {}
+    for pair in pairs:
+        source, mark, target = pair.partition("=")
+        if not mark:
+            raise TableError(f"--flip: {pair!r} is not FROM=TO")
+        for word in (source, target):
+            if word not in by_word:
+                raise TableError(
+                    f"--flip: {word!r} is not a class; the classes are {column_list([*by_word])}"
+                )
+        flips[by_word[source]] = by_word[target]
+    return flips
 
 
 def _compact(values: NDArray[Any]) -> NDArray[Any]:

@@ -248,7 +248,7 @@ def _read_parquet(path: Path, data: bytes) -> Table:
     try:
         frame = pd.read_parquet(io.BytesIO(data))
     except ImportError as error:
-        raise TableError(f"{path}: reading Parquet needs pyarrow (pip install pyarrow)") from error
+        raise TableError(f"{path}: Parquet needs pyarrow (pip install 'nllearn[table]')") from error
     except Exception as error:  # pyarrow's errors share no base class
         raise TableError(f"{path}: not a readable Parquet file ({_first_line(error)})") from error
     if not isinstance(frame.index, pd.RangeIndex):

@@ -97,9 +97,10 @@ def summary_lines(issues: pd.DataFrame, labels: LabelColumn, noise_rate: float) 
     lines.append("classes with the largest share of issues")
     words = [labels.spell(label) for label in worst.index]
     width = max(map(len, words))
+    named = len(shares) > 2  # of two classes, each can only turn into the other
     for word, (label, share) in zip(words, worst.items(), strict=True):
         mine = changed & (issues["given_label"] == label).to_numpy()
         target = issues["corrected_label"][mine].mode()
-        most = f", most often to {labels.spell(target.iloc[0])}" if len(target) else ""
+        most = f", most often to {labels.spell(target.iloc[0])}" if named and len(target) else ""
         lines.append(f"  {word:<{width}}  {share:4.0%} of its rows{most}")
     return lines

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from nllearn.tables._errors import TableError, column_list
 from nllearn.tables._reading import ENDINGS, Table, is_gap
 
-__all__ = ["check_output", "write_table"]
+__all__ = ["check_output", "refuse_taken", "write_table"]
 
 
 def check_output(path: str | Path, table_path: str | Path, *, force: bool = False) -> Path:
@@ -42,6 +43,8 @@ def check_output(path: str | Path, table_path: str | Path, *, force: bool = Fals
             f"--output: cannot write files that end in {ending or 'nothing'!r}; "
             f"use one of {', '.join(ENDINGS)}"
         )
+    if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise TableError("--output: Parquet needs pyarrow (pip install 'nllearn[table]')")
     if path.is_dir():
         raise TableError(f"--output: {path} is a folder; name a file in it")
     folder = _target(path).parent
@@ -54,6 +57,16 @@ def check_output(path: str | Path, table_path: str | Path, *, force: bool = Fals
     if path.exists() and not force:
         raise TableError(f"--output: {path} exists; add --force to replace it")
     return path
+
+
+def refuse_taken(table: Table, names: Sequence[str]) -> None:
+    """Refuse new columns whose names the table has."""
+    taken = [name for name in names if name in table.names or name in table.extras]
+    if taken:
+        raise TableError(
+            f"the table already has the column {column_list(taken)}, which would be overwritten; "
+            "rename or remove it (was the table cleaned before?)"
+        )
 
 
 def write_table(
@@ -133,6 +146,8 @@ def _replace(path: Path, write: Callable[[BinaryIO], Any], force: bool) -> None:
         os.replace(temporary, target)
     except OSError as error:
         raise TableError(f"--output: {path} cannot be written ({error.strerror})") from error
+    except (TypeError, NotImplementedError) as error:  # pyarrow has no type for a column
+        raise TableError(f"--output: {path} cannot hold this table ({error})") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -26,8 +26,8 @@ class AveragedWeights:
         self.decay = decay
         self.n_steps = 0
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
-        self._averaged = list(self.module.parameters())
-        self._current = list(module.parameters())
+        self._averaged: list[torch.Tensor] = list(self.module.parameters())
+        self._current: list[torch.Tensor] = list(module.parameters())
         self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
 
     @torch.no_grad()

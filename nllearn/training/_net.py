@@ -78,9 +78,7 @@ class NoisyLabelNet(NeuralNet):
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches from tensors on the device; other iterators get what skorch gives them."""
         if training and self.iterator_train is DeviceBatches:
-            return DeviceBatches(
-                dataset, self.batch_size, self.seed, lambda: len(self.history) - 1
-            )
+            return DeviceBatches(dataset, self.batch_size, self.seed, lambda: len(self.history) - 1)
         return super().get_iterator(dataset, training=training)
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
@@ -110,6 +108,15 @@ class NoisyLabelNet(NeuralNet):
         with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
             logits, features = self.module_(x, **fit_params)
         return logits.float(), features
+
+    def teach(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of the scoring module, in evaluation mode; call it without gradients."""
+        teacher = self.scoring_module
+        was_training = teacher.training
+        teacher.eval()
+        logits = teacher(x)[0].float()
+        teacher.train(was_training)
+        return logits
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """One forward and backward pass with the method's loss."""

@@ -700,11 +700,14 @@ def test_classification_against_a_loop(table, rate, seed):
 
 
 def test_classification_ties_keep_the_order_of_rows():
-    y, probs = np.zeros(1000, dtype=int), np.full((1000, 3), 1 / 3)
-    y[-2:] = [1, 2]
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=1000)
+    probs = np.array([[0.6, 0.2, 0.2], [0.2, 0.2, 0.6], [0.4, 0.4, 0.2]])[
+        rng.integers(3, size=1000)
+    ]
     before = probs.copy()
     noisy = make_classification_noise(None, y, noise_rate=0.3, pred_probs=probs)
-    assert noisy.tolist() == [1] * 300 + y[300:].tolist()
+    assert noisy.tolist() == slow_classification(y, probs, 300)
     np.testing.assert_array_equal(probs, before)
 
 

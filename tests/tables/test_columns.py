@@ -193,6 +193,15 @@ def test_typed_columns():
     np.testing.assert_allclose(np.diff(prepared["wait"]), 3600)
 
 
+def test_true_labels_are_never_learned_from_unasked():
+    rng = np.random.default_rng(0)
+    frame = {"n": rng.normal(size=40), "true_label": [0, 1] * 20, "label": rng.integers(0, 2, 40)}
+    plans = plan_columns(table_of(frame), "label")
+    assert [plan.used for plan in plans] == [True, False, False]
+    asked = plan_columns(table_of(frame), "label", categorical=["true_label"])
+    assert asked[1].used
+
+
 def test_unknown_categories_and_gaps_in_another_table():
     rng = np.random.default_rng(0)
     frame = {"c": rng.choice(["a", "b", None], 60), "n": np.r_[np.nan, rng.normal(size=59)]}
@@ -272,7 +281,7 @@ def test_screen_lines_join_neighbours_with_the_same_fate():
     frame = {f"x_{i}": rng.normal(size=50) for i in range(20)}
     lines = plan_text(plan_columns(table_of({**frame, "id": np.arange(50), "y": [0, 1] * 25}), "y"))
     assert len(lines) == 3
-    assert lines[0].startswith("x_0 ... x_19 (20 columns)  number")
+    assert lines[0].startswith("x_0 ... (20 columns)  number")
     assert "left out" in lines[1]
     assert "label" in lines[2]
 

@@ -136,6 +136,14 @@ def test_a_file_that_appears_meanwhile_is_kept(source, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 
 
+def test_parquet_that_cannot_be_written(tmp_path):
+    arrays = {"y": np.arange(3), "z": np.ones(3) * 1j}
+    table = read_npz_table(tmp_path / "in.npz", arrays)
+    with pytest.raises(TableError, match=r"out\.parquet cannot hold this table"):
+        write_table(table, added(), tmp_path / "out.parquet")
+    assert [p.name for p in tmp_path.iterdir()] == ["in.npz"]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
 def test_failed_write_leaves_the_old_file(source, tmp_path, monkeypatch, error):
     out = tmp_path / "out.csv"

@@ -1,0 +1,139 @@
+"""The book per row: trusted rows stand, means are means, changes are dated."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nllearn.training import Ledger
+
+N, C = 8, 3
+
+
+def start(trusted=()):
+    mask = torch.zeros(N, dtype=torch.bool)
+    mask[list(trusted)] = True
+    return Ledger.start(torch.arange(N) % C, C, torch.ones(N), mask)
+
+
+def soft(seed=0, n=N):
+    logits = torch.randn(n, C, generator=torch.Generator().manual_seed(seed))
+    return (3 * logits).softmax(1)
+
+
+def update(ledger, epoch=4, targets=None, **changes):
+    values = {
+        "clean_proba": torch.linspace(0, 0.9, N),
+        "confidence": torch.linspace(0.1, 0.5, N),
+        "easy": torch.arange(N) % 2 == 0,
+        "labelled": torch.arange(N) % 4 == 0,
+    }
+    targets = soft() if targets is None else targets
+    ledger.update(epoch=epoch, targets=targets, **{**values, **changes})
+
+
+def test_at_the_start_every_row_is_easy_and_keeps_its_label():
+    ledger = start()
+    assert ledger.n_classes == C and ledger.n_refreshes == 0
+    assert ledger.targets.dtype == torch.float32
+    assert ledger.targets.tolist() == [[float(i % C == c) for c in range(C)] for i in range(N)]
+    assert ledger.easy.all() and ledger.labelled.all()
+    assert (ledger.clean_proba == 1).all() and (ledger.confidence == 1).all()
+    assert (ledger.changed_at == -1).all() and ledger.changed_at.dtype == torch.int64
+    assert not ledger.mean_proba.any() and ledger.mean_proba.shape == (N, C)
+
+
+def test_fields_share_no_memory():
+    ledger = start()
+    ledger.clean_proba.zero_(), ledger.easy.zero_(), ledger.changed_at.zero_()
+    assert ledger.confidence.all() and ledger.labelled.all()
+    assert ledger.given.tolist() == [i % C for i in range(N)]
+
+
+def test_an_update_writes_what_it_is_told():
+    ledger = start()
+    update(ledger)
+    torch.testing.assert_close(ledger.targets, soft())
+    assert ledger.clean_proba.tolist() == torch.linspace(0, 0.9, N).tolist()
+    assert ledger.confidence.tolist() == torch.linspace(0.1, 0.5, N).tolist()
+    assert ledger.easy.tolist() == [i % 2 == 0 for i in range(N)]
+    assert ledger.labelled.tolist() == [i % 4 == 0 for i in range(N)]
+
+
+@given(st.sets(st.integers(0, N - 1)), st.lists(st.integers(0, 2**16), max_size=3))
+def test_trusted_rows_keep_their_given_label(trusted, seeds):
+    ledger = start(trusted)
+    for epoch, seed in enumerate(seeds):
+        update(ledger, epoch, soft(seed))
+    for i in trusted:
+        assert ledger.targets[i].tolist() == [float(i % C == c) for c in range(C)]
+        assert ledger.clean_proba[i] == ledger.confidence[i] == 1
+        assert ledger.easy[i] and ledger.labelled[i]
+        assert ledger.changed_at[i] == -1
+    if seeds:
+        for i in set(range(N)) - trusted:
+            torch.testing.assert_close(ledger.targets[i], soft(seeds[-1])[i])
+            assert ledger.easy[i] == (i % 2 == 0)
+
+
+@given(st.lists(st.integers(0, 2**16), min_size=1, max_size=5))
+def test_changes_are_dated_by_the_epoch_of_the_last_one(seeds):
+    ledger = start()
+    classes, expected = [i % C for i in range(N)], [-1] * N
+    for step, seed in enumerate(seeds):
+        targets = soft(seed)
+        update(ledger, 10 + step, targets)
+        for i, best in enumerate(targets.argmax(1).tolist()):
+            if best != classes[i]:
+                classes[i], expected[i] = best, 10 + step
+    assert ledger.changed_at.tolist() == expected
+
+
+def test_a_softer_target_of_the_same_class_is_no_change():
+    ledger = start()
+    update(ledger, targets=0.9 * ledger.targets + 0.1 / C)
+    assert (ledger.changed_at == -1).all()
+
+
+@given(st.lists(st.integers(0, 2**16), min_size=1, max_size=8))
+def test_mean_probability_is_the_mean_of_what_was_remembered(seeds):
+    ledger = start()
+    for seed in seeds:
+        ledger.remember(soft(seed))
+    assert ledger.n_refreshes == len(seeds)
+    for i in range(N):
+        for c in range(C):
+            expected = sum(float(soft(seed)[i, c]) for seed in seeds) / len(seeds)
+            assert float(ledger.mean_proba[i, c]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_is_handed_in_is_not_changed():
+    ledger = start(trusted=[0, 3])
+    values = {
+        "targets": soft(),
+        "clean_proba": torch.full((N,), 0.5),
+        "confidence": torch.full((N,), 0.5),
+        "easy": torch.zeros(N, dtype=torch.bool),
+        "labelled": torch.zeros(N, dtype=torch.bool),
+    }
+    before = {name: tensor.clone() for name, tensor in values.items()}
+    probs = soft(1)
+    ledger.remember(probs)
+    ledger.update(epoch=0, **values)
+    ledger.remember(probs)
+    assert torch.equal(probs, soft(1))
+    for name, tensor in values.items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_state_holds_every_field_and_opens_the_same_book():
+    ledger = start(trusted=[2])
+    update(ledger)
+    ledger.remember(soft(1))
+    again = Ledger(**ledger.state_dict())
+    assert set(ledger.state_dict()) == set(vars(ledger))
+    for name, value in vars(ledger).items():
+        assert getattr(again, name) is value
+    assert again.n_classes == C

@@ -123,8 +123,8 @@ def check_weights(
 
     Returns
     -------
-    sample_weight : float64 ndarray of shape (n,)
-        As given, ones for None.
+    row_weight : float32 ndarray of shape (n,)
+        Sample weight with mean one over the rows of weight above zero.
     loss_weight : float32 ndarray of shape (n,)
         Times the class weight, with mean one over the rows of weight above zero.
 
@@ -142,7 +142,8 @@ def check_weights(
     mean = loss_weight[weight > 0].mean()
     if not mean > 0:
         raise ValueError(f"class_weight={class_weight!r} leaves no row with a positive weight")
-    return weight, (loss_weight / mean).astype(np.float32)
+    row_weight = weight / weight[weight > 0].mean()
+    return row_weight.astype(np.float32), (loss_weight / mean).astype(np.float32)
 
 
 def refuse_overflow(X: np.ndarray, scale: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import InvalidParameterError, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from nllearn._validation import (
     check_not_sparse,
@@ -156,24 +156,25 @@ def weights(sample_weight=None, class_weight=None):
 
 
 def test_without_weights_all_count_one():
-    weight, loss_weight = weights()
-    assert weight.dtype == np.float64 and loss_weight.dtype == np.float32
-    assert weight.tolist() == loss_weight.tolist() == [1.0] * 5
+    row_weight, loss_weight = weights()
+    assert row_weight.dtype == loss_weight.dtype == np.float32
+    assert row_weight.tolist() == loss_weight.tolist() == [1.0] * 5
 
 
 @pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Series])
-def test_the_loss_weights_have_mean_one_over_rows_that_count(kind):
-    weight, loss_weight = weights(kind([2, 0, 4, 6, 0]))
-    assert weight.tolist() == [2, 0, 4, 6, 0]  # as given
-    np.testing.assert_allclose(loss_weight, [0.5, 0, 1, 1.5, 0])
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
+def test_weights_have_mean_one_over_rows_that_count(kind, scale):
+    for made in weights(kind([2 * scale, 0, 4 * scale, 6 * scale, 0])):
+        np.testing.assert_allclose(made, [0.5, 0, 1, 1.5, 0], rtol=1e-6)
 
 
-def test_class_weights_multiply_by_given_label():
-    _, loss_weight = weights(None, {"a": 1.0, "b": 3.0})
-    np.testing.assert_allclose(loss_weight, np.array([1, 1, 1, 3, 3]) / 1.8)
-    weight, loss_weight = weights([1, 1, 2, 1, 0], {"a": 1.0, "b": 3.0})
-    assert weight.tolist() == [1, 1, 2, 1, 0]
-    np.testing.assert_allclose(loss_weight, np.array([1, 1, 2, 3, 0]) / 1.75)
+def test_class_weights_multiply_the_loss_by_given_label():
+    row_weight, loss_weight = weights(None, {"a": 1.0, "b": 3.0})
+    assert row_weight.tolist() == [1.0] * 5
+    np.testing.assert_allclose(loss_weight, np.array([1, 1, 1, 3, 3]) / 1.8, rtol=1e-6)
+    row_weight, loss_weight = weights([1, 1, 2, 1, 0], {"a": 1.0, "b": 3.0})
+    np.testing.assert_allclose(row_weight, np.array([1, 1, 2, 1, 0]) / 1.25, rtol=1e-6)
+    np.testing.assert_allclose(loss_weight, np.array([1, 1, 2, 3, 0]) / 1.75, rtol=1e-6)
 
 
 def test_balanced_classes_weigh_the_same():
@@ -198,9 +199,9 @@ def test_wrong_sample_weights_are_refused(sample_weight, told):
 
 
 def test_class_weights_that_leave_no_row_are_refused():
-    with pytest.raises(ValueError, match="class_weight=.* leaves no row with a positive weight"):
+    with pytest.raises(ValueError, match=r"class_weight=.* leaves no row with a positive weight"):
         weights(None, {"a": 0, "b": 0})
-    with pytest.raises(ValueError, match="class_weight=.* leaves no row"):
+    with pytest.raises(ValueError, match=r"class_weight=.* leaves no row"):
         weights([1, 1, 1, 0, 0], {"a": 0, "b": 1})
 
 
@@ -219,8 +220,8 @@ def test_negative_class_weights_are_refused():
 
 def test_the_given_weights_are_not_changed():
     sample_weight = np.array([2.0, 1, 1, 1, 1])
-    weight, _ = weights(sample_weight, "balanced")
-    weight[:] = 7
+    row_weight, _ = weights(sample_weight, "balanced")
+    row_weight[:] = 7
     assert sample_weight.tolist() == [2, 1, 1, 1, 1]
 
 
@@ -246,7 +247,7 @@ def test_devices():
 def test_a_gpu_that_is_not_there_is_told(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("auto") == torch.device("cpu")
-    with pytest.raises(ValueError, match="device='cuda:1' .*sees no GPU; use 'auto'"):
+    with pytest.raises(ValueError, match=r"device='cuda:1' .*sees no GPU; use 'auto'"):
         resolve_device("cuda:1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == torch.device("cuda")

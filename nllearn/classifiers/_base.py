@@ -21,7 +21,7 @@ from nllearn._validation import (
     resolve_device,
 )
 from nllearn.classifiers._components import build_module, run_selector
-from nllearn.classifiers._conclusion import Conclusion, conclude
+from nllearn.classifiers._conclusion import Conclusion, conclude, weigh_evidence
 from nllearn.classifiers._parameters import OPTIMIZERS, shared_constraints
 from nllearn.classifiers._session import FitSession
 from nllearn.functional.losses import soft_cross_entropy
@@ -51,6 +51,9 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
     ``_build_components``, turns a feature bank into new targets in ``_correct`` and
     defines the loss of a batch after the warm-up in ``_batch_loss``.
     """
+
+    # Last share of the epochs that learns from the fused labels, by measurement.
+    _polish_share = 0.3
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, trusted: Any = None
@@ -96,12 +99,12 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 
         self._set_scale(X, weight)
         with fork_torch_seed(seed, device):
-            session = self._open_session(X, codes, loss_weight, trusted, seed, device)
+            session = self._open_session(X, codes, weight, loss_weight, trusted, seed, device)
             self.net_ = self._build_net(session)
             self._build_components(session)
             self.net_.fit(session.rows)
             bank = collect(self.net_.scoring_module, session.x, session.ledger.given)
-            conclusion = self._conclude(bank, session, weight)
+            conclusion = self._conclude(bank, session)
         self._leave(conclusion, index)
         return self
 
@@ -131,6 +134,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         self,
         X: np.ndarray,
         codes: np.ndarray,
+        row_weight: np.ndarray,
         loss_weight: np.ndarray,
         trusted: np.ndarray,
         seed: int,
@@ -138,11 +142,15 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
     ) -> FitSession:
         """Put rows and labels on the device and resolve the schedule."""
         given = torch.from_numpy(codes.astype(np.int64)).to(device)
-        weight = torch.from_numpy(loss_weight).to(device)
+        weights = torch.from_numpy(row_weight).to(device)
         ledger = Ledger.start(
-            given, len(self.classes_), weight, torch.from_numpy(trusted).to(device)
+            given,
+            len(self.classes_),
+            torch.from_numpy(loss_weight).to(device),
+            weights,
+            torch.from_numpy(trusted).to(device),
         )
-        active = torch.nonzero(weight > 0).squeeze(1)
+        active = torch.nonzero(weights > 0).squeeze(1)
         self._batch_size = resolve_batch_size(self.batch_size, len(active))
         schedule = resolve_schedule(
             n_rows=len(active),
@@ -151,6 +159,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             warmup_epochs=self.warmup_epochs,
             refresh_every=self.refresh_every,
             correction_start=getattr(self, "correction_start", 0),
+            polish_share=self._polish_share,
         )
         x = self._standardise(X).to(device)
         return FitSession(x, ledger, active, schedule, seed, make_views(self.augmentation))
@@ -199,8 +208,8 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
     def _begin_epoch(self, net: NoisyLabelNet, epoch: int, session: FitSession) -> None:
         """Before the batches of an epoch: renew what the method knows, when it is due."""
         session.begin_epoch(epoch)
-        session.notes["phase"] = "warm-up" if session.schedule.is_warmup(epoch) else "robust"
-        if session.schedule.is_refresh(epoch) and session.n_classes > 1:
+        session.notes["phase"] = session.schedule.phase(epoch)
+        if session.n_classes > 1 and session.schedule.is_refresh(epoch):
             self._refresh(net, session)
         session.write_notes(net)
 
@@ -209,18 +218,35 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         ledger = session.ledger
         with session.stage("collect"):
             bank = collect(net.scoring_module, session.x, ledger.given)
-        ledger.remember(bank.logits.softmax(1))
         with session.stage("select"):
             selection = self._select(bank, session)
-        update = self._correct(bank, selection, session)
+        if session.schedule.is_polish(session.epoch):
+            update = self._polish(bank, selection, session)
+        else:
+            update = self._correct(bank, selection, session)
         ledger.update(epoch=session.epoch, **update)
         self._note_shares(session)
+
+    def _polish(
+        self, bank: FeatureBank, selection: Selection, session: FitSession
+    ) -> dict[str, torch.Tensor]:
+        """Towards the end learn from what fit will conclude about the labels."""
+        with session.stage("polish"):
+            verdict = weigh_evidence(bank.features, session.ledger, session.active, self.neighbors_)
+        everything = torch.ones_like(session.ledger.trusted)
+        return {
+            "targets": verdict.distributions,
+            "clean_proba": torch.from_numpy(selection.clean_proba).to(everything.device),
+            "confidence": everything.float(),
+            "easy": torch.from_numpy(selection.easy).to(everything.device),
+            "labelled": everything,
+        }
 
     def _select(self, bank: FeatureBank, session: FitSession) -> Selection:
         """Easy rows and clean probability; rows of weight zero are scored by their loss."""
         active = session.active
         losses, labels = bank.losses, session.ledger.given
-        weight = session.ledger.weight
+        weight = session.ledger.row_weight
         chosen = run_selector(self.selector_, losses[active], labels[active], weight[active])
         if len(active) == len(losses):
             return chosen
@@ -247,8 +273,8 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
     def _loss(
         self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, session: FitSession
     ) -> torch.Tensor:
-        """Loss of a batch: plain cross-entropy in the warm-up, then the method's own."""
-        if session.schedule.is_warmup(session.epoch) or session.n_classes < 2:
+        """Loss of a batch: the method's own between warm-up and polish, else cross-entropy."""
+        if session.n_classes < 2 or not session.schedule.is_robust(session.epoch):
             ledger = session.ledger
             if session.view is not None:
                 x = session.view(x, session.batch_stream)
@@ -278,14 +304,14 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 
     # -- after training
 
-    def _conclude(self, bank: FeatureBank, session: FitSession, weight: np.ndarray) -> Conclusion:
+    def _conclude(self, bank: FeatureBank, session: FitSession) -> Conclusion:
         """From the fitted network and the book to what fit leaves."""
         selection = (
             self._select(bank, session)
             if session.n_classes > 1
             else Selection(np.ones(len(bank.losses), bool), np.ones(len(bank.losses), np.float32))
         )
-        return conclude(bank, selection, session.ledger, session.active, self.neighbors_, weight)
+        return conclude(bank, selection, session.ledger, session.active, self.neighbors_)
 
     def _leave(self, conclusion: Conclusion, index: Any) -> None:
         """Set the fitted attributes."""

@@ -21,7 +21,7 @@ from nllearn.functional.witnesses import (
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, Ledger
 
-__all__ = ["Conclusion", "conclude"]
+__all__ = ["Conclusion", "Verdict", "conclude", "weigh_evidence"]
 
 # Weights of the two witnesses, and how much softer they are taken once T is known. Fixed
 # by measurement over symmetric, part-dependent and human noise (docs/benchmarks).
@@ -45,15 +45,65 @@ class Conclusion:
     evidence: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What the witnesses and the given labels say together."""
+
+    distributions: torch.Tensor
+    transition: np.ndarray
+    log_votes: torch.Tensor
+    nearest: torch.Tensor
+
+
+def weigh_evidence(
+    features: torch.Tensor, ledger: Ledger, active: torch.Tensor, neighbors: Any
+) -> Verdict:
+    """Ask the witnesses in feature space, estimate T, and fuse with the given labels.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n, d)
+        Of the network.
+    ledger : Ledger
+    active : int64 Tensor of shape (m,)
+        Rows of weight above zero.
+    neighbors : search
+
+    Returns
+    -------
+    verdict : Verdict
+    """
+    given, n_classes, weight = ledger.given, ledger.n_classes, ledger.row_weight
+    onehot = F.one_hot(given, n_classes).float()
+    unit, _ = centred_unit_rows(features, active)
+    log_votes, nearest = _ask_neighbors(unit, given, n_classes, neighbors, weight, active)
+    scores = leave_one_out_scores(unit, onehot, weight)
+    witness = combine_witnesses(
+        scores, log_votes, score_weight=_SCORE_WEIGHT, vote_weight=_VOTE_WEIGHT
+    )
+    transition = estimate_transition(
+        witness.exp().cpu().numpy(),
+        given.cpu().numpy(),
+        sample_weight=weight.cpu().numpy(),
+        trusted=ledger.trusted.cpu().numpy(),
+    )
+    fused = fuse_with_given(
+        _SOFTER * witness,
+        given,
+        torch.as_tensor(transition, dtype=torch.float32, device=given.device),
+    )
+    fused = torch.where(ledger.trusted.unsqueeze(1), onehot, fused)
+    return Verdict(fused, transition, log_votes, nearest)
+
+
 def conclude(
     bank: FeatureBank,
     selection: Selection,
     ledger: Ledger,
     active: torch.Tensor,
     neighbors: Any,
-    weight: np.ndarray,
 ) -> Conclusion:
-    """Ask the witnesses in feature space, estimate T, and fuse with the given labels.
+    """Sum up the fitted network and the book.
 
     Parameters
     ----------
@@ -65,40 +115,19 @@ def conclude(
     active : int64 Tensor of shape (m,)
         Rows of weight above zero.
     neighbors : search
-    weight : ndarray of shape (n,)
-        Sample weights.
 
     Returns
     -------
     conclusion : Conclusion
     """
-    given, n_classes = ledger.given, ledger.n_classes
-    trusted = ledger.trusted.cpu().numpy()
-    row_weight = torch.as_tensor(weight, dtype=torch.float32, device=given.device)
-    row_weight = row_weight / row_weight[active].mean()
-    onehot = F.one_hot(given, n_classes).float()
-
-    unit, _ = centred_unit_rows(bank.features, active)
-    log_votes, nearest = _ask_neighbors(unit, given, n_classes, neighbors, row_weight, active)
-    scores = leave_one_out_scores(unit, onehot, row_weight)
-    witness = combine_witnesses(
-        scores, log_votes, score_weight=_SCORE_WEIGHT, vote_weight=_VOTE_WEIGHT
-    )
-    transition = estimate_transition(
-        witness.exp().cpu().numpy(), given.cpu().numpy(), sample_weight=weight, trusted=trusted
-    )
-    fused = fuse_with_given(
-        _SOFTER * witness,
-        given,
-        torch.as_tensor(transition, dtype=torch.float32, device=given.device),
-    )
-    fused = torch.where(ledger.trusted.unsqueeze(1), onehot, fused)
-
-    distributions, codes = fused.cpu().numpy(), given.cpu().numpy()
-    quality = distributions[np.arange(len(codes)), codes]
+    verdict = weigh_evidence(bank.features, ledger, active, neighbors)
+    distributions, codes = verdict.distributions.cpu().numpy(), ledger.given.cpu().numpy()
+    rows = np.arange(len(codes))
+    quality = distributions[rows, codes]
     corrected = np.where(quality >= distributions.max(1), codes, distributions.argmax(1))
+    trusted = ledger.trusted.cpu().numpy()
     clean_proba = np.where(trusted, np.float32(1.0), selection.clean_proba)
-    votes = log_votes.exp()
+    votes = verdict.log_votes.exp().cpu().numpy()
     return Conclusion(
         given=codes,
         corrected=corrected,
@@ -107,14 +136,14 @@ def conclude(
         clean_proba=clean_proba,
         network_proba=bank.logits.softmax(1).cpu().numpy(),
         features=bank.features.half().cpu().numpy(),
-        noise_rate=noise_rate(quality, weight),
-        transition=transition,
+        noise_rate=noise_rate(quality, ledger.row_weight.cpu().numpy()),
+        transition=verdict.transition,
         evidence={
             "clean_proba": clean_proba,
             "is_easy": ledger.easy.cpu().numpy(),
-            "neighbor_share_given": votes.gather(1, given[:, None]).squeeze(1).cpu().numpy(),
-            "neighbor_share_corrected": votes.cpu().numpy()[np.arange(len(codes)), corrected],
-            "nearest_row": nearest.cpu().numpy(),
+            "neighbor_share_given": votes[rows, codes],
+            "neighbor_share_corrected": votes[rows, corrected],
+            "nearest_row": verdict.nearest.cpu().numpy(),
             "target_changed_at": ledger.changed_at.cpu().numpy(),
         },
     )

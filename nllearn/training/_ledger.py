@@ -19,7 +19,10 @@ class Ledger:
     given : int64 Tensor of shape (n,)
         Given labels; never changed.
     weight : float32 Tensor of shape (n,)
-        Sample weight times class weight, mean one over the rows trained on.
+        Weight in the loss: sample weight times class weight, mean one over the rows
+        trained on.
+    row_weight : float32 Tensor of shape (n,)
+        Sample weight alone, mean one over the rows trained on.
     trusted : bool Tensor of shape (n,)
         Rows that the user vouches for; their targets never change.
     targets : float32 Tensor of shape (n, n_classes)
@@ -30,24 +33,19 @@ class Ledger:
         How much of the target is kept when it is mixed with a prediction.
     easy, labelled : bool Tensor of shape (n,)
         Easy rows; rows whose target is used as a label.
-    mean_proba : float32 Tensor of shape (n, n_classes)
-        Mean of the network's probabilities over the refreshes.
-    n_refreshes : int
-        How many that mean holds.
     changed_at : int64 Tensor of shape (n,)
         Epoch in which the target's class last changed, -1 for never.
     """
 
     given: torch.Tensor
     weight: torch.Tensor
+    row_weight: torch.Tensor
     trusted: torch.Tensor
     targets: torch.Tensor
     clean_proba: torch.Tensor
     confidence: torch.Tensor
     easy: torch.Tensor
     labelled: torch.Tensor
-    mean_proba: torch.Tensor
-    n_refreshes: int
     changed_at: torch.Tensor
 
     @classmethod
@@ -56,6 +54,7 @@ class Ledger:
         given: torch.Tensor,
         n_classes: int,
         weight: torch.Tensor,
+        row_weight: torch.Tensor,
         trusted: torch.Tensor,
     ) -> Ledger:
         """Open the book: every row is easy and its target is its given label."""
@@ -65,14 +64,13 @@ class Ledger:
         return cls(
             given=given,
             weight=weight,
+            row_weight=row_weight,
             trusted=trusted,
             targets=F.one_hot(given, n_classes).float(),
             clean_proba=ones,
             confidence=ones.clone(),
             easy=yes,
             labelled=yes.clone(),
-            mean_proba=torch.zeros(n, n_classes, device=given.device),
-            n_refreshes=0,
             changed_at=torch.full_like(given, -1),
         )
 
@@ -102,11 +100,6 @@ class Ledger:
         self.confidence = confidence.masked_fill(keep, 1.0)
         self.easy = easy | keep
         self.labelled = labelled | keep
-
-    def remember(self, probs: torch.Tensor) -> None:
-        """Add the network's probabilities at a refresh to their mean."""
-        self.n_refreshes += 1
-        self.mean_proba += (probs - self.mean_proba) / self.n_refreshes
 
     def state_dict(self) -> dict[str, object]:
         """All fields by name, for checkpoints."""

@@ -27,20 +27,39 @@ class Schedule:
         Epochs between two refreshes of losses, features and corrections.
     correction_start : int
         First epoch in which the labels may be corrected.
+    polish_start : int
+        First epoch that trains on the fused labels.
     """
 
     max_epochs: int
     warmup_epochs: int
     refresh_every: int
     correction_start: int
+    polish_start: int
 
     def is_warmup(self, epoch: int) -> bool:
         """Whether the epoch trains on the given labels alone."""
         return epoch < self.warmup_epochs
 
+    def is_polish(self, epoch: int) -> bool:
+        """Whether the epoch trains on the fused labels."""
+        return not self.is_warmup(epoch) and epoch >= self.polish_start
+
+    def is_robust(self, epoch: int) -> bool:
+        """Whether the epoch trains as the method says."""
+        return not (self.is_warmup(epoch) or self.is_polish(epoch))
+
+    def phase(self, epoch: int) -> str:
+        """Name of the epoch's phase: "warm-up", "robust" or "polish"."""
+        if self.is_warmup(epoch):
+            return "warm-up"
+        return "polish" if self.is_polish(epoch) else "robust"
+
     def is_refresh(self, epoch: int) -> bool:
         """Whether losses, features and corrections are renewed before the epoch."""
         since = epoch - self.warmup_epochs
+        if self.is_polish(epoch):
+            return epoch in (self.polish_start, self.warmup_epochs)
         return since >= 0 and since % self.refresh_every == 0
 
     def may_correct(self, epoch: int) -> bool:
@@ -68,6 +87,7 @@ def resolve_schedule(
     warmup_epochs: int | float,
     refresh_every: int | None,
     correction_start: int | float,
+    polish_share: float = 0.0,
 ) -> Schedule:
     """Turn the parameters of an estimator into epochs.
 
@@ -81,6 +101,8 @@ def resolve_schedule(
         Training rows and rows per batch.
     max_epochs, warmup_epochs, refresh_every, correction_start : int, float or None
         As the estimators document them.
+    polish_share : float in [0, 1), default=0
+        Last share of the epochs that trains on the fused labels.
 
     Returns
     -------
@@ -97,4 +119,6 @@ def resolve_schedule(
         start = min(max(warmup, start), max(warmup, max_epochs - 2))
     after = max(1, max_epochs - warmup)
     every = max(1, round(after / _REFRESHES)) if refresh_every is None else refresh_every
-    return Schedule(max_epochs, min(warmup, max_epochs), every, start)
+    # At least two epochs stay with the method itself.
+    polish = max(max_epochs - round(polish_share * max_epochs), warmup + 2)
+    return Schedule(max_epochs, min(warmup, max_epochs), every, start, polish)

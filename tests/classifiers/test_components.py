@@ -16,14 +16,15 @@ from nllearn.selectors import ClassBalancedSelector, PuritySelector, Selection
 
 
 class MedianSelector(BaseEstimator):
-    """Foreign selector: the half of smaller loss is easy."""
+    """Foreign selector: a share of every class is easy, those of smaller loss."""
 
     def __init__(self, share=0.5):
         self.share = share
 
     def select(self, losses, labels):
         assert isinstance(losses, np.ndarray) and isinstance(labels, np.ndarray)
-        easy = losses <= np.quantile(losses, self.share)
+        limit = {c: np.quantile(losses[labels == c], self.share) for c in np.unique(labels)}
+        easy = losses <= np.array([limit[c] for c in labels])
         return Selection(easy, np.where(easy, 0.9, 0.1).astype(np.float32))
 
 

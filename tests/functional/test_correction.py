@@ -33,28 +33,33 @@ def distributions(n, n_classes, seed):
 
 
 @given(
-    n_hard=st.integers(0, 8), m=st.integers(0, 12), n_votes=st.integers(1, 15), seed=seeds
+    n_hard=st.integers(0, 8),
+    m=st.integers(0, 12),
+    n_votes=st.integers(1, 15),
+    weighted=st.booleans(),
+    seed=seeds,
 )
-def test_reading_b_counts_the_most_similar_anchors(n_hard, m, n_votes, seed):
+def test_reading_b_counts_the_most_similar_anchors(n_hard, m, n_votes, weighted, seed):
     rng = np.random.default_rng(seed)
     hard, anchors = (
         torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(n, 4))).float(), dim=1)
         for n in (n_hard, m)
     )
     labels = torch.from_numpy(rng.integers(0, 3, m))
-    votes = vote_nearest_anchors(hard, anchors, labels, 3, n_votes)
+    weights = torch.from_numpy(rng.random(m)) if weighted else None
+    votes = vote_nearest_anchors(hard, anchors, labels, 3, n_votes, weights)
+    strength = weights.tolist() if weighted else [1.0] * m
     assert votes.dtype == torch.float32 and votes.shape == (n_hard, 3)
     for i in range(n_hard):
         similarity = [float(hard[i] @ anchors[j]) for j in range(m)]
         nearest = sorted(range(m), key=lambda j, s=similarity: -s[j])[:n_votes]
-        expected = [sum(int(labels[j]) == c for j in nearest) for c in range(3)]
-        assert votes[i].tolist() == expected
-        assert votes[i].sum() == min(n_votes, m)
+        expected = [sum(strength[j] for j in nearest if labels[j] == c) for c in range(3)]
+        assert votes[i].tolist() == pytest.approx(expected, abs=1e-5)
+        if not weighted:
+            assert votes[i].sum() == min(n_votes, m)
 
 
-@given(
-    n_hard=st.integers(1, 8), m=st.integers(0, 30), n_votes=st.integers(1, 6), seed=seeds
-)
+@given(n_hard=st.integers(1, 8), m=st.integers(0, 30), n_votes=st.integers(1, 6), seed=seeds)
 def test_reading_a_counts_the_anchors_of_each_hard_row(n_hard, m, n_votes, seed):
     rng = np.random.default_rng(seed)
     similarity = torch.from_numpy(rng.permutation(m) / max(1, m)).float()  # no ties

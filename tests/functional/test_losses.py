@@ -34,9 +34,7 @@ def test_soft_cross_entropy_equals_its_formula(b, n_classes, weighted, seed):
     total = 0.0
     for i in range(b):
         probs = softmax(logits[i])
-        total -= share[i] * sum(
-            float(targets[i, c]) * math.log(probs[c]) for c in range(n_classes)
-        )
+        total -= share[i] * sum(float(targets[i, c]) * math.log(probs[c]) for c in range(n_classes))
     expected = total / sum(share) if sum(share) else 0.0
     loss = soft_cross_entropy(logits, targets, weights if weighted else None)
     assert loss.shape == () and float(loss) == pytest.approx(expected, rel=1e-7, abs=1e-9)

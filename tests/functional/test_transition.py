@@ -38,7 +38,10 @@ def slow_transition(probs, given, weight=None, trusted=None, kappa=10.0, rounds=
     """The expectation maximisation of the docstring, row by row."""
     n, n_classes = probs.shape
     weight = np.ones(n) if weight is None else weight / weight.mean()
-    T = [[0.7 if k == j else 0.3 / (n_classes - 1) for j in range(n_classes)] for k in range(n_classes)]
+    T = [
+        [0.7 if k == j else 0.3 / (n_classes - 1) for j in range(n_classes)]
+        for k in range(n_classes)
+    ]
     for _ in range(rounds):
         counts = [[0.0] * n_classes for _ in range(n_classes)]
         for i in range(n):

@@ -142,9 +142,9 @@ def test_loss_is_the_mean_of_equation_2_over_the_steps_of_the_phase(monkeypatch)
 
 def wished_similarity(anchors, first, second, lambda_p):
     """What the anchors reach of what eq. 2 wishes, and the most there is."""
-    reached = lambda_p * F.cosine_similarity(anchors, first) + (
-        1 - lambda_p
-    ) * F.cosine_similarity(anchors, second)
+    reached = lambda_p * F.cosine_similarity(anchors, first) + (1 - lambda_p) * F.cosine_similarity(
+        anchors, second
+    )
     best = lambda_p * F.normalize(first) + (1 - lambda_p) * F.normalize(second)
     return reached.mean(), best.norm(dim=1).mean()
 
@@ -168,9 +168,7 @@ def test_lambda_p_decides_how_near_anchors_stay_to_their_own_side():
     features, labels = clustered()
     near = {}
     for lambda_p in (0.5, 0.75, 1.0):
-        hallucinator = fitted(
-            "learned", features, labels, 100, head=indifferent, lambda_p=lambda_p
-        )
+        hallucinator = fitted("learned", features, labels, 100, head=indifferent, lambda_p=lambda_p)
         made = hallucinator.hallucinate(features, labels, generator=generator(99))
         near[lambda_p] = float(
             F.cosine_similarity(made.features, features[made.parents[:, 0]]).mean()

@@ -39,9 +39,7 @@ both = pytest.mark.parametrize("searcher", [ExactNeighbors(), DescentNeighbors(r
 descent = pytest.mark.xdist_group("pynndescent")
 
 
-@given(
-    n=st.integers(1, 40), m=st.integers(1, 10), d=st.integers(1, 6), seed=st.integers(0, 2**16)
-)
+@given(n=st.integers(1, 40), m=st.integers(1, 10), d=st.integers(1, 6), seed=st.integers(0, 2**16))
 def test_exact_search_equals_scikit_learn(n, m, d, seed):
     rows, queries = random_rows(n, d, seed), random_rows(m, d, seed + 1)
     k = min(4, n)
@@ -226,9 +224,9 @@ def test_descent_finds_nearly_all_neighbours():
 @descent
 @pytest.mark.slow  # queries compile more than the graph does
 def test_descent_finds_nearly_all_neighbours_of_queries():
-    rows = clustered_rows(2000)
-    distances, indices = DescentNeighbors(10, random_state=0).fit(rows[:1950]).kneighbors(rows[1950:])
-    expected = ExactNeighbors(10).fit(rows[:1950]).kneighbors(rows[1950:])
+    rows, queries = clustered_rows(2000)[:1950], clustered_rows(2000)[1950:]
+    distances, indices = DescentNeighbors(10, random_state=0).fit(rows).kneighbors(queries)
+    expected = ExactNeighbors(10).fit(rows).kneighbors(queries)
     assert recall(indices, expected[1]) > 0.9
     np.testing.assert_allclose(distances.mean(), expected[0].mean(), rtol=0.02)
 

@@ -51,22 +51,29 @@ def rows_by_loss(losses, labels, label):
     return sorted((i for i in range(len(labels)) if labels[i] == label), key=lambda i: losses[i])
 
 
-def slow_balanced(losses, labels, fraction):
+def slow_balanced(losses, labels, fraction, weights=None):
+    weights = weights or [1.0] * len(losses)
     quota = math.ceil(Fraction(str(fraction)) * len(labels) / len(set(labels)))
+    quota = quota * sum(weights) / len(weights)
     easy = set()
     for label in set(labels):
-        own = rows_by_loss(losses, labels, label)
-        easy.update(own[: min(quota, len(own))])
+        seen = 0.0
+        for i in rows_by_loss(losses, labels, label):
+            if seen < quota - 1e-6:  # the row at which the quota is reached still counts
+                easy.add(i)
+            seen += weights[i]
     return [i in easy for i in range(len(labels))]
 
 
-def slow_purity(losses, labels, clean_proba, purity):
+def slow_purity(losses, labels, clean_proba, purity, weights=None):
+    weights = weights or [1.0] * len(losses)
     easy = set()
     for label in set(labels):
         own = rows_by_loss(losses, labels, label)
         best = 1
         for m in range(1, len(own) + 1):
-            if sum(float(clean_proba[i]) for i in own[:m]) / m >= purity - 1e-6:
+            clean = sum(weights[i] * float(clean_proba[i]) for i in own[:m])
+            if clean / sum(weights[i] for i in own[:m]) >= purity - 1e-6:
                 best = m
         easy.update(own[:best])
     return [i in easy for i in range(len(labels))]
@@ -85,9 +92,8 @@ def test_balanced_selector_equals_equation_1(table, fraction):
     assert selection.easy.tolist() == slow_balanced(losses.tolist(), labels.tolist(), fraction)
 
 
-@pytest.mark.xfail(reason="rounding of n * easy_fraction pushes a whole number over the ceiling")
 def test_a_quota_that_is_whole_is_not_raised():
-    # 200 rows, 55 %, two classes: 55 rows each.
+    # 200 rows, 55 %, two classes: 55 rows each, though 200 * 0.55 / 2 rounds to more.
     losses, labels = np.linspace(0, 1, 200), np.arange(200) % 2
     easy = ClassBalancedSelector(0.55).select(losses, labels).easy
     assert np.bincount(labels[easy]).tolist() == [55, 55]
@@ -148,6 +154,62 @@ def test_threshold_keeps_the_cleanest_row_of_a_class_of_large_losses():
     kept = np.flatnonzero(selection.easy & (labels == 1))
     own = np.flatnonzero(labels == 1)
     assert kept.tolist() == [own[np.argmin(losses[own])]]
+
+
+# Weights
+
+
+@given(tables, st.sampled_from([0.1, 0.3, 0.6, 1.0]), st.integers(0, 2**16))
+def test_weights_count_in_the_quota(table, fraction, seed):
+    losses, labels = table
+    weights = np.random.default_rng(seed).integers(1, 5, len(losses)) / 2
+    easy = ClassBalancedSelector(fraction).select(losses, labels, weights).easy
+    expected = slow_balanced(losses.tolist(), labels.tolist(), fraction, weights.tolist())
+    assert easy.tolist() == expected
+
+
+@given(tables, st.sampled_from([0.5, 0.8, 0.9]), st.integers(0, 2**16))
+def test_weights_count_in_the_purity(table, purity, seed):
+    losses, labels = table
+    weights = np.random.default_rng(seed).uniform(0.2, 3, len(losses))
+    selection = PuritySelector(purity).select(losses, labels, weights)
+    expected = slow_purity(
+        losses.tolist(), labels.tolist(), selection.clean_proba, purity, weights.tolist()
+    )
+    assert selection.easy.tolist() == expected
+
+
+@every_selector
+@pytest.mark.parametrize("value", [1.0, 0.1, 250.0])
+def test_equal_weights_are_no_weights(selector, value):
+    losses, labels = two_clusters([70, 40, 20], [0.2, 0.4, 0.6])
+    plain = selector.select(losses, labels)
+    weighted = selector.select(losses, labels, np.full(len(losses), value))
+    np.testing.assert_array_equal(weighted.easy, plain.easy)
+    np.testing.assert_array_equal(weighted.clean_proba, plain.clean_proba)
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        ClassBalancedSelector(),
+        PuritySelector(),
+        pytest.param(
+            ThresholdSelector(),
+            marks=pytest.mark.xfail(reason="the weight before the first row is rounding, not 0"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_empty_no_class(selector, seed):
+    rng = np.random.default_rng(seed)
+    losses, labels = two_clusters([30, 30, 30], [0.1, 0.9, 1.0], seed)
+    easy = selector.select(losses, labels, rng.uniform(0.1, 2, 90)).easy
+    for label in range(3):
+        assert easy[rows_by_loss(losses, labels, label)[0]]
+
+
+# What all selectors promise
 
 
 @every_selector
@@ -277,7 +339,7 @@ def test_a_selector_without_a_rule_says_so():
 
 def test_a_selector_of_ones_own_fills_one_room():
     class Odd(BaseSelector):
-        def _choose(self, clean_proba, losses, labels):
+        def _choose(self, clean_proba, losses, labels, weights):
             return np.arange(len(labels)) % 2 == 1
 
     assert Odd().select([0.1, 0.2, 0.3], [0, 1, 0]).easy.tolist() == [False, True, False]

@@ -1,8 +1,7 @@
-"""The book per row: trusted rows stand, means are means, changes are dated."""
+"""The book per row: trusted rows stand, changes are dated."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +14,9 @@ N, C = 8, 3
 def start(trusted=()):
     mask = torch.zeros(N, dtype=torch.bool)
     mask[list(trusted)] = True
-    return Ledger.start(torch.arange(N) % C, C, torch.ones(N), mask)
+    return Ledger.start(
+        torch.arange(N) % C, C, weight=torch.ones(N), row_weight=torch.ones(N), trusted=mask
+    )
 
 
 def soft(seed=0, n=N):
@@ -36,13 +37,12 @@ def update(ledger, epoch=4, targets=None, **changes):
 
 def test_at_the_start_every_row_is_easy_and_keeps_its_label():
     ledger = start()
-    assert ledger.n_classes == C and ledger.n_refreshes == 0
+    assert ledger.n_classes == C
     assert ledger.targets.dtype == torch.float32
     assert ledger.targets.tolist() == [[float(i % C == c) for c in range(C)] for i in range(N)]
     assert ledger.easy.all() and ledger.labelled.all()
     assert (ledger.clean_proba == 1).all() and (ledger.confidence == 1).all()
     assert (ledger.changed_at == -1).all() and ledger.changed_at.dtype == torch.int64
-    assert not ledger.mean_proba.any() and ledger.mean_proba.shape == (N, C)
 
 
 def test_fields_share_no_memory():
@@ -97,18 +97,6 @@ def test_a_softer_target_of_the_same_class_is_no_change():
     assert (ledger.changed_at == -1).all()
 
 
-@given(st.lists(st.integers(0, 2**16), min_size=1, max_size=8))
-def test_mean_probability_is_the_mean_of_what_was_remembered(seeds):
-    ledger = start()
-    for seed in seeds:
-        ledger.remember(soft(seed))
-    assert ledger.n_refreshes == len(seeds)
-    for i in range(N):
-        for c in range(C):
-            expected = sum(float(soft(seed)[i, c]) for seed in seeds) / len(seeds)
-            assert float(ledger.mean_proba[i, c]) == pytest.approx(expected, abs=1e-6)
-
-
 def test_what_is_handed_in_is_not_changed():
     ledger = start(trusted=[0, 3])
     values = {
@@ -119,11 +107,8 @@ def test_what_is_handed_in_is_not_changed():
         "labelled": torch.zeros(N, dtype=torch.bool),
     }
     before = {name: tensor.clone() for name, tensor in values.items()}
-    probs = soft(1)
-    ledger.remember(probs)
     ledger.update(epoch=0, **values)
-    ledger.remember(probs)
-    assert torch.equal(probs, soft(1))
+    ledger.update(epoch=1, **values)
     for name, tensor in values.items():
         assert torch.equal(tensor, before[name])
 
@@ -131,7 +116,6 @@ def test_what_is_handed_in_is_not_changed():
 def test_state_holds_every_field_and_opens_the_same_book():
     ledger = start(trusted=[2])
     update(ledger)
-    ledger.remember(soft(1))
     again = Ledger(**ledger.state_dict())
     assert set(ledger.state_dict()) == set(vars(ledger))
     for name, value in vars(ledger).items():

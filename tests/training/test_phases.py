@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nllearn.training import Schedule, resolve_batch_size, resolve_schedule
 
 shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
+polish_shares = st.sampled_from([0.0, 0.1, 0.3])
 
 
 def resolve(**changes):
@@ -36,14 +37,18 @@ def corrections(schedule):
     max_epochs=st.integers(3, 300),
     warmup_epochs=shares,
     refresh_every=st.one_of(st.none(), st.integers(1, 400)),
+    polish_share=polish_shares,
 )
-def test_a_fit_warms_up_corrects_and_learns_from_it(max_epochs, warmup_epochs, refresh_every):
+def test_a_fit_warms_up_corrects_and_learns_from_it(
+    max_epochs, warmup_epochs, refresh_every, polish_share
+):
     # Correction starts with the end of the warm-up, as in Anchor Hallucination.
     schedule = resolve(
         max_epochs=max_epochs,
         warmup_epochs=warmup_epochs,
         refresh_every=refresh_every,
         correction_start=warmup_epochs,
+        polish_share=polish_share,
     )
     assert schedule.max_epochs == max_epochs
     assert schedule.is_warmup(0) and not schedule.is_warmup(max_epochs - 1)
@@ -52,18 +57,20 @@ def test_a_fit_warms_up_corrects_and_learns_from_it(max_epochs, warmup_epochs, r
 
 @given(
     max_epochs=st.integers(3, 300),
-    warmup_epochs=shares,
+    warmup_epochs=st.floats(0.01, 0.5),
     refresh_every=st.sampled_from([None, 1]),
-    correction_start=st.floats(0.01, 0.8),
+    correction_start=st.floats(0.01, 0.5),
+    polish_share=polish_shares,
 )
 def test_a_later_start_of_the_correction_still_corrects(
-    max_epochs, warmup_epochs, refresh_every, correction_start
+    max_epochs, warmup_epochs, refresh_every, correction_start, polish_share
 ):
     schedule = resolve(
         max_epochs=max_epochs,
         warmup_epochs=warmup_epochs,
         refresh_every=refresh_every,
         correction_start=correction_start,
+        polish_share=polish_share,
     )
     assert schedule.is_warmup(0) and corrections(schedule)
 
@@ -72,14 +79,27 @@ def test_a_later_start_of_the_correction_still_corrects(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"max_epochs": 30, "correction_start": 0.95},
+        {"correction_start": 0.95},
+        {"correction_start": 0.75, "polish_share": 0.3},
         {"max_epochs": 8, "refresh_every": 20, "correction_start": 0.5},
-        {"max_epochs": 20, "refresh_every": 12, "correction_start": 0.75},
     ],
-    ids=["late start", "rare refresh", "both"],
+    ids=["late start", "start in the polish", "rare refresh"],
 )
 def test_a_late_start_of_the_correction_meets_a_refresh(changes):
     assert corrections(resolve(**changes))
+
+
+@given(max_epochs=st.integers(3, 300), warmup_epochs=shares, polish_share=polish_shares)
+def test_two_epochs_stay_with_the_method_before_the_polish(max_epochs, warmup_epochs, polish_share):
+    schedule = resolve(
+        max_epochs=max_epochs, warmup_epochs=warmup_epochs, polish_share=polish_share
+    )
+    phases = [schedule.phase(epoch) for epoch in range(max_epochs)]
+    assert sorted(phases, key=["warm-up", "robust", "polish"].index) == phases
+    assert phases.count("robust") >= 2
+    assert phases.count("polish") <= round(polish_share * max_epochs)
+    if schedule.warmup_epochs + 2 <= max_epochs - round(polish_share * max_epochs):
+        assert phases.count("polish") == round(polish_share * max_epochs)
 
 
 @given(
@@ -137,15 +157,30 @@ def test_one_is_an_epoch_as_an_int_and_a_share_as_a_float():
     warmup_epochs=st.integers(0, 60),
     refresh_every=st.integers(1, 30),
     correction_start=st.integers(0, 130),
+    polish_start=st.integers(0, 130),
 )
-def test_phases_of_every_epoch(max_epochs, warmup_epochs, refresh_every, correction_start):
-    schedule = Schedule(max_epochs, warmup_epochs, refresh_every, correction_start)
-    refreshes = list(range(warmup_epochs, max_epochs, refresh_every))
+def test_phases_of_every_epoch(
+    max_epochs, warmup_epochs, refresh_every, correction_start, polish_start
+):
+    schedule = Schedule(
+        max_epochs=max_epochs,
+        warmup_epochs=warmup_epochs,
+        refresh_every=refresh_every,
+        correction_start=correction_start,
+        polish_start=polish_start,
+    )
+    polish = max(warmup_epochs, polish_start)
+    # Every so often in the robust phase, once at the start of the polish.
+    refreshes = {*range(warmup_epochs, polish, refresh_every), polish}
     for epoch in range(max_epochs):
-        assert schedule.is_warmup(epoch) == (epoch < warmup_epochs)
+        names = ["warm-up"] * warmup_epochs + ["robust"] * (polish - warmup_epochs)
+        name = names[epoch] if epoch < polish else "polish"
+        assert schedule.phase(epoch) == name
+        assert schedule.is_warmup(epoch) == (name == "warm-up")
+        assert schedule.is_robust(epoch) == (name == "robust")
+        assert schedule.is_polish(epoch) == (name == "polish")
         assert schedule.is_refresh(epoch) == (epoch in refreshes)
         assert schedule.may_correct(epoch) == (epoch >= warmup_epochs and epoch >= correction_start)
-        assert not (schedule.is_warmup(epoch) and schedule.may_correct(epoch))
 
 
 @given(max_epochs=st.integers(3, 300), warmup_epochs=shares)

@@ -99,10 +99,15 @@ def check_trusted(trusted: Any, n_rows: int) -> np.ndarray:
     mask = np.asarray(trusted)
     if mask.shape != (n_rows,):
         raise ValueError(f"trusted has shape {mask.shape}; expected one bool per row, ({n_rows},)")
-    if mask.dtype != bool and not np.isin(mask, [0, 1]).all():
+    whole = mask.dtype == bool or (
+        np.isin(mask, [0, 1]).all()
+        if mask.dtype != object
+        else all(isinstance(value, bool | np.bool_) for value in mask)
+    )
+    if not whole:
         raise ValueError(
-            f"trusted has dtype {mask.dtype} with values other than 0 and 1; pass a bool mask, "
-            "not row numbers"
+            f"trusted has dtype {mask.dtype} with values other than True and False; pass a "
+            "bool mask, not row numbers"
         )
     return mask.astype(bool)
 

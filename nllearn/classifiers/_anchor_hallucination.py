@@ -61,7 +61,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         Share of the anchors dropped as too far from any hard row, in [0, 1).
     n_votes : int, default=5
         K, anchors that vote on each hard row.
-    lambda_u : float, default=5.0
+    lambda_u : float, default=1.0
         Weight of the unlabelled loss.
     temperature : float, default=0.5
         Sharpening of the targets; 1 leaves them.
@@ -182,7 +182,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         lambda_conf: float | None = None,
         anchor_quantile: float = 0.5,
         n_votes: int = 5,
-        lambda_u: float = 5.0,
+        lambda_u: float = 1.0,
         temperature: float = 0.5,
         mixup_alpha: float = 4.0,
         max_epochs: int | None = None,

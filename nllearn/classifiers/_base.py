@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABCMeta, abstractmethod
 from typing import Any
 
@@ -53,7 +54,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
     """
 
     # Last share of the epochs that learns from the fused labels, by measurement.
-    _polish_share = 0.3
+    _polish_share = 0.6
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, trusted: Any = None
@@ -103,9 +104,11 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             self.net_ = self._build_net(session)
             self._build_components(session)
             self.net_.fit(session.rows)
+            start = time.perf_counter()
             bank = collect(self.net_.scoring_module, session.x, session.ledger.given)
             conclusion = self._conclude(bank, session)
         self._leave(conclusion, index)
+        self.history_[-1]["seconds_conclusion"] = time.perf_counter() - start
         return self
 
     # -- before training
@@ -347,6 +350,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows with the columns that fit saw.
 
         Returns
         -------
@@ -362,6 +366,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows with the columns that fit saw.
 
         Returns
         -------
@@ -377,6 +382,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows with the columns that fit saw.
 
         Returns
         -------

@@ -16,8 +16,9 @@ from nllearn.selectors import ClassBalancedSelector, PuritySelector, ThresholdSe
 
 __all__ = ["OPTIMIZERS", "neighbor_builders", "selector_builders", "shared_constraints"]
 
-# Rows above which the approximate search is faster on a CPU, its compilation included.
-_EXACT_ROWS_CPU = 60_000
+# Rows above which the approximate search is faster, its compilation included: a fit makes
+# about eight searches.
+_EXACT_ROWS_CPU = 30_000
 _EXACT_ROWS_GPU = 500_000
 
 #: Name -> optimiser, learning rate while lr is None, further settings.

@@ -91,6 +91,8 @@ def small_loss_posterior(
     """
     losses = np.asarray(losses, dtype=np.float64)
     fit_mask = np.ones(len(losses), dtype=bool) if fit_mask is None else fit_mask
+    if len(losses) == 0:
+        return np.ones(0, dtype=np.float32), None
     scaled = scale_losses(losses)
     shown = scaled[fit_mask]
     if len(shown) < 2 or np.ptp(shown) <= _SMALLEST_SPREAD:

@@ -73,7 +73,7 @@ def estimate_transition(
     if n_classes < 2:
         return np.ones((n_classes, n_classes))
     weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    weight = weight * (n / max(weight.sum(), 1e-12))
+    weight = weight * (np.count_nonzero(weight) / max(weight.sum(), 1e-12))
     onehot = np.zeros((n, n_classes), dtype=np.float32)
     onehot[np.arange(n), given] = 1.0
     transition = symmetric_transition(n_classes, 0.3)

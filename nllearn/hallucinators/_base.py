@@ -69,6 +69,7 @@ class BaseHallucinator(BaseEstimator):
         features : Tensor of shape (n, d)
             Centred features of the easy rows.
         labels : int64 Tensor of shape (n,)
+            Their given labels.
         head : callable
             From centred features to logits; frozen.
         generator : torch.Generator
@@ -89,7 +90,9 @@ class BaseHallucinator(BaseEstimator):
         Parameters
         ----------
         features : Tensor of shape (n, d)
+            Centred features of the easy rows.
         labels : int64 Tensor of shape (n,)
+            Their given labels.
         generator : torch.Generator
             On the CPU; draws the partners.
 

@@ -102,6 +102,7 @@ class LearnedHallucinator(BaseHallucinator):
         features : Tensor of shape (n, d)
             Centred features of the easy rows.
         labels : int64 Tensor of shape (n,)
+            Their given labels.
         head : callable
             From centred features to logits; its parameters get no gradient step.
         generator : torch.Generator
@@ -117,6 +118,10 @@ class LearnedHallucinator(BaseHallucinator):
             For a parameter outside its range.
         """
         self._check()
+        for name in ("steps", "batch_size", "hidden_units"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value!r} must be at least 1")
         if not hasattr(self, "module_"):
             self._start(features, generator)
         first, second = draw_partners(labels, self.n_anchors, generator=generator)

@@ -71,6 +71,7 @@ class BaseNeighbors(BaseEstimator):
         n_neighbors : int, optional
             Capped at the number of rows to choose from.
         return_distance : bool, default=True
+            Whether the distances are returned as well.
 
         Returns
         -------

@@ -9,6 +9,10 @@ from torch import nn
 
 __all__ = ["adapt_module", "find_head"]
 
+_NO_HEAD = (
+    "{} has no attribute 'head' and no linear layer; name the layer from features to logits 'head'"
+)
+
 
 class _LastLinearTap(nn.Module):
     """A plain classifier whose features are what enters its last linear layer."""
@@ -29,12 +33,27 @@ class _LastLinearTap(nn.Module):
         return logits, seen[-1].flatten(1)
 
 
+def _last_linear_run(module: nn.Module, sample: torch.Tensor) -> nn.Linear | None:
+    """The linear layer that ran last, which need not be the one registered last."""
+    ran: list[nn.Linear] = []
+    linear = [m for m in module.modules() if isinstance(m, nn.Linear)]
+    hooks = [m.register_forward_hook(lambda m, *_: ran.append(m)) for m in linear]
+    try:
+        with torch.no_grad():
+            module(sample)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return ran[-1] if ran else None
+
+
 def find_head(module: nn.Module) -> nn.Module:
     """Return the layer from features to logits: ``module.head``, else the last linear layer.
 
     Parameters
     ----------
     module : nn.Module
+        Returns ``(logits, features)``.
 
     Returns
     -------
@@ -50,10 +69,7 @@ def find_head(module: nn.Module) -> nn.Module:
         return head
     linear = [m for m in module.modules() if isinstance(m, nn.Linear)]
     if not linear:
-        raise ValueError(
-            f"{type(module).__name__} has no attribute 'head' and no linear layer; name the "
-            "layer from features to logits 'head'"
-        )
+        raise ValueError(_NO_HEAD.format(type(module).__name__))
     return linear[-1]
 
 
@@ -68,6 +84,7 @@ def adapt_module(module: nn.Module, sample: torch.Tensor, n_classes: int) -> nn.
     sample : Tensor of shape (2, ...)
         Two rows, to try it on.
     n_classes : int
+        Number of logits that it must return.
 
     Returns
     -------
@@ -78,6 +95,7 @@ def adapt_module(module: nn.Module, sample: torch.Tensor, n_classes: int) -> nn.
     ValueError
         If the module does not accept the rows or returns another shape.
     """
+    name = type(module).__name__
     module = copy.deepcopy(module).to(sample.device)
     was_training = module.training
     module.eval()
@@ -86,18 +104,24 @@ def adapt_module(module: nn.Module, sample: torch.Tensor, n_classes: int) -> nn.
             out = module(sample)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"backbone {type(module).__name__} does not accept rows of shape "
-            f"{tuple(sample.shape[1:])}: {error}"
+            f"backbone {name} does not accept rows of shape {tuple(sample.shape[1:])}: {error}"
         ) from error
-    if not isinstance(out, tuple):
-        module = _LastLinearTap(module, find_head(module))  # type: ignore[arg-type]
+    if isinstance(out, torch.Tensor):
+        head = _last_linear_run(module, sample)
+        if head is None:
+            raise ValueError(_NO_HEAD.format(name))
+        module = _LastLinearTap(module, head)
         with torch.no_grad():
             out = module(sample)
+    if not isinstance(out, tuple) or [type(x) for x in out] != [torch.Tensor] * 2:
+        returned = [type(x).__name__ for x in out] if isinstance(out, tuple) else type(out)
+        raise ValueError(
+            f"backbone {name} returned {returned}; expected (logits, features) or logits"
+        )
     logits, features = out
     if logits.shape != (len(sample), n_classes) or features.dim() != 2:
         raise ValueError(
-            f"backbone {type(module).__name__} returned logits of shape {tuple(logits.shape)} and "
-            f"features of shape {tuple(features.shape)}; expected ({len(sample)}, {n_classes}) "
-            "and (n, d)"
+            f"backbone {name} returned logits of shape {tuple(logits.shape)} and features of "
+            f"shape {tuple(features.shape)}; expected ({len(sample)}, {n_classes}) and (n, d)"
         )
     return module.train(was_training)

@@ -61,6 +61,7 @@ class MLP(nn.Module):
         Parameters
         ----------
         x : float32 Tensor of shape (n, n_features)
+            Standardised rows.
 
         Returns
         -------
@@ -114,6 +115,7 @@ class MLPBackbone(BaseEstimator):
         input_shape : tuple of int
             Shape of one row, ``(n_features,)``.
         n_classes : int
+            Number of logits.
 
         Returns
         -------

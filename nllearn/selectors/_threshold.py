@@ -47,4 +47,4 @@ class ThresholdSelector(BaseSelector):
         if not 0.0 <= self.threshold < 1.0:
             raise ValueError(f"threshold={self.threshold!r} must be in [0, 1)")
         before, _ = weight_before(clean_proba, losses, labels, weights)
-        return (clean_proba > self.threshold) | (before == 0)
+        return (clean_proba > self.threshold) | (before <= 1e-9 * weights.mean())

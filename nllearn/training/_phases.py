@@ -11,6 +11,8 @@ TABLE_STEPS = 3000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 30, 200
 # Refreshes after the warm-up while refresh_every is None.
 _REFRESHES = 10
+# Times that the fused labels are renewed in the last phase.
+_POLISHES = 3
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,9 @@ class Schedule:
         """Whether losses, features and corrections are renewed before the epoch."""
         since = epoch - self.warmup_epochs
         if self.is_polish(epoch):
-            return epoch in (self.polish_start, self.warmup_epochs)
-        return since >= 0 and since % self.refresh_every == 0
+            every = max(1, -(-(self.max_epochs - self.polish_start) // _POLISHES))
+            return (epoch - self.polish_start) % every == 0
+        return since >= 0 and (since % self.refresh_every == 0 or epoch == self.correction_start)
 
     def may_correct(self, epoch: int) -> bool:
         """Whether labels may be corrected in the epoch."""
@@ -114,11 +117,12 @@ def resolve_schedule(
     warmup = _epochs(warmup_epochs, max_epochs)
     if isinstance(warmup_epochs, float):
         warmup = min(max(1, warmup), max(1, max_epochs - 2))
-    start = _epochs(correction_start, max_epochs)
-    if isinstance(correction_start, float):
-        start = min(max(warmup, start), max(warmup, max_epochs - 2))
-    after = max(1, max_epochs - warmup)
-    every = max(1, round(after / _REFRESHES)) if refresh_every is None else refresh_every
     # At least two epochs stay with the method itself.
     polish = max(max_epochs - round(polish_share * max_epochs), warmup + 2)
+    start = _epochs(correction_start, max_epochs)
+    if isinstance(correction_start, float):
+        last = min(max_epochs - 2, polish - 1)
+        start = min(max(warmup, start), max(warmup, last))
+    after = max(1, max_epochs - warmup)
+    every = max(1, round(after / _REFRESHES)) if refresh_every is None else refresh_every
     return Schedule(max_epochs, min(warmup, max_epochs), every, start, polish)

@@ -23,10 +23,10 @@ losses_of_a_network = hnp.arrays(
 )
 
 
-def two_clusters(n=200, seed=0):
+def two_clusters(n=200, seed=0, apart=3.0):
     """Three quarters of small losses, a quarter of large ones."""
     rng = np.random.default_rng(seed)
-    return np.r_[rng.gamma(2.0, 0.1, n - n // 4), rng.normal(3.0, 0.5, n // 4)]
+    return np.r_[rng.gamma(2.0, 0.1, n - n // 4), rng.normal(apart, 0.5, n // 4).clip(0)]
 
 
 def quantile(values, q):
@@ -149,7 +149,7 @@ def test_posterior_moves_with_the_rows(losses, seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_posterior_equals_a_slow_mixture(seed):
-    losses = two_clusters(80, seed)
+    losses = two_clusters(80, seed, apart=0.8)  # overlapping, so that the start matters
     scaled = [float(v) for v in scale_losses(losses)]
     weights, means, variances = slow_mixture(scaled)
     posterior, mixture = small_loss_posterior(losses)
@@ -189,6 +189,20 @@ def test_smallest_losses_stay_clean_where_the_raw_posterior_falls_again():
     ]
     assert joint[0] / sum(joint) < 0.5  # the case is the one that is meant
     assert (posterior[:5] == posterior.max()).all() and posterior.max() > 0.9
+
+
+def test_largest_losses_stay_noisy_where_the_raw_posterior_rises_again():
+    # A narrow large component: far above it the wide one of small losses is likelier.
+    rng = np.random.default_rng(0)
+    losses = np.r_[rng.normal(2.0, 0.6, 300).clip(0), rng.normal(4.0, 0.02, 300), np.full(10, 4.5)]
+    posterior, mixture = small_loss_posterior(losses)
+    small = int(np.argmin(mixture["means"]))
+    joint = [
+        mixture["weights"][k] * normal_density(1.0, mixture["means"][k], mixture["variances"][k])
+        for k in (small, 1 - small)
+    ]
+    assert joint[0] / sum(joint) > 0.5  # the case is the one that is meant
+    assert (posterior[-10:] == posterior.min()).all() and posterior.min() < 0.1
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 1000])

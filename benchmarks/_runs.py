@@ -1,0 +1,97 @@
+"""Raw results, one JSON line per run: a killed benchmark goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent
+RESULTS = ROOT / "results"
+DOCS = ROOT.parent / "docs" / "benchmarks"
+
+
+def machine() -> dict[str, Any]:
+    """Commit, hardware and versions that a result belongs to."""
+    import sklearn
+    import torch
+
+    def git(*words: str) -> str:
+        call = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+        return call.stdout.strip()
+
+    cpu = ""
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
+    return {
+        "commit": git("rev-parse", "--short", "HEAD"),
+        "package_changed": bool(git("status", "--porcelain", "--", "nllearn", ":(top)nllearn")),
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "scikit-learn": sklearn.__version__,
+    }
+
+
+class Runs:
+    """Runs of one benchmark, appended to a file of JSON lines as they end."""
+
+    def __init__(self, name: str):
+        self.path = RESULTS / f"{name}.jsonl"
+        self.rows = (
+            [json.loads(line) for line in self.path.read_text().splitlines()]
+            if self.path.exists()
+            else []
+        )
+
+    def done(self, **key: Any) -> bool:
+        """Whether a run with this key is there."""
+        return any(all(row.get(k) == v for k, v in key.items()) for row in self.rows)
+
+    def add(self, **row: Any) -> None:
+        """Append a run and say so."""
+        row = {**row, "machine": machine()}
+        self.rows.append(row)
+        RESULTS.mkdir(exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        shown = {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
+        shown.pop("machine")
+        print(shown, flush=True)
+
+    def machines(self) -> str:
+        """The machines and commits of the runs, in a sentence."""
+        seen = {json.dumps(row["machine"], sort_keys=True) for row in self.rows}
+        commits = sorted({json.loads(m)["commit"] for m in seen})
+        one = json.loads(min(seen))
+        return (
+            f"{one['cores']} cores of {one['cpu']}, {one['torch_threads']} torch thread(s) per "
+            f"run, Python {one['python']}, torch {one['torch']}, scikit-learn "
+            f"{one['scikit-learn']}; commit {', '.join(commits)}"
+        )
+
+
+def mean_and_error(values: Iterable[float], digits: int = 3) -> str:
+    """Mean, with its standard error where there is more than one value."""
+    values = np.array([v for v in values if v is not None], dtype=float)
+    if len(values) == 0:
+        return ""
+    text = f"{values.mean():.{digits}f}"
+    if len(values) > 1:
+        text += f" ± {values.std(ddof=1) / np.sqrt(len(values)):.{digits}f}"
+    return text
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])

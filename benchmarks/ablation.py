@@ -173,9 +173,9 @@ def render(runs: Runs) -> None:
         "",
         "Each variant changes one thing of the default. Test accuracy of the last epoch / "
         "share of training labels right after the fit / share of training labels that the "
-        "network alone has right. 40 epochs (about 1,600 gradient steps; the default is 75), 10,003 "
-        "rows of Banking77, 10,000 rows of the CIFAR-10 "
-        f"features, {len(seeds)} seed(s).",
+        "network alone has right. 40 epochs (about 1,600 gradient steps; the default is 75), "
+        "10,003 rows of Banking77, 10,000 rows of the CIFAR-10 features, "
+        f" {len(seeds)} seed(s).",
         "",
         f"Made by `python benchmarks/ablation.py --data DIR`. Run on {runs.machines()}.",
         "",

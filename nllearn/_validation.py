@@ -145,8 +145,11 @@ def check_weights(
     if class_weight is not None:
         loss_weight *= compute_class_weight(class_weight, classes=classes, y=classes[codes])[codes]
     mean = loss_weight[weight > 0].mean()
-    if not mean > 0:
-        raise ValueError(f"class_weight={class_weight!r} leaves no row with a positive weight")
+    if not mean > 0 or loss_weight.min() < 0:
+        raise ValueError(
+            f"class_weight={class_weight!r} has a negative weight or leaves no row with a "
+            "positive weight"
+        )
     row_weight = weight / weight[weight > 0].mean()
     return row_weight.astype(np.float32), (loss_weight / mean).astype(np.float32)
 
@@ -198,4 +201,6 @@ def resolve_device(device: str) -> torch.device:
         raise ValueError(f"device={device!r} is no torch device: {error}") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device!r} was asked for, but torch sees no GPU; use 'auto'")
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device={device!r} was asked for, but torch sees none; use 'auto'")
     return chosen

@@ -68,8 +68,10 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         y : array-like of shape (n_samples,)
             Given labels of any dtype, some of them wrong.
         sample_weight : array-like of shape (n_samples,), optional
-            Multiplies the loss and counts in quotas and estimates. A row of weight
-            0 takes no part in training; its label is scored all the same.
+            Importance: multiplies the loss and counts in quotas, votes, noise rate
+            and transition matrix; a common factor changes nothing. Repeating a row
+            adds evidence for its label, a weight does not. A row of weight 0 takes
+            no part in training; its label is scored all the same.
         trusted : array-like of bool of shape (n_samples,), optional
             Rows whose label is known to be right: always easy, never changed,
             quality 1, used for calibration.

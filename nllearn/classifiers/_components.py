@@ -109,7 +109,9 @@ def build_module(backbone: Any, sample: torch.Tensor, n_classes: int) -> tuple[n
     return adapt_module(module, sample, n_classes), backbone
 
 
-def find_neighbors(search: Any, rows: torch.Tensor, n_neighbors: int) -> torch.Tensor:
+def find_neighbors(
+    search: Any, rows: torch.Tensor, n_neighbors: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Neighbours of every row among the rows, never itself, from any search object.
 
     Parameters
@@ -122,8 +124,9 @@ def find_neighbors(search: Any, rows: torch.Tensor, n_neighbors: int) -> torch.T
 
     Returns
     -------
+    cosines : float32 Tensor of shape (n, k)
+        Descending; k is at most ``n - 1``.
     indices : int64 Tensor of shape (n, k)
-        k is at most ``n - 1``.
 
     Raises
     ------
@@ -133,7 +136,8 @@ def find_neighbors(search: Any, rows: torch.Tensor, n_neighbors: int) -> torch.T
     """
     k = min(n_neighbors, len(rows) - 1)
     if isinstance(search, BaseNeighbors):
-        return search.fit(rows).kneighbors(n_neighbors=k, return_distance=False)
+        distances, found = search.fit(rows).kneighbors(n_neighbors=k)
+        return 1.0 - distances.square() / 2.0, found
     search.fit(rows.cpu().numpy())
     _, indices = search.kneighbors(n_neighbors=k)
     indices = np.asarray(indices)
@@ -148,7 +152,16 @@ def find_neighbors(search: Any, rows: torch.Tensor, n_neighbors: int) -> torch.T
             f"neighbors={search!r} returned rows as their own neighbours; kneighbors(X=None) "
             "must leave the row itself out, as scikit-learn's NearestNeighbors does"
         )
-    return torch.from_numpy(indices.astype(np.int64)).to(rows.device)
+    found = torch.from_numpy(indices.astype(np.int64)).to(rows.device)
+    # Its distances may be of any metric: take the cosines ourselves, in blocks.
+    cosines = torch.cat(
+        [
+            torch.einsum("nd,nkd->nk", some, rows[near])
+            for some, near in zip(rows.split(1024), found.split(1024), strict=True)
+        ]
+    )
+    cosines, order = cosines.sort(1, descending=True)
+    return cosines, found.gather(1, order)
 
 
 def run_selector(

@@ -158,23 +158,15 @@ def _ask_neighbors(
     active: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Votes of every row's neighbours, and its nearest row."""
-    found = torch.empty(
-        (len(unit), min(_N_WITNESSES, len(active) - 1)), dtype=torch.int64, device=unit.device
-    )
-    found[active] = active[find_neighbors(neighbors, unit[active], _N_WITNESSES)]
+    n_found = min(_N_WITNESSES, len(active) - 1)
+    found = torch.zeros(len(unit), n_found, dtype=torch.int64, device=unit.device)
+    cosine = torch.zeros(len(unit), n_found, device=unit.device)
+    cosine[active], near = find_neighbors(neighbors, unit[active], n_found)
+    found[active] = active[near]
     absent = torch.nonzero(row_weight == 0).squeeze(1)
     if len(absent):
-        _, near = cosine_topk(unit[absent], unit[active], found.shape[1])
+        cosine[absent], near = cosine_topk(unit[absent], unit[active], n_found)
         found[absent] = active[near]
-    cosine = torch.cat(
-        [
-            torch.einsum("nd,nkd->nk", rows, unit[near])
-            for rows, near in zip(unit.split(1024), found.split(1024), strict=True)
-        ]
-    )
-    # An approximate search may list them in another order.
-    cosine, order = cosine.sort(1, descending=True)
-    found = found.gather(1, order)
     if found.shape[1] == 0:
         return torch.zeros(len(unit), n_classes, device=unit.device), torch.arange(len(unit))
     return neighbor_log_votes(cosine, found, given, n_classes, row_weight), found[:, 0]

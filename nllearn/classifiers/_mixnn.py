@@ -43,7 +43,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         K, neighbours mixed into every row.
     alpha : float, default=0.9
         Momentum of the targets at every refresh, in [0, 1]; 1 never corrects.
-    correction_start : int or float, default=0.2
+    correction_start : int or float, default=0.1
         First epoch that corrects targets: epochs as an int, share of
         ``max_epochs`` as a float in (0, 1).
     max_epochs : int or None, default=None
@@ -54,7 +54,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         ``max_epochs`` as a float in (0, 1).
     refresh_every : int or None, default=None
         Epochs between two refreshes of losses, features and corrections. None
-        makes about ten of them.
+        makes about seven of them.
     batch_size : int or None, default=None
         Rows per batch. None takes a tenth of the rows, between 16 and 256.
     lr : float or None, default=None
@@ -153,7 +153,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         *,
         n_neighbors: int = 1,
         alpha: float = 0.9,
-        correction_start: int | float = 0.2,
+        correction_start: int | float = 0.1,
         max_epochs: int | None = None,
         warmup_epochs: int | float = 0.1,
         refresh_every: int | None = None,
@@ -242,7 +242,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         """Every row first, then its neighbours among the rows trained on."""
         active = session.active
         rows, _ = centred_unit_rows(features[active])
-        found = find_neighbors(self.neighbors_, rows, self.n_neighbors)
+        _, found = find_neighbors(self.neighbors_, rows, self.n_neighbors)
         own = torch.arange(len(features), device=features.device).unsqueeze(1)
         graph = own.repeat(1, 1 + found.shape[1])
         graph[active, 1:] = active[found]

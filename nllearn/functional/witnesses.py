@@ -42,11 +42,11 @@ def leave_one_out_scores(
         Divided by the mean top score, which makes one sharpness serve many data
         sets.
     """
-    weights = weights / weights.mean().clamp_min(1e-12)
+    n_fitted = int((weights > 0).sum())
+    weights = weights * (n_fitted / weights.sum().clamp_min(1e-12))
     share = weights.unsqueeze(1)
-    x = features - (share * features).mean(0)
-    centre = (share * targets).mean(0)
-    t = targets - centre
+    x = features - (share * features).sum(0) / n_fitted
+    t = targets - (share * targets).sum(0) / n_fitted
     root = share.sqrt()
     scaled = root * x
     gram = (scaled.T @ scaled).double()
@@ -57,15 +57,16 @@ def leave_one_out_scores(
     squared = axes.square()
     best_error, best = torch.inf, None
     for ridge in _RIDGES:
-        inverse = 1.0 / (values + ridge * len(x) / x.shape[1] + 1e-6)
+        inverse = 1.0 / (values + ridge * n_fitted / x.shape[1] + 1e-6)
         leverage = (weights * (squared @ inverse)).clamp(0.0, 0.999).unsqueeze(1)
         fitted = axes @ (inverse.unsqueeze(1) * moments)
         left_out = (fitted - leverage * t) / (1.0 - leverage)
-        error = float((share * (left_out - t).square()).mean())
+        error = float((share * (left_out - t).square()).sum())
         if best is None or error < best_error:
             best_error, best = error, left_out
     assert best is not None
-    return best / best.max(1).values.mean().clamp_min(1e-6)
+    top = (weights * best.max(1).values).sum() / n_fitted
+    return best / top.clamp_min(1e-6)
 
 
 def neighbor_log_votes(

@@ -64,7 +64,7 @@ class DeviceBatches:
         order = torch.randperm(len(data), generator=stream(self.seed, self.epoch(), 0))
         rows = data.active[order.to(data.active.device)]
         stops = list(range(self.batch_size, len(rows), self.batch_size))
-        if stops and len(rows) - stops[-1] == 1:
+        if stops and self.batch_size > 1 and len(rows) - stops[-1] == 1:
             stops.pop()
         for start, stop in zip([0, *stops], [*stops, len(rows)], strict=True):
             index = rows[start:stop]

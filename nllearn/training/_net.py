@@ -12,7 +12,7 @@ from torch import nn
 
 from nllearn.training._averaging import AveragedWeights
 from nllearn.training._batches import Batch, DeviceBatches
-from nllearn.training._seeding import seed_for
+from nllearn.training._seeding import seed_for, seed_torch
 
 __all__ = ["NoisyLabelNet"]
 
@@ -93,7 +93,7 @@ class NoisyLabelNet(NeuralNet):
         """Seed the epoch, set the learning rate and let the method refresh its state."""
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
         epoch = len(self.history) - 1
-        torch.manual_seed(seed_for(self.seed, epoch, 1))
+        seed_torch(seed_for(self.seed, epoch, 1), torch.device(self.device))
         for group in self.optimizer_.param_groups:
             start = group.setdefault("initial_lr", group["lr"])
             group["lr"] = start * 0.5 * (1.0 + math.cos(math.pi * epoch / self.max_epochs))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-__all__ = ["fork_torch_seed", "seed_for", "stream"]
+__all__ = ["fork_torch_seed", "seed_for", "seed_torch", "stream"]
 
 
 def seed_for(seed: int, *keys: int) -> int:
@@ -21,6 +21,14 @@ def stream(seed: int, *keys: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_for(seed, *keys))
 
 
+def seed_torch(seed: int, device: torch.device) -> None:
+    """Seed the global generators that work on a device draws from, and no other."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
 @contextmanager
 def fork_torch_seed(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators inside, and give the caller's back on the way out.
@@ -29,5 +37,5 @@ def fork_torch_seed(seed: int, device: torch.device) -> Iterator[None]:
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        seed_torch(seed, device)
         yield

@@ -106,7 +106,6 @@ def test_rows_of_weight_zero_do_not_count():
     np.testing.assert_allclose(again, found, atol=1e-12)
 
 
-@pytest.mark.xfail(reason="weight zero still counts in the number of rows against prior_rows")
 def test_weight_zero_equals_leaving_the_row_out():
     probs, _, labels = noisy_rows(PAIR_FLIP, 200)
     weight = np.r_[np.ones(60), np.zeros(140)]

@@ -240,6 +240,15 @@ def test_anchors_of_one_row_differ_with_their_partner(name):
     assert unit.var(dim=1).sum(1).min() > 1e-3
 
 
+def test_the_network_sees_both_parents():
+    features, labels = clustered()
+    hallucinator = fitted("learned", features, labels, 1, n_anchors=8)
+    made = hallucinator.hallucinate(features, labels, generator=generator(3))
+    start = torch.lerp(features[made.parents[:, 1]], features[made.parents[:, 0]], 0.75)
+    added = (made.features - start).view(N, 8, D)
+    assert added.var(dim=1).sum(1).min() > 1e-3
+
+
 def test_the_whole_weight_on_the_first_parent_is_that_degenerate_case():
     features, labels = clustered()
     made = InterpolationHallucinator(1.0, 8).hallucinate(features, labels, generator=generator(3))
@@ -317,7 +326,6 @@ def test_parameters_out_of_range_are_named(name, params, told):
         hallucinator.hallucinate(features, labels, generator=generator())
 
 
-@pytest.mark.xfail(reason="only n_anchors and lambda_p are checked")
 @pytest.mark.parametrize("name", ["steps", "batch_size", "hidden_units"])
 def test_sizes_of_zero_are_named(name):
     features, labels = clustered()

@@ -164,6 +164,9 @@ def test_a_search_of_ones_own_fills_two_rooms():
 
     fitted = First(2).fit(random_rows(5))
     assert fitted.kneighbors(random_rows(3))[1].tolist() == [[0, 1]] * 3
+    # The door caps the number: a search is never asked for more than there are.
+    assert fitted.kneighbors(random_rows(3), 10)[1].shape == (3, 5)
+    assert fitted.kneighbors(n_neighbors=10)[1].shape == (5, 4)
     with pytest.raises(TypeError, match="BaseNeighbors does not define _fit"):
         BaseNeighbors().fit(random_rows(5))
 
@@ -185,7 +188,7 @@ class GraphWithHoles:
         found = ExactNeighbors().fit(rows).kneighbors(rows, 4)
         distances, graph = found[0].copy(), found[1].astype(np.int32)
         graph[:, [0, 2]], distances[:, [0, 2]] = graph[:, [2, 0]], distances[:, [2, 0]]
-        graph[3, 1:], distances[3, 1:] = -1, np.inf
+        graph[3, 1:], distances[3, 1:] = -1, 0.1
         graph[8], distances[8] = -1, np.inf
         self.neighbor_graph = graph, distances
 

@@ -189,17 +189,7 @@ def test_equal_weights_are_no_weights(selector, value):
     np.testing.assert_array_equal(weighted.clean_proba, plain.clean_proba)
 
 
-@pytest.mark.parametrize(
-    "selector",
-    [
-        ClassBalancedSelector(),
-        PuritySelector(),
-        pytest.param(
-            ThresholdSelector(),
-            marks=pytest.mark.xfail(reason="the weight before the first row is rounding, not 0"),
-        ),
-    ],
-)
+@every_selector
 @pytest.mark.parametrize("seed", range(3))
 def test_weights_empty_no_class(selector, seed):
     rng = np.random.default_rng(seed)

@@ -91,7 +91,6 @@ def test_forks_can_be_nested(global_random_state_untouched):
         assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.xfail(reason="torch.manual_seed seeds every GPU, and only the given one comes back")
 def test_a_fit_on_the_cpu_seeds_no_gpu(monkeypatch):
     seeded = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)

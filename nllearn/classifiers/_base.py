@@ -105,6 +105,9 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             session = self._open_session(X, codes, weight, loss_weight, trusted, seed, device)
             self.net_ = self._build_net(session)
             self._build_components(session)
+            for role in ("selector", "hallucinator", "neighbors"):
+                if hasattr(self, f"{role}_"):
+                    self.resolved_params_[role] = getattr(self, f"{role}_")
             self.net_.fit(session.rows)
             start = time.perf_counter()
             bank = collect(self.net_.scoring_module, session.x, session.ledger.given)
@@ -112,6 +115,33 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         self._leave(conclusion, index)
         self.history_[-1]["seconds_conclusion"] = time.perf_counter() - start
         return self
+
+    def set_params(self, **params: Any) -> BaseNoisyLabelClassifier:
+        """Set parameters; those of a component as ``selector__purity``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            For an unknown name, or a nested one of a component that is no instance.
+        """
+        for key in params:
+            name, nested, inner = key.partition("__")
+            value = params.get(name, getattr(self, name, None))
+            if nested and hasattr(self, name) and not hasattr(value, "get_params"):
+                raise ValueError(
+                    f"{key} cannot be set because {name}={value!r} is no instance with "
+                    f"parameters; pass an instance as {name}, then set {name}__{inner}"
+                )
+        return super().set_params(**params)
 
     # -- before training
 
@@ -198,6 +228,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             "lr": lr,
             "optimizer": name,
             "max_epochs": session.schedule.max_epochs,
+            "random_state": session.seed,
             "refresh_every": session.schedule.refresh_every,
             "warmup_epochs": session.schedule.warmup_epochs,
         }
@@ -329,7 +360,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         self._given = conclusion.given
         self._corrected = conclusion.corrected
         self._network_proba = conclusion.network_proba
-        self._features = conclusion.features
+        self._features: np.ndarray | None = conclusion.features
         self._evidence = conclusion.evidence
         self._index = index
         self.history_ = [
@@ -391,6 +422,19 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         features : float32 ndarray of shape (n_samples, d)
         """
         return self._logits(X)[1].cpu().numpy()
+
+    def compact(self) -> BaseNoisyLabelClassifier:
+        """Drop the features of the training rows, the largest thing that fit keeps.
+
+        Prediction and :meth:`label_issues` work as before.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self, "net_")
+        self._features = None
+        return self
 
     def label_issues(self, threshold: float | None = None) -> Any:
         """Table of the training rows: which labels are issues, and why.

@@ -142,8 +142,12 @@ def test_wrong_components_are_refused(cls, blobs, params, message):
 
 
 def test_set_params_on_a_name_says_so(cls):
-    with pytest.raises((ValueError, AttributeError)):
+    with pytest.raises(ValueError, match=r"pass an instance as selector"):
         cls(selector="purity").set_params(selector__purity=0.5)
+    with pytest.raises(ValueError, match=r"backbone__dropout .*backbone=None"):
+        cls().set_params(backbone__dropout=0.1)
+    # An instance and its parameter in one call is fine.
+    assert cls().set_params(selector=PuritySelector(), selector__purity=0.5).selector.purity == 0.5
 
 
 class SelfishNeighbors:

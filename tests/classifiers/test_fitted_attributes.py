@@ -89,6 +89,25 @@ def test_history_tells_phases_shares_and_seconds(fitted):
     assert fitted.history_[0]["lr"] > fitted.history_[-1]["lr"] > 0
 
 
+def test_every_none_is_resolved(fitted):
+    resolved = fitted.resolved_params_
+    assert resolved["batch_size"] == 24 and resolved["max_epochs"] == 20
+    assert resolved["lr"] == 1e-3 and resolved["device"] in ("cpu", "cuda")
+    assert resolved["selector"] is fitted.selector_
+    assert resolved["neighbors"] is fitted.neighbors_
+    assert isinstance(resolved["random_state"], int)
+
+
+def test_compact_drops_the_features_alone(fitted, blobs):
+    import copy
+    import pickle
+
+    small = copy.deepcopy(fitted).compact()
+    assert len(pickle.dumps(small)) < len(pickle.dumps(fitted)) - 240 * 256
+    np.testing.assert_array_equal(small.predict(blobs[0]), fitted.predict(blobs[0]))
+    assert small.label_issues().equals(fitted.label_issues())
+
+
 def test_embed_gives_float32_features(fitted, blobs):
     features = fitted.embed(blobs[0][:7])
     assert features.shape == (7, 256) and features.dtype == np.float32

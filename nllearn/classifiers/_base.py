@@ -18,12 +18,12 @@ from nllearn._validation import (
     check_params,
     check_trusted,
     check_weights,
-    refuse_overflow,
     resolve_device,
 )
-from nllearn.classifiers._components import build_module, run_selector
+from nllearn.classifiers._components import build_module, select_rows
 from nllearn.classifiers._conclusion import Conclusion, conclude, weigh_evidence
-from nllearn.classifiers._parameters import OPTIMIZERS, shared_constraints
+from nllearn.classifiers._parameters import resolve_optimizer, shared_constraints
+from nllearn.classifiers._scale import ColumnScale
 from nllearn.classifiers._session import FitSession
 from nllearn.functional.losses import soft_cross_entropy
 from nllearn.selectors import Selection
@@ -41,8 +41,6 @@ from nllearn.training import (
 from nllearn.training._progress import FitProgress
 
 __all__ = ["BaseNoisyLabelClassifier"]
-
-_ROWS_PER_CHUNK = 8192
 
 
 class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
@@ -100,7 +98,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
 
-        self._set_scale(X, weight)
+        self._scale = ColumnScale(X, weight > 0)
         with fork_torch_seed(seed, device):
             session = self._open_session(X, codes, weight, loss_weight, trusted, seed, device)
             self.net_ = self._build_net(session)
@@ -145,26 +143,6 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 
     # -- before training
 
-    def _set_scale(self, X: np.ndarray, weight: np.ndarray) -> None:
-        """Mean and deviation of every column over the rows of weight above zero."""
-        seen = X if (weight > 0).all() else X[weight > 0]
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = np.mean(seen, axis=0, dtype=np.float64)
-            scale = np.std(seen, axis=0, dtype=np.float64)
-        refuse_overflow(seen, scale)
-        # Rounding leaves a tiny spread on constant columns; it must not be blown up.
-        constant = scale <= 1e-10 * np.maximum(1.0, np.abs(mean))
-        self._mean = mean
-        self._scale = np.where(constant, 1.0, scale)
-
-    def _standardise(self, X: np.ndarray) -> torch.Tensor:
-        """Float32 copy with every column at mean 0 and deviation 1, made in chunks."""
-        out = np.empty(X.shape, dtype=np.float32)
-        for start in range(0, len(X), _ROWS_PER_CHUNK):
-            rows = slice(start, start + _ROWS_PER_CHUNK)
-            out[rows] = np.clip((X[rows] - self._mean) / self._scale, -1e4, 1e4)
-        return torch.from_numpy(out)
-
     def _open_session(
         self,
         X: np.ndarray,
@@ -196,41 +174,36 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             correction_start=getattr(self, "correction_start", 0),
             polish_share=self._polish_share,
         )
-        x = self._standardise(X).to(device)
+        x = self._scale.apply(X).to(device)
         return FitSession(x, ledger, active, schedule, seed, make_views(self.augmentation))
 
     def _build_net(self, session: FitSession) -> NoisyLabelNet:
         """Build the skorch net; ``net_params`` has the last word."""
         module, self.backbone_ = build_module(self.backbone, session.x[:2], session.n_classes)
-        name = "adamw" if self.optimizer is None else self.optimizer
-        optimizer, default_lr, extra = OPTIMIZERS.get(name, (name, 1e-3, {}))
-        lr = default_lr if self.lr is None else self.lr
-        callbacks = list(self.callbacks or [])
-        if self.verbose:
-            callbacks.append(("progress", FitProgress(session.schedule.max_epochs)))
-        params = {
-            "optimizer": optimizer,
-            "lr": lr,
-            "optimizer__weight_decay": self.weight_decay,
-            **{f"optimizer__{key}": value for key, value in extra.items()},
-            "max_epochs": session.schedule.max_epochs,
-            "batch_size": self._batch_size,
-            "callbacks": callbacks,
-            "verbose": 0,
-            "device": str(session.x.device),
-            "seed": session.seed,
-            **(self.net_params or {}),
-        }
+        name, optimizer, default_lr, settings = resolve_optimizer(self.optimizer)
         self.resolved_params_ = {
             "backbone": self.backbone_,
             "batch_size": self._batch_size,
             "device": str(session.x.device),
-            "lr": lr,
+            "lr": default_lr if self.lr is None else self.lr,
             "optimizer": name,
             "max_epochs": session.schedule.max_epochs,
             "random_state": session.seed,
             "refresh_every": session.schedule.refresh_every,
             "warmup_epochs": session.schedule.warmup_epochs,
+        }
+        callbacks = list(self.callbacks or [])
+        if self.verbose:
+            callbacks.append(("progress", FitProgress(session.schedule.max_epochs)))
+        params = {
+            **{k: self.resolved_params_[k] for k in ("lr", "max_epochs", "batch_size", "device")},
+            "optimizer": optimizer,
+            "optimizer__weight_decay": self.weight_decay,
+            **{f"optimizer__{key}": value for key, value in settings.items()},
+            "callbacks": callbacks,
+            "verbose": 0,
+            "seed": session.seed,
+            **(self.net_params or {}),
         }
         return NoisyLabelNet(
             module,
@@ -279,21 +252,11 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         }
 
     def _select(self, bank: FeatureBank, session: FitSession) -> Selection:
-        """Easy rows and clean probability; rows of weight zero are scored by their loss."""
-        active = session.active
-        losses, labels = bank.losses, session.ledger.given
-        weight = session.ledger.row_weight
-        chosen = run_selector(self.selector_, losses[active], labels[active], weight[active])
-        if len(active) == len(losses):
-            return chosen
-        rows = active.cpu().numpy()
-        easy = np.zeros(len(losses), dtype=bool)
-        easy[rows] = chosen.easy
-        known = losses[active].cpu().numpy()
-        order = np.argsort(known, kind="stable")
-        scored = np.interp(losses.cpu().numpy(), known[order], chosen.clean_proba[order])
-        scored[rows] = chosen.clean_proba
-        return Selection(easy, scored.astype(np.float32))
+        """Easy rows and clean probability of every row."""
+        ledger = session.ledger
+        return select_rows(
+            self.selector_, bank.losses, ledger.given, ledger.row_weight, session.active
+        )
 
     def _note_shares(self, session: FitSession) -> None:
         """Shares of rows for the history."""
@@ -375,7 +338,7 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         check_not_sparse(X)
         X = validate_data(self, X, dtype="numeric", reset=False)
         device = next(self.net_.module_.parameters()).device
-        return predict_logits(self.net_.module_, self._standardise(X), device)
+        return predict_logits(self.net_.module_, self._scale.apply(X), device)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of the network.

@@ -15,7 +15,7 @@ from nllearn.neighbors import BaseNeighbors
 from nllearn.networks import MLPBackbone, adapt_module
 from nllearn.selectors import BaseSelector, Selection
 
-__all__ = ["build_module", "find_neighbors", "resolve_component", "run_selector"]
+__all__ = ["build_module", "find_neighbors", "resolve_component", "select_rows"]
 
 
 def resolve_component(
@@ -164,7 +164,44 @@ def find_neighbors(
     return cosines, found.gather(1, order)
 
 
-def run_selector(
+def select_rows(
+    selector: Any,
+    losses: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor,
+    active: torch.Tensor,
+) -> Selection:
+    """Select among the active rows; the others are never easy and scored by their loss.
+
+    Parameters
+    ----------
+    selector : object
+        With ``select(losses, labels)``.
+    losses : Tensor of shape (n,)
+    labels : int64 Tensor of shape (n,)
+    weights : Tensor of shape (n,)
+    active : int64 Tensor of shape (m,)
+        Rows of weight above zero.
+
+    Returns
+    -------
+    selection : Selection
+        Of all n rows.
+    """
+    chosen = _run_selector(selector, losses[active], labels[active], weights[active])
+    if len(active) == len(losses):
+        return chosen
+    rows = active.cpu().numpy()
+    easy = np.zeros(len(losses), dtype=bool)
+    easy[rows] = chosen.easy
+    known = losses[active].cpu().numpy()
+    order = np.argsort(known, kind="stable")
+    scored = np.interp(losses.cpu().numpy(), known[order], chosen.clean_proba[order])
+    scored[rows] = chosen.clean_proba
+    return Selection(easy, scored.astype(np.float32))
+
+
+def _run_selector(
     selector: Any, losses: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
 ) -> Selection:
     """Call a selector, ours or foreign, and check what it returns.

@@ -14,18 +14,27 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from nllearn.neighbors import DescentNeighbors, ExactNeighbors
 from nllearn.selectors import ClassBalancedSelector, PuritySelector, ThresholdSelector
 
-__all__ = ["OPTIMIZERS", "neighbor_builders", "selector_builders", "shared_constraints"]
+__all__ = ["neighbor_builders", "resolve_optimizer", "selector_builders", "shared_constraints"]
 
 # Rows above which the approximate search is faster, its compilation included: a fit makes
 # about eight searches.
 _EXACT_ROWS_CPU = 30_000
 _EXACT_ROWS_GPU = 500_000
 
-#: Name -> optimiser, learning rate while lr is None, further settings.
-OPTIMIZERS: dict[str, tuple[Any, float, dict[str, Any]]] = {
+# Name -> optimiser, learning rate while lr is None, further settings.
+_OPTIMIZERS: dict[str, tuple[Any, float, dict[str, Any]]] = {
     "adamw": (torch.optim.AdamW, 1e-3, {}),
     "sgd": (torch.optim.SGD, 0.02, {"momentum": 0.9, "nesterov": True}),
 }
+
+
+def resolve_optimizer(optimizer: Any) -> tuple[Any, Any, float, dict[str, Any]]:
+    """Name, class, learning rate while lr is None, and settings of an optimiser.
+
+    A class of the user's gets its own defaults and 0.001.
+    """
+    name = "adamw" if optimizer is None else optimizer
+    return (name, *_OPTIMIZERS.get(name, (name, 1e-3, {})))
 
 
 @functools.cache
@@ -39,7 +48,7 @@ def shared_constraints() -> dict[str, list[Any]]:
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "lr": [Interval(Real, 0, None, closed="neither"), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable, None],
+        "optimizer": [StrOptions(set(_OPTIMIZERS)), callable, None],
         "augmentation": [StrOptions({"weak", "strong"}), callable, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "backbone": [object, None],

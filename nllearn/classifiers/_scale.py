@@ -1,0 +1,59 @@
+"""Standardised rows: every column at mean 0 and deviation 1."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from nllearn._validation import refuse_overflow
+
+__all__ = ["ColumnScale"]
+
+_ROWS_PER_CHUNK = 8192
+# Rows far outside what fit saw are clipped here, in deviations, and not at infinity.
+_FARTHEST = 1e4
+
+
+class ColumnScale:
+    """Mean and deviation of every column over the rows of weight above zero.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows to learn them from.
+    seen : bool ndarray of shape (n,)
+        Which of them count.
+
+    Raises
+    ------
+    ValueError
+        If a column's values are too large to be standardised.
+    """
+
+    def __init__(self, X: np.ndarray, seen: np.ndarray):
+        rows = X if seen.all() else X[seen]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.mean = np.mean(rows, axis=0, dtype=np.float64)
+            scale = np.std(rows, axis=0, dtype=np.float64)
+        refuse_overflow(rows, scale)
+        # Rounding leaves a tiny spread on constant columns; it must not be blown up.
+        constant = scale <= 1e-10 * np.maximum(1.0, np.abs(self.mean))
+        self.scale = np.where(constant, 1.0, scale)
+
+    def apply(self, X: np.ndarray) -> torch.Tensor:
+        """Standardise rows into a float32 copy, in chunks.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Of any numeric dtype; not changed.
+
+        Returns
+        -------
+        rows : float32 Tensor of shape (n, d)
+        """
+        out = np.empty(X.shape, dtype=np.float32)
+        for start in range(0, len(X), _ROWS_PER_CHUNK):
+            rows = slice(start, start + _ROWS_PER_CHUNK)
+            out[rows] = np.clip((X[rows] - self.mean) / self.scale, -_FARTHEST, _FARTHEST)
+        return torch.from_numpy(out)

@@ -185,7 +185,7 @@ def test_balanced_classes_weigh_the_same():
 @pytest.mark.parametrize(
     ("sample_weight", "told"),
     [
-        ([1, -1, 1, 1, 1], "[Nn]egative"),
+        ([1, -1, 1, 1, 1], "Negative values in data passed to `sample_weight`"),
         ([0, 0, 0, 0, 0], "zero"),
         ([1, np.nan, 1, 1, 1], "NaN"),
         ([1, np.inf, 1, 1, 1], "infinity"),

@@ -60,7 +60,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     anchor_quantile : float, default=0.5
         Share of the anchors dropped as too far from any hard row, in [0, 1).
     n_votes : int, default=5
-        K, anchors that vote on each hard row.
+        K, anchors that vote on each hard row; 0 relabels none.
     lambda_u : float, default=1.0
         Weight of the unlabelled loss.
     temperature : float, default=0.5
@@ -239,7 +239,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             "n_anchors": [Interval(Integral, 1, None, closed="left")],
             "lambda_conf": [Interval(Real, -1, 1, closed="both"), None],
             "anchor_quantile": [Interval(Real, 0, 1, closed="left")],
-            "n_votes": [Interval(Integral, 1, None, closed="left")],
+            "n_votes": [Interval(Integral, 0, None, closed="left")],
             "lambda_u": [Interval(Real, 0, None, closed="left")],
             "temperature": [Interval(Real, 0, None, closed="neither")],
             "mixup_alpha": [Interval(Real, 0, None, closed="left")],
@@ -283,7 +283,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
 
         targets = F.one_hot(ledger.given, session.n_classes).float()
         labelled, confidence = easy.clone(), clean_proba.clone()
-        if len(hard_rows):
+        if len(hard_rows) and self.n_votes:
             unit, mean = centred_unit_rows(bank.features, session.active)
             anchors = self._make_anchors(bank.features - mean, mean, easy_rows, session)
             with session.stage("anchors"):

@@ -307,3 +307,11 @@ def test_diverging_training_says_so(cls, blobs):
     X, _, noisy = blobs
     with pytest.raises(FloatingPointError, match="lower lr"):
         cls(max_epochs=6, optimizer="sgd", lr=1e30, random_state=0).fit(X, noisy)
+
+
+@pytest.mark.slow
+def test_defaults_serve_ten_thousand_rows(cls, noisy_blobs):
+    X, y, noisy = noisy_blobs(10_000, 10, rate=0.4, n_features=32)
+    clf = cls(random_state=0).fit(X, noisy)
+    assert clf.score(X, y) > 0.97
+    assert (clf.corrected_labels_ == y).mean() > 0.97

@@ -54,7 +54,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         ``max_epochs`` as a float in (0, 1).
     refresh_every : int or None, default=None
         Epochs between two refreshes of losses, features and corrections. None
-        makes about seven of them.
+        makes about five of them.
     batch_size : int or None, default=None
         Rows per batch. None takes a tenth of the rows, between 16 and 256.
     lr : float or None, default=None

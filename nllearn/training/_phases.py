@@ -10,9 +10,7 @@ __all__ = ["Schedule", "resolve_batch_size", "resolve_schedule"]
 TABLE_STEPS = 3000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 30, 200
 # Refreshes after the warm-up while refresh_every is None.
-_REFRESHES = 7
-# Times that the fused labels are renewed in the last phase.
-_POLISHES = 2
+_REFRESHES = 5
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,7 @@ class Schedule:
         """Whether losses, features and corrections are renewed before the epoch."""
         since = epoch - self.warmup_epochs
         if self.is_polish(epoch):
-            left = self.max_epochs - max(self.polish_start, self.warmup_epochs)
-            every = max(1, -(-left // _POLISHES))
-            return (epoch - max(self.polish_start, self.warmup_epochs)) % every == 0
+            return epoch == max(self.polish_start, self.warmup_epochs)
         return since >= 0 and (since % self.refresh_every == 0 or epoch == self.correction_start)
 
     def may_correct(self, epoch: int) -> bool:

@@ -159,10 +159,9 @@ def test_phases_of_every_epoch(
         polish_start=polish_start,
     )
     polish = max(warmup_epochs, polish_start)
-    # Every so often in the robust phase and where the correction starts, twice in
-    # the polish.
-    third = max(1, -(-(max_epochs - polish) // 2))
-    refreshes = {*range(warmup_epochs, polish, refresh_every), *range(polish, max_epochs, third)}
+    # Every so often in the robust phase and where the correction starts; once at the
+    # start of the polish.
+    refreshes = {*range(warmup_epochs, polish, refresh_every), polish}
     if warmup_epochs <= correction_start < polish:
         refreshes.add(correction_start)
     for epoch in range(max_epochs):
@@ -177,13 +176,13 @@ def test_phases_of_every_epoch(
 
 
 @given(max_epochs=st.integers(3, 300), warmup_epochs=shares)
-def test_about_seven_refreshes_when_nothing_is_said(max_epochs, warmup_epochs):
+def test_about_five_refreshes_when_nothing_is_said(max_epochs, warmup_epochs):
     schedule = resolve(max_epochs=max_epochs, warmup_epochs=warmup_epochs)
     after = max_epochs - schedule.warmup_epochs
     refreshes = sum(schedule.is_refresh(epoch) for epoch in range(max_epochs))
-    assert min(after, 5) <= refreshes <= 11
+    assert min(after, 4) <= refreshes <= 8
     if after >= 100:
-        assert 6 <= refreshes <= 9
+        assert 5 <= refreshes <= 6
 
 
 def test_refreshes_as_they_are_told():

@@ -114,7 +114,8 @@ def render(runs: Runs) -> None:
         "Network 384-256-77, 10,003 rows, batches of 256, default length and refreshes. "
         "Wall seconds, medians. The loop is training without the refresh stages; the bare "
         "loop does the same forward and backward passes and optimiser steps in plain torch, "
-        "timed in turn in the same process, on an otherwise idle machine. Refresh stages include the conclusion at the end.",
+        "timed in turn in the same process, on an otherwise idle machine. Refresh stages "
+        "include the conclusion at the end.",
         "",
         f"Made by `python benchmarks/overhead.py`. Run on {runs.machines()}.",
         "",

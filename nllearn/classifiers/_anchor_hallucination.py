@@ -24,7 +24,7 @@ from nllearn.functional.hallucination import anchor_validity
 from nllearn.functional.losses import ramp_up, soft_cross_entropy, squared_error
 from nllearn.functional.mixing import beta_weights, mixup
 from nllearn.hallucinators import Anchors, InterpolationHallucinator, LearnedHallucinator
-from nllearn.networks import find_head
+from nllearn.networks import check_head, find_head
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, NoisyLabelNet
 
@@ -247,6 +247,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         }
 
     def _build_components(self, session: FitSession) -> None:
+        check_head(self.net_.module, session.x[:2])
         self.selector_ = resolve_component(
             self,
             "selector",
@@ -289,7 +290,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             with session.stage("anchors"):
                 votes = self._vote(unit, easy_rows, hard_rows, anchors, session)
             labels, share, accepted = accept_votes(
-                votes, min_votes=_MIN_VOTES, min_share=_MIN_SHARE
+                votes, min_votes=min(_MIN_VOTES, self.n_votes), min_share=_MIN_SHARE
             )
             session.notes["share_votes_accepted"] = float(accepted.float().mean())
             rows = hard_rows[accepted]

@@ -98,15 +98,16 @@ def vote_assigned_anchors(
 
 
 def accept_votes(
-    votes: torch.Tensor, *, min_votes: int, min_share: float
+    votes: torch.Tensor, *, min_votes: float, min_share: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Turn votes into labels where they are many and agree.
 
     Parameters
     ----------
     votes : Tensor of shape (n, n_classes)
-    min_votes : int
-        Fewest votes a row needs.
+        Numbers of votes, or sums of their weights (mean one).
+    min_votes : float
+        Fewest votes, or smallest sum of weights, that a row needs.
     min_share : float in [0, 1]
         Smallest share of the votes for the winning class.
 
@@ -121,7 +122,7 @@ def accept_votes(
     """
     total = votes.sum(1)
     best, labels = votes.max(1)
-    share = best / total.clamp_min(1.0)
+    share = best / total.clamp_min(1e-12)
     return labels, share, (total >= min_votes) & (share >= min_share)
 
 

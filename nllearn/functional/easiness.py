@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch.nn import functional as F
 
@@ -60,7 +63,7 @@ def scale_losses(losses: np.ndarray, *, tail: float = 0.005) -> np.ndarray:
 
 
 def small_loss_posterior(
-    losses: np.ndarray, *, fit_mask: np.ndarray | None = None
+    losses: np.ndarray,
 ) -> tuple[np.ndarray, dict[str, np.ndarray] | None]:
     """Posterior of the small-loss component of a two-component mixture.
 
@@ -73,8 +76,6 @@ def small_loss_posterior(
     ----------
     losses : ndarray of shape (n,)
         Finite losses.
-    fit_mask : bool ndarray of shape (n,), optional
-        Rows that shape the mixture. All rows are scored.
 
     Returns
     -------
@@ -90,17 +91,15 @@ def small_loss_posterior(
     Li, Socher, Hoi, "DivideMix", ICLR 2020, section 3.1.
     """
     losses = np.asarray(losses, dtype=np.float64)
-    fit_mask = np.ones(len(losses), dtype=bool) if fit_mask is None else fit_mask
     if len(losses) == 0:
         return np.ones(0, dtype=np.float32), None
     scaled = scale_losses(losses)
-    shown = scaled[fit_mask]
-    if len(shown) < 2 or np.ptp(shown) <= _SMALLEST_SPREAD:
+    if len(scaled) < 2 or np.ptp(scaled) <= _SMALLEST_SPREAD:
         return np.ones(len(losses), dtype=np.float32), None
 
-    start = np.quantile(shown, [0.25, 0.75]).reshape(2, 1)
+    start = np.quantile(scaled, [0.25, 0.75]).reshape(2, 1)
     if start[1, 0] - start[0, 0] <= _SMALLEST_SPREAD:
-        start = np.array([[shown.min()], [shown.max()]])
+        start = np.array([[scaled.min()], [scaled.max()]])
     mixture = GaussianMixture(
         2,
         max_iter=_MAX_ITER,
@@ -108,18 +107,13 @@ def small_loss_posterior(
         reg_covar=_REG_COVAR,
         weights_init=[0.5, 0.5],
         means_init=start,
-        precisions_init=np.full((2, 1, 1), 1.0 / max(float(np.var(shown)), _REG_COVAR)),
+        precisions_init=np.full((2, 1, 1), 1.0 / max(float(np.var(scaled)), _REG_COVAR)),
         random_state=0,
     )
-    with np.errstate(all="ignore"):
-        import warnings
-
-        from sklearn.exceptions import ConvergenceWarning
-
-        with warnings.catch_warnings():
-            # Ten iterations are the published setting; not converging is expected.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture.fit(shown.reshape(-1, 1))
+    with warnings.catch_warnings():
+        # Ten iterations are the published setting; not converging is expected.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(scaled.reshape(-1, 1))
     means = mixture.means_.ravel()
     small = int(np.argmin(means))
     fitted = {

@@ -30,8 +30,10 @@ def beta_weights(
     """
     # torch's Beta distribution takes no generator; two gamma draws do the same.
     shape = torch.full((2, n), float(alpha), dtype=torch.float64)
-    gammas = torch._standard_gamma(shape, generator=generator).clamp_min(1e-300)
-    lam = gammas[0] / gammas.sum(0)
+    gammas = torch._standard_gamma(shape, generator=generator)
+    total = gammas.sum(0)
+    # Where both underflow, alpha is so small that the weight is as good as one.
+    lam = torch.where(total > 1e-290, gammas[0] / total, torch.ones_like(total))
     return torch.maximum(lam, 1.0 - lam).float().to(device)
 
 

@@ -22,7 +22,7 @@ class InterpolationHallucinator(BaseHallucinator):
     ----------
     lambda_p : float, default=0.75
         Share of the row whose label the anchor takes, in [0.5, 1].
-    n_anchors : int, default=2
+    n_anchors : int, default=1
         Anchors per easy row.
 
     Examples
@@ -36,7 +36,7 @@ class InterpolationHallucinator(BaseHallucinator):
     ([[0.75, 0.25], [0.25, 0.75]], [0, 1])
     """
 
-    def __init__(self, lambda_p: float = 0.75, n_anchors: int = 4):
+    def __init__(self, lambda_p: float = 0.75, n_anchors: int = 1):
         self.lambda_p = lambda_p
         self.n_anchors = n_anchors
 

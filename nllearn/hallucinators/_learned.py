@@ -23,7 +23,7 @@ class LearnedHallucinator(BaseHallucinator):
     lambda_p : float, default=0.75
         Weight of the similarity to the row whose label the anchor takes, in
         [0.5, 1].
-    n_anchors : int, default=2
+    n_anchors : int, default=1
         Anchors per easy row.
     hidden_units : int or None, default=None
         Width of the hidden layer; None takes the width of the features.
@@ -58,7 +58,7 @@ class LearnedHallucinator(BaseHallucinator):
     def __init__(
         self,
         lambda_p: float = 0.75,
-        n_anchors: int = 2,
+        n_anchors: int = 1,
         hidden_units: int | None = None,
         lr: float = 1e-3,
         steps: int = 40,

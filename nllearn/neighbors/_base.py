@@ -15,10 +15,10 @@ __all__ = ["BaseNeighbors"]
 class BaseNeighbors(BaseEstimator):
     """Nearest neighbours on unit rows: the door is here, the search in a subclass.
 
-    A subclass writes ``_fit(F)`` and ``_search(Q, k, exclude_self)``, both on
-    float32 tensors; `exclude_self` means that Q is the fitted rows in order. Rows
-    are expected to have length one, so euclidean and cosine order agree; distances
-    are euclidean. numpy in, numpy out; tensor in, tensor out on the same device.
+    A subclass writes ``_fit(rows)`` and ``_search(queries, k)``, both on float32
+    tensors; queries of None mean the fitted rows without themselves. Rows are expected
+    to have length one, so euclidean and cosine order agree; distances are euclidean.
+    numpy in, numpy out; tensor in, tensor out on the same device.
 
     Parameters
     ----------

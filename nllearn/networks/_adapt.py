@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-__all__ = ["adapt_module", "find_head"]
+__all__ = ["adapt_module", "check_head", "find_head"]
 
 _NO_HEAD = (
     "{} has no attribute 'head' and no linear layer; name the layer from features to logits 'head'"
@@ -71,6 +71,38 @@ def find_head(module: nn.Module) -> nn.Module:
     if not linear:
         raise ValueError(_NO_HEAD.format(type(module).__name__))
     return linear[-1]
+
+
+def check_head(module: nn.Module, sample: torch.Tensor) -> None:
+    """Refuse a module whose head does not turn its features into its logits.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Returns ``(logits, features)``.
+    sample : Tensor of shape (2, ...)
+        Two rows, to try it on.
+
+    Raises
+    ------
+    ValueError
+        Says to name the right layer 'head'.
+    """
+    head = find_head(module)
+    was_training = module.training
+    module.eval()
+    with torch.no_grad():
+        logits, features = module(sample)
+        try:
+            same = torch.allclose(head(features), logits, rtol=1e-3, atol=1e-4)
+        except RuntimeError:
+            same = False
+    module.train(was_training)
+    if not same:
+        raise ValueError(
+            f"{type(head).__name__}, taken for the layer from features to logits of "
+            f"{type(module).__name__}, does not give its logits; name the right layer 'head'"
+        )
 
 
 def adapt_module(module: nn.Module, sample: torch.Tensor, n_classes: int) -> nn.Module:

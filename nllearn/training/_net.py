@@ -36,7 +36,7 @@ class NoisyLabelNet(NeuralNet):
         Seed of batch order and dropout.
     ema_decay : float, default=0.99
         Decay per step of the averaged weights that score rows and predict; 0 uses
-        the last weights. The decay grows from 0.1 over the first steps.
+        the last weights. The decay grows from about 0.2 over the first steps.
     amp : bool, default=False
         Forward and backward in bfloat16 where torch deems it safe.
     **kwargs

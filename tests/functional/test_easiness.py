@@ -231,23 +231,6 @@ def test_one_outlier_among_equal_losses_alone_is_noisy(n):
     assert (np.delete(posterior, 1) > 0.99).all()
 
 
-def test_rows_outside_the_mask_are_scored_but_do_not_shape_the_mixture():
-    losses = two_clusters(100)
-    mask = np.ones(100, dtype=bool)
-    inner = np.argsort(losses)[10:60:2]  # the ends of the scale stay where they are
-    mask[inner] = False
-    posterior, mixture = small_loss_posterior(losses, fit_mask=mask)
-    moved = losses.copy()
-    moved[inner] = losses[inner].max()
-    posterior_moved, mixture_moved = small_loss_posterior(moved, fit_mask=mask)
-    for name in ("means", "variances", "weights"):
-        np.testing.assert_allclose(mixture[name], mixture_moved[name])
-    np.testing.assert_allclose(posterior[mask], posterior_moved[mask], atol=1e-6)
-    assert posterior.shape == (100,)
-    _, unmasked = small_loss_posterior(moved)
-    assert np.abs(unmasked["means"] - mixture["means"]).max() > 1e-3
-
-
 def test_posterior_draws_no_random_number(global_random_state_untouched):
     losses = two_clusters(100)
     first, second = small_loss_posterior(losses)[0], small_loss_posterior(losses)[0]

@@ -135,7 +135,7 @@ def test_loss_is_the_mean_of_equation_2_over_the_steps_of_the_phase(monkeypatch)
         return loss
 
     monkeypatch.setattr(_learned, "hallucination_loss", recorded)
-    hallucinator = fitted("learned", *clustered(), phases=2, batch_size=50)
+    hallucinator = fitted("learned", *clustered(), phases=2, n_anchors=2, batch_size=50)
     assert len(seen) == 6  # three steps in each phase
     assert hallucinator.loss_ == pytest.approx(sum(seen[3:]) / 3)
 
@@ -257,7 +257,7 @@ def test_the_whole_weight_on_the_first_parent_is_that_degenerate_case():
 
 def test_first_anchors_start_from_the_interpolation():
     features, labels = clustered()
-    hallucinator = LearnedHallucinator(0.75)
+    hallucinator = LearnedHallucinator(0.75, n_anchors=2)
     hallucinator._start(features, generator())
     nn.init.zeros_(hallucinator.module_[2].weight)
     made = hallucinator.hallucinate(features, labels, generator=generator())
@@ -291,7 +291,16 @@ def test_steps_of_a_phase(steps, batch_size, expected):
         seen.append(len(rows))
         return indifferent(rows)
 
-    fitted("learned", features, labels, 1, head=head, steps=steps, batch_size=batch_size)
+    fitted(
+        "learned",
+        features,
+        labels,
+        1,
+        head=head,
+        n_anchors=2,
+        steps=steps,
+        batch_size=batch_size,
+    )
     assert seen == [min(batch_size, 2 * N)] * expected  # 2 * N pairs
 
 

@@ -10,7 +10,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from nllearn.networks import MLP, MLPBackbone, adapt_module, find_head
+from nllearn.networks import MLP, MLPBackbone, adapt_module, check_head, find_head
 
 
 def sample(*shape, seed=0):
@@ -274,3 +274,23 @@ def test_a_head_that_was_registered_first_is_found():
     logits, features = module(sample(4))
     assert features.shape == (2, 8)
     torch.testing.assert_close(logits, find_head(module)(features))
+
+
+def test_a_head_that_does_not_give_the_logits_is_refused():
+    class Tail(nn.Module):
+        """Its last registered linear layer is not the one from features to logits."""
+
+        def __init__(self):
+            super().__init__()
+            self.classify = nn.Linear(4, 3)
+            self.unused = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.classify(x), x
+
+    with pytest.raises(ValueError, match="name the right layer 'head'"):
+        check_head(Tail(), sample(4))
+    good = Tail()
+    good.head = good.classify
+    assert check_head(good, sample(4)) is None
+    assert check_head(MLP(4, 3), sample(4)) is None

@@ -18,26 +18,22 @@ from _runs import DOCS, Runs, markdown_table, mean_and_error
 from accuracy import ALL_EPOCHS, of_classifier
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
-from nllearn.functional.correction import vote_assigned_anchors, vote_nearest_anchors
+from nllearn.functional.correction import vote_nearest_anchors
 from nllearn.functional.geometry import cosine_topk, unit_rows
 from nllearn.functional.hallucination import anchor_validity
 
 
-class AssignedAnchors(AnchorHallucinationClassifier):
-    """Reading A: an anchor speaks only for the hard row that is nearest to it."""
+class NearestAnchors(AnchorHallucinationClassifier):
+    """Reading B: the valid anchors most similar to a hard row vote, whosever they are."""
 
     def _vote(self, unit, easy_rows, hard_rows, anchors, session):
         made, hard = unit_rows(anchors.features), unit[hard_rows]
-        similarity, nearest = cosine_topk(made, hard, 1)
-        similarity, nearest = similarity.squeeze(1), nearest.squeeze(1)
-        valid = anchor_validity(similarity, lambda_conf=None, quantile=self.anchor_quantile)
-        return vote_assigned_anchors(
-            similarity[valid],
-            nearest[valid],
-            anchors.labels[valid],
-            len(hard),
-            session.n_classes,
-            self.n_votes,
+        similarity, _ = cosine_topk(made, hard, 1)
+        valid = anchor_validity(
+            similarity.squeeze(1), lambda_conf=None, quantile=self.anchor_quantile
+        )
+        return vote_nearest_anchors(
+            hard, made[valid], anchors.labels[valid], session.n_classes, self.n_votes
         )
 
 
@@ -65,13 +61,6 @@ class NetworkVote(AnchorHallucinationClassifier):
         votes = torch.zeros(len(hard_rows), session.n_classes)
         votes[torch.arange(len(hard_rows)), self._own[hard_rows]] = float(self.n_votes)
         return votes
-
-
-class NoCorrection(AnchorHallucinationClassifier):
-    """No hard row is relabelled."""
-
-    def _vote(self, unit, easy_rows, hard_rows, anchors, session):
-        return torch.zeros(len(hard_rows), session.n_classes)
 
 
 class CleanProbaWeight(AnchorHallucinationClassifier):
@@ -136,10 +125,11 @@ VARIANTS: dict[str, Any] = {
     "AH, default": AH,
     "AH, no last phase on fused labels": AHWithoutPolish,
     "AH, last phase 30 % instead of 60 %": AHWithShortPolish,
-    "AH, no correction of hard rows": NoCorrection,
+    "AH, no correction of hard rows": lambda: AH(n_votes=0),
     "AH, vote of easy rows instead of anchors": EasyRowsVote,
     "AH, network's argmax instead of anchors": NetworkVote,
-    "AH, anchors assigned (reading A)": AssignedAnchors,
+    "AH, nearest anchors vote (reading B)": NearestAnchors,
+    "AH, four anchors per easy row": lambda: AH(n_anchors=4),
     "AH, interpolated anchors": lambda: AH(hallucinator="interpolation"),
     "AH, corrected label weighs w": CleanProbaWeight,
     "AH, corrected label weighs 1": FullWeight,
@@ -148,7 +138,6 @@ VARIANTS: dict[str, Any] = {
     "AH, no MixMatch (mixup, sharpening, unlabelled loss off)": lambda: AH(
         lambda_u=0.0, mixup_alpha=0.0, temperature=1.0
     ),
-    "AH, two weak views": lambda: AH(augmentation="weak"),
     "AH, threshold selector": lambda: AH(selector="threshold"),
     "AH, purity selector": lambda: AH(selector="purity"),
     "AH, no EMA teacher": lambda: AH(net_params={"ema_decay": 0.0}),

@@ -17,7 +17,7 @@ from nllearn.functional.correction import (
     accept_votes,
     refine_targets,
     sharpen,
-    vote_nearest_anchors,
+    vote_assigned_anchors,
 )
 from nllearn.functional.geometry import centred_unit_rows, cosine_topk, unit_rows
 from nllearn.functional.hallucination import anchor_validity
@@ -41,8 +41,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
 
     After a warm-up, rows of small loss are easy, the same number in every class. A
     hallucinator makes anchors from pairs of easy rows of two classes, each with the
-    label of its first parent. A hard row takes the label that the anchors around it
-    agree on. Easy and corrected rows are the labelled data of MixMatch, the other
+    label of its first parent. Each anchor speaks for the hard row most similar to it,
+    and a hard row takes the label that its anchors agree on. Easy and corrected rows are the labelled data of MixMatch, the other
     hard rows its unlabelled data. Selection, hallucinator and classifier are
     renewed in turns.
 
@@ -330,21 +330,21 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         anchors: Anchors,
         session: FitSession,
     ) -> torch.Tensor:
-        """Votes for every hard row by the valid anchors most similar to it."""
-        made, hard = unit_rows(anchors.features), unit[hard_rows]
-        similarity, _ = cosine_topk(made, hard, 1)
+        """Votes of the valid anchors, each for the hard row that is most similar to it."""
+        similarity, nearest = cosine_topk(unit_rows(anchors.features), unit[hard_rows], 1)
+        similarity, nearest = similarity.squeeze(1), nearest.squeeze(1)
         valid = anchor_validity(
-            similarity.squeeze(1), lambda_conf=self.lambda_conf, quantile=self.anchor_quantile
+            similarity, lambda_conf=self.lambda_conf, quantile=self.anchor_quantile
         )
-        n_valid = int(valid.sum())
-        session.notes["share_valid_anchors"] = n_valid / max(1, len(valid))
-        return vote_nearest_anchors(
-            hard,
-            made[valid],
+        session.notes["share_valid_anchors"] = int(valid.sum()) / max(1, len(valid))
+        return vote_assigned_anchors(
+            similarity[valid],
+            nearest[valid],
             anchors.labels[valid],
+            len(hard_rows),
             session.n_classes,
             self.n_votes,
-            session.ledger.weight[easy_rows[anchors.parents[valid, 0]]],
+            session.ledger.row_weight[easy_rows[anchors.parents[valid, 0]]],
         )
 
     def _trust_in_vote(self, clean_proba: torch.Tensor, share: torch.Tensor) -> torch.Tensor:

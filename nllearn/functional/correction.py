@@ -61,6 +61,7 @@ def vote_assigned_anchors(
     n_hard: int,
     n_classes: int,
     n_votes: int,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Votes of the anchors whose most similar hard row is this one.
 
@@ -75,11 +76,13 @@ def vote_assigned_anchors(
         That row, in [0, n_hard).
     anchor_labels : int64 Tensor of shape (m,)
     n_hard, n_classes, n_votes : int
+    weights : Tensor of shape (m,), optional
+        Weight of each anchor's vote, one when None.
 
     Returns
     -------
     votes : float32 Tensor of shape (n_hard, n_classes)
-        Rows sum to at most `n_votes`.
+        Rows sum to at most `n_votes` without weights.
     """
     votes = torch.zeros(n_hard, n_classes, device=similarity.device)
     if len(similarity) == 0:
@@ -93,7 +96,8 @@ def vote_assigned_anchors(
     rank = torch.arange(len(rows), device=rows.device) - starts[rows]
     kept = rank < n_votes
     flat = rows[kept] * n_classes + anchor_labels[order][kept]
-    votes.view(-1).scatter_add_(0, flat, torch.ones_like(flat, dtype=votes.dtype))
+    strength = torch.ones_like(similarity) if weights is None else weights
+    votes.view(-1).scatter_add_(0, flat, strength[order][kept].to(votes.dtype))
     return votes
 
 

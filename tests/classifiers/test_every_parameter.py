@@ -53,7 +53,7 @@ CHANGES = {
         "n_anchors": 5,
         "lambda_conf": 0.999,
         "anchor_quantile": 0.95,
-        "n_votes": 40,
+        "n_votes": 1,
         "lambda_u": 50.0,
         "temperature": 0.2,
         "mixup_alpha": 0.0,

@@ -42,9 +42,11 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     After a warm-up, rows of small loss are easy, the same number in every class. A
     hallucinator makes anchors from pairs of easy rows of two classes, each with the
     label of its first parent. Each anchor speaks for the hard row most similar to it,
-    and a hard row takes the label that its anchors agree on. Easy and corrected rows are the labelled data of MixMatch, the other
-    hard rows its unlabelled data. Selection, hallucinator and classifier are
-    renewed in turns.
+    and a hard row takes the label that its anchors agree on. Easy and corrected rows
+    are the labelled data of MixMatch, the other hard rows its unlabelled data.
+    Selection, hallucinator and classifier are renewed in turns. In the last part of
+    the fit the network learns from the fused labels that become
+    ``label_distributions_``.
 
     Parameters
     ----------

@@ -35,7 +35,8 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         \hat t_i = \sum_k v_k t_k, \quad v_k = w_k / \sum_j w_j
 
     and the targets move towards the predictions,
-    :math:`t \leftarrow \alpha t + (1 - \alpha) p`.
+    :math:`t \leftarrow \alpha t + (1 - \alpha) p`. In the last part of the fit the
+    network learns from the fused labels that become ``label_distributions_``.
 
     Parameters
     ----------

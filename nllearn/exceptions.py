@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["DegenerateLossWarning", "MissingExtraError", "NoisyLabelWarning"]
+__all__ = ["MissingExtraError", "NoisyLabelWarning"]
 
 
 class NoisyLabelWarning(UserWarning):
     """Something about the data or the fit that the user should look at."""
-
-
-class DegenerateLossWarning(NoisyLabelWarning):
-    """The losses cannot be split in two groups, so every row counts as easy."""
 
 
 class MissingExtraError(ImportError):

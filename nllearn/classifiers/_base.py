@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from abc import ABCMeta, abstractmethod
 from typing import Any
 
@@ -25,6 +26,7 @@ from nllearn.classifiers._conclusion import Conclusion, conclude, weigh_evidence
 from nllearn.classifiers._parameters import resolve_optimizer, shared_constraints
 from nllearn.classifiers._scale import ColumnScale
 from nllearn.classifiers._session import FitSession
+from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.losses import soft_cross_entropy
 from nllearn.selectors import Selection
 from nllearn.training import (
@@ -320,6 +322,14 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         self.clean_proba_ = conclusion.clean_proba
         self.noise_rate_ = conclusion.noise_rate
         self.transition_matrix_ = conclusion.transition
+        gone = np.setdiff1d(conclusion.given, conclusion.corrected)
+        if len(gone):
+            warnings.warn(
+                f"no row keeps or gets the label(s) {self.classes_[gone].tolist()} in "
+                "corrected_labels_: look at these classes before you use it",
+                NoisyLabelWarning,
+                stacklevel=3,
+            )
         self._given = conclusion.given
         self._corrected = conclusion.corrected
         self._network_proba = conclusion.network_proba

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-__all__ = ["prior_penalty", "ramp_up", "soft_cross_entropy", "squared_error"]
+__all__ = ["ramp_up", "soft_cross_entropy", "squared_error"]
 
 
 def soft_cross_entropy(
@@ -54,27 +54,6 @@ def squared_error(
     if weights is None:
         return errors.mean()
     return (errors * weights).sum() / weights.sum().clamp_min(1e-12)
-
-
-def prior_penalty(logits: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
-    r"""Divergence of the batch's mean prediction from a class prior.
-
-    :math:`\sum_c \pi_c \log(\pi_c / \bar p_c)`, as in DivideMix; zero when the
-    mean prediction equals the prior. It keeps a network that learns from its own
-    labels from collapsing onto few classes.
-
-    Parameters
-    ----------
-    logits : Tensor of shape (b, n_classes)
-    prior : Tensor of shape (n_classes,)
-        Sums to one.
-
-    Returns
-    -------
-    penalty : scalar Tensor, not negative
-    """
-    mean = logits.softmax(1).mean(0).clamp_min(1e-8)
-    return (prior * (prior.clamp_min(1e-8) / mean).log()).sum()
 
 
 def ramp_up(epoch: int, start: int, length: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
@@ -100,7 +100,3 @@ class Ledger:
         self.confidence = confidence.masked_fill(keep, 1.0)
         self.easy = easy | keep
         self.labelled = labelled | keep
-
-    def state_dict(self) -> dict[str, object]:
-        """All fields by name, for checkpoints."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -315,3 +315,15 @@ def test_defaults_serve_ten_thousand_rows(cls, noisy_blobs):
     clf = cls(random_state=0).fit(X, noisy)
     assert clf.score(X, y) > 0.97
     assert (clf.corrected_labels_ == y).mean() > 0.97
+
+
+def test_a_class_that_vanishes_is_named(cls, noisy_blobs):
+    from nllearn.exceptions import NoisyLabelWarning
+
+    X, y, _ = noisy_blobs(300)
+    # Scattered over a clean class, three rows of a class of their own are taken for noise.
+    y = y.copy()
+    y[np.flatnonzero(y == 0)[[3, 30, 60]]] = 7
+    with pytest.warns(NoisyLabelWarning, match=r"\[7\]"):
+        clf = cls(max_epochs=20, random_state=0).fit(X, y)
+    assert 7 in clf.classes_ and 7 not in clf.corrected_labels_

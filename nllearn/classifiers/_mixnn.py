@@ -86,7 +86,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
     callbacks : list of skorch callbacks or None, default=None
         Passed on to the net.
     net_params : dict or None, default=None
-        Further parameters of the skorch net, such as ``amp=True``, ``compile=True``
+        Further parameters of the skorch net, such as ``amp=True`` (bfloat16)
         or ``ema_decay=0`` (no averaged weights).
     verbose : int, default=0
         1 shows one progress bar over the fit.

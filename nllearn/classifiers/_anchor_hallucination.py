@@ -316,8 +316,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     ) -> Anchors:
         """One phase of the hallucinator on the easy rows, then their anchors."""
         features, labels = centred[easy_rows], session.ledger.given[easy_rows]
-        generator, head = session.generator(3), session.head
-        assert head is not None
+        generator, head = session.generator(3), find_head(self.net_.scoring_module)
         with session.stage("hallucinator"):
             self.hallucinator_.partial_fit(
                 features, labels, head=lambda s: head(s + mean), generator=generator
@@ -356,10 +355,6 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         would undo the correction.
         """
         return torch.maximum(clean_proba, share)
-
-    def _begin_epoch(self, net: NoisyLabelNet, epoch: int, session: FitSession) -> None:
-        session.head = find_head(net.scoring_module)
-        super()._begin_epoch(net, epoch, session)
 
     def _batch_loss(
         self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, session: FitSession

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
 
 from nllearn.training import Ledger, NoisyLabelNet, Rows, Schedule, stream
 from nllearn.training._views import View
@@ -38,8 +37,6 @@ class FitSession:
         What goes into this epoch's row of the history.
     neighbors : int64 Tensor or None
         Neighbour graph of the last refresh, for methods that mix.
-    head : nn.Module or None
-        Layer from features to logits of the scoring module.
     batch_stream : torch.Generator
         Random numbers of this epoch's batches.
     """
@@ -53,7 +50,6 @@ class FitSession:
     epoch: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
     neighbors: torch.Tensor | None = None
-    head: nn.Module | None = None
     batch_stream: torch.Generator = field(default_factory=torch.Generator)
 
     @property

@@ -20,6 +20,7 @@ LEVELS = {
     "metrics": 0,
     "functional": 0,
     "networks": 0,
+    "images": 0,
     "neighbors": 1,
     "selectors": 1,
     "hallucinators": 1,
@@ -49,6 +50,7 @@ SAME_LEVEL = {
     ("metrics", "exceptions"),
     ("networks", "_validation"),
     ("networks", "exceptions"),
+    ("images", "exceptions"),
     ("classifiers", "persistence"),  # clf.save
     ("persistence", "classifiers"),  # load makes the class anew
     ("cli", "_demo"),

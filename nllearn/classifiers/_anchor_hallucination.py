@@ -70,8 +70,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     mixup_alpha : float, default=4.0
         Concentration of the mixup weights; 0 switches mixup off.
     max_epochs : int or None, default=None
-        Length of the fit. None aims at 3,000 gradient steps, between 30 and 200
-        epochs.
+        Length of the fit. None aims at 3,000 gradient steps, 6,000 on images, between
+        30 and 200 epochs.
     warmup_epochs : int or float, default=0.1
         Plain training on the given labels first: epochs as an int, share of
         ``max_epochs`` as a float in (0, 1).
@@ -79,23 +79,29 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         Epochs between two refreshes of losses, features and corrections. None
         makes about five of them.
     batch_size : int or None, default=None
-        Rows per batch. None takes a tenth of the rows, between 16 and 256.
+        Rows per batch. None takes a tenth of the rows, between 16 and 256, at most 128
+        images.
     lr : float or None, default=None
         Learning rate at the start of a cosine schedule. None takes 0.001 for AdamW
-        and 0.02 for SGD.
+        and 0.02 for SGD, on images 0.002 and 0.05.
     weight_decay : float, default=0.01
         Weight decay of the optimiser.
     optimizer : {"adamw", "sgd"}, torch optimiser class or None, default=None
         None takes AdamW.
     augmentation : {"weak", "strong"}, callable or None, default=None
-        Random views of the training rows: "weak" adds a tenth of each column's
-        deviation as noise, "strong" also sets 30 % of the values to the mean, a
-        callable gets ``(x, generator)`` and returns the view. Never applied when
-        losses are scored or labels predicted.
+        Random views of the training rows, drawn per row. Tables: "weak" adds a tenth
+        of each column's deviation as noise, "strong" also sets 30 % of the values to
+        the mean. Images: "weak" crops and flips, "strong" also turns, shears, recolours
+        and cuts out; None is "weak". Strong views are what the network learns from
+        after the warm-up, targets come from weak ones. A callable gets
+        ``(x, generator)`` with standardised rows and returns the view. Never applied
+        when losses are scored or labels predicted.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, by given label.
     backbone : object with ``build``, nn.Module or None, default=None
-        Network. None takes :class:`~nllearn.networks.MLPBackbone`. A module returns
+        Network. None takes :class:`~nllearn.networks.MLPBackbone` for tables and, for
+        images, :class:`~nllearn.networks.SmallBackbone` on a CPU and
+        :class:`~nllearn.networks.ResNetBackbone` on a GPU. A module returns
         ``(logits, features)``, or logits alone; it is copied.
     selector : {"balanced", "threshold", "purity"}, selector or None, default=None
         Chooses the easy rows. None takes "balanced".
@@ -104,8 +110,18 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     neighbors : {"auto", "exact", "descent"}, search or None, default=None
         Neighbour search with scikit-learn's ``fit`` and ``kneighbors``, for the
         label quality. None is "auto": exact, approximate for many rows.
+    image_layout : {"auto", "channels_last", "channels_first"}, default="auto"
+        Which axis of an array of images holds the channels; "auto" needs exactly one
+        of axis 1 and axis 3 to have size 1, 3 or 4.
+    decode_size : int, (int, int) or None, default=None
+        Side, or height and width, that image files are brought to. None needs files
+        of one size.
     device : str, default="auto"
         Torch device; "auto" takes the GPU where there is one.
+    checkpoint_dir : str, Path or None, default=None
+        Folder for checkpoints. The same call resumes a run that was killed, with the
+        same result as one that was not; a checkpoint of other data or parameters is
+        refused. State of `callbacks` is not kept.
     callbacks : list of skorch callbacks or None, default=None
         Passed on to the net.
     net_params : dict or None, default=None
@@ -121,7 +137,9 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_features_in_ : int
-        Number of columns seen by fit.
+        Number of columns seen by fit; for images the size of axis 1.
+    image_shape_ : tuple of int or None
+        Shape of one image, None for tables.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names; only when X had them.
     n_iter_ : int
@@ -200,7 +218,10 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         selector: Any = None,
         hallucinator: Any = None,
         neighbors: Any = None,
+        image_layout: str = "auto",
+        decode_size: Any = None,
         device: str = "auto",
+        checkpoint_dir: Any = None,
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         verbose: int = 0,
@@ -228,7 +249,10 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         self.selector = selector
         self.hallucinator = hallucinator
         self.neighbors = neighbors
+        self.image_layout = image_layout
+        self.decode_size = decode_size
         self.device = device
+        self.checkpoint_dir = checkpoint_dir
         self.callbacks = callbacks
         self.net_params = net_params
         self.verbose = verbose
@@ -249,7 +273,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         }
 
     def _build_components(self, session: FitSession) -> None:
-        check_head(self.net_.module, session.x[:2])
+        check_head(self.net_.module, session.sample)
         self.selector_ = resolve_component(
             self,
             "selector",
@@ -258,7 +282,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             ("easy_fraction",),
             "select",
         )
-        builders = neighbor_builders(len(session.active), session.x.device, session.seed)
+        builders = neighbor_builders(len(session.active), session.device, session.seed)
         self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), "kneighbors")
         self.hallucinator_ = resolve_component(
             self,
@@ -363,9 +387,12 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         ledger, generator = session.ledger, session.batch_stream
         # Without a view the two copies of a batch would be the same rows: one is enough.
         n_views = 1 if session.view is None else 2
-        both = x
-        if session.view is not None:
-            both = torch.cat([session.view(x, generator) for _ in range(n_views)])
+        both = seen = x
+        if session.view is not None and session.weak is not None:
+            both = torch.cat([session.weak(x, generator) for _ in range(n_views)])
+            seen = both
+            if session.view is not session.weak:
+                seen = torch.cat([session.view(x, generator) for _ in range(n_views)])
         with torch.no_grad():
             guess = net.teach(both).softmax(1)
             guess = guess.view(n_views, len(x), -1).mean(0)
@@ -376,10 +403,10 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         weight = ledger.weight[rows].repeat(n_views)
         labelled = labelled.repeat(n_views)
         if self.mixup_alpha:
-            lam = beta_weights(len(both), self.mixup_alpha, generator=generator, device=x.device)
-            partners = torch.randperm(len(both), generator=generator).to(x.device)
-            both, targets = mixup(both, targets, partners, lam)
-        logits, _ = net.infer(both)
+            lam = beta_weights(len(seen), self.mixup_alpha, generator=generator, device=x.device)
+            partners = torch.randperm(len(seen), generator=generator).to(x.device)
+            seen, targets = mixup(seen, targets, partners, lam)
+        logits, _ = net.infer(seen)
         loss = soft_cross_entropy(logits, targets, weight * labelled)
         if self.lambda_u:
             ramp = ramp_up(

@@ -12,10 +12,9 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from nllearn._validation import (
-    check_not_sparse,
     check_params,
     check_trusted,
     check_weights,
@@ -23,8 +22,14 @@ from nllearn._validation import (
 )
 from nllearn.classifiers._components import build_module, select_rows
 from nllearn.classifiers._conclusion import Conclusion, conclude, weigh_evidence
-from nllearn.classifiers._parameters import resolve_optimizer, shared_constraints
-from nllearn.classifiers._scale import ColumnScale
+from nllearn.classifiers._inputs import ImageInput, TableInput, check_input
+from nllearn.classifiers._parameters import (
+    image_defaults,
+    resolve_optimizer,
+    shared_constraints,
+    table_defaults,
+)
+from nllearn.classifiers._resume import Checkpoints, check_can_resume, fingerprint
 from nllearn.classifiers._session import FitSession
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.losses import soft_cross_entropy
@@ -33,9 +38,10 @@ from nllearn.training import (
     FeatureBank,
     Ledger,
     NoisyLabelNet,
+    Rows,
     collect,
+    explain_memory,
     fork_torch_seed,
-    make_views,
     predict_logits,
     resolve_batch_size,
     resolve_schedule,
@@ -57,16 +63,21 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
     _polish_share = 0.6
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, trusted: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None, trusted: Any = None
     ) -> BaseNoisyLabelClassifier:
         """Learn a classifier and clean the labels.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Table or embeddings: array, memmap or DataFrame of numbers.
-        y : array-like of shape (n_samples,)
-            Given labels of any dtype, some of them wrong.
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            Table or embeddings: array, memmap or DataFrame of numbers. Images: array
+            or memmap of shape (n_samples, H, W), (n_samples, H, W, C) or
+            (n_samples, C, H, W); list, array or Series of image files; map-style torch
+            Dataset of images or ``(image, label)``, which is read once when it fits in
+            memory, so random transforms belong into `augmentation`.
+        y : array-like of shape (n_samples,), optional
+            Given labels of any dtype, some of them wrong. None is allowed for a
+            Dataset alone, which then has ``targets`` or labels in its items.
         sample_weight : array-like of shape (n_samples,), optional
             Importance: multiplies the loss and counts in quotas, votes, noise rate
             and transition matrix; a common factor changes nothing. Repeating a row
@@ -88,29 +99,34 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             For sparse input.
         """
         check_params(self, shared_constraints() | self._constraints())
-        check_not_sparse(X)
-        index = getattr(X, "index", None)
-        X, y = validate_data(self, X, y, dtype="numeric", ensure_min_samples=2)
+        X, y, index = check_input(self, X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         trusted = check_trusted(trusted, len(X))
         weight, loss_weight = check_weights(
-            sample_weight, self.class_weight, X, self.classes_, codes
+            sample_weight, self.class_weight, y, self.classes_, codes
         )
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        checkpoints = Checkpoints(self.checkpoint_dir)
+        seed = checkpoints.seed(drawn, self.random_state)
+        if self.checkpoint_dir is not None:
+            rows = {"sample_weight": weight, "class_weight": loss_weight, "trusted": trusted}
+            checkpoints.check(fingerprint(self, X, codes, **rows), seed)
         device = resolve_device(self.device)
 
-        self._scale = ColumnScale(X, weight > 0)
-        with fork_torch_seed(seed, device):
+        self._input = self._open_input(X, weight > 0)
+        with fork_torch_seed(seed, device), explain_memory(device, self._input.is_image):
             session = self._open_session(X, codes, weight, loss_weight, trusted, seed, device)
             self.net_ = self._build_net(session)
             self._build_components(session)
             for role in ("selector", "hallucinator", "neighbors"):
                 if hasattr(self, f"{role}_"):
                     self.resolved_params_[role] = getattr(self, f"{role}_")
-            self.net_.fit(session.rows)
+            if self.checkpoint_dir is not None and hasattr(self, "hallucinator_"):
+                check_can_resume(self.hallucinator_)
+            checkpoints.run(self.net_, session, getattr(self, "hallucinator_", None))
             start = time.perf_counter()
-            bank = collect(self.net_.scoring_module, session.x, session.ledger.given)
+            bank = self._collect(self.net_, session)
             conclusion = self._conclude(bank, session)
         self._leave(conclusion, index)
         self.history_[-1]["seconds_conclusion"] = time.perf_counter() - start
@@ -145,9 +161,21 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 
     # -- before training
 
+    def _open_input(self, X: Any, seen: np.ndarray) -> TableInput | ImageInput:
+        """How rows reach the network, learnt from the rows of weight above zero."""
+        if isinstance(X, np.ndarray):
+            self._defaults = table_defaults()
+            self.image_shape_: tuple[int, ...] | None = None
+            return TableInput(X, seen)
+        self._defaults = image_defaults()
+        workers = (self.net_params or {}).get("iterator_train__num_workers")
+        opened = ImageInput(X, seen, self.image_layout, self.decode_size, workers)
+        self.image_shape_ = opened.array_shape
+        return opened
+
     def _open_session(
         self,
-        X: np.ndarray,
+        X: Any,
         codes: np.ndarray,
         row_weight: np.ndarray,
         loss_weight: np.ndarray,
@@ -166,27 +194,34 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             torch.from_numpy(trusted).to(device),
         )
         active = torch.nonzero(weights > 0).squeeze(1)
-        self._batch_size = resolve_batch_size(self.batch_size, len(active))
+        self._batch_size = resolve_batch_size(
+            self.batch_size, len(active), self._defaults.most_rows_per_batch
+        )
         schedule = resolve_schedule(
             n_rows=len(active),
             batch_size=self._batch_size,
+            n_steps=self._defaults.n_steps,
             max_epochs=self.max_epochs,
             warmup_epochs=self.warmup_epochs,
             refresh_every=self.refresh_every,
             correction_start=getattr(self, "correction_start", 0),
             polish_share=self._polish_share,
         )
-        x = self._scale.apply(X).to(device)
-        return FitSession(x, ledger, active, schedule, seed, make_views(self.augmentation))
+        rows = Rows(self._input.source(X, device), given, active)
+        weak, view = self._defaults.views(self.augmentation)
+        return FitSession(rows, ledger, active, schedule, seed, weak, view)
 
     def _build_net(self, session: FitSession) -> NoisyLabelNet:
         """Build the skorch net; ``net_params`` has the last word."""
-        module, self.backbone_ = build_module(self.backbone, session.x[:2], session.n_classes)
-        name, optimizer, default_lr, settings = resolve_optimizer(self.optimizer)
+        module, self.backbone_ = build_module(self.backbone, session.sample, session.n_classes)
+        if self._input.is_image:
+            module = module.to(memory_format=torch.channels_last)
+        name, optimizer, default_lr, settings = resolve_optimizer(self.optimizer, self._defaults.lr)
         self.resolved_params_ = {
+            "amp": self._defaults.amp(session.device),
             "backbone": self.backbone_,
             "batch_size": self._batch_size,
-            "device": str(session.x.device),
+            "device": str(session.device),
             "lr": default_lr if self.lr is None else self.lr,
             "optimizer": name,
             "max_epochs": session.schedule.max_epochs,
@@ -198,7 +233,10 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         if self.verbose:
             callbacks.append(("progress", FitProgress(session.schedule.max_epochs)))
         params = {
-            **{k: self.resolved_params_[k] for k in ("lr", "max_epochs", "batch_size", "device")},
+            **{
+                key: self.resolved_params_[key]
+                for key in ("amp", "lr", "max_epochs", "batch_size", "device")
+            },
             "optimizer": optimizer,
             "optimizer__weight_decay": self.weight_decay,
             **{f"optimizer__{key}": value for key, value in settings.items()},
@@ -228,15 +266,20 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         """The data flow of both methods, one line per stage."""
         ledger = session.ledger
         with session.stage("collect"):
-            bank = collect(net.scoring_module, session.x, ledger.given)
+            bank = self._collect(net, session)
         with session.stage("select"):
             selection = self._select(bank, session)
+        session.rows.companions = None
         if session.schedule.is_polish(session.epoch):
             update = self._polish(bank, selection, session)
         else:
             update = self._correct(bank, selection, session)
         ledger.update(epoch=session.epoch, **update)
         self._note_shares(session)
+
+    def _collect(self, net: NoisyLabelNet, session: FitSession) -> FeatureBank:
+        """What the scoring module says of every row."""
+        return collect(net.scoring_module, session.rows.source, session.ledger.given, amp=net.amp)
 
     def _polish(
         self, bank: FeatureBank, selection: Selection, session: FitSession
@@ -277,8 +320,11 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
         """Loss of a batch: the method's own between warm-up and polish, else cross-entropy."""
         if session.n_classes < 2 or not session.schedule.is_robust(session.epoch):
             ledger = session.ledger
-            if session.view is not None:
-                x = session.view(x, session.batch_stream)
+            # Strong views in the warm-up blur the losses that tell clean rows from wrong ones.
+            warmup = session.schedule.is_warmup(session.epoch)
+            view = session.weak if warmup else session.view
+            if view is not None:
+                x = view(x, session.batch_stream)
             logits, _ = net.infer(x)
             return soft_cross_entropy(logits, ledger.targets[rows], ledger.weight[rows])
         return self._batch_loss(net, x, rows, session)
@@ -345,18 +391,18 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
     def _logits(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Checked rows through the fitted network."""
         check_is_fitted(self, "net_")
-        check_not_sparse(X)
-        X = validate_data(self, X, dtype="numeric", reset=False)
         device = next(self.net_.module_.parameters()).device
-        return predict_logits(self.net_.module_, self._scale.apply(X), device)
+        with explain_memory(device, self._input.is_image):
+            return predict_logits(self.net_.module_, self._input.new_source(self, X, device))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of the network.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with the columns that fit saw.
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            Rows with the columns that fit saw. Images as for fit, and of the same
+            shape and kind of number; also a single image, file or folder.
 
         Returns
         -------
@@ -371,8 +417,9 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with the columns that fit saw.
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            Rows with the columns that fit saw. Images as for fit, and of the same
+            shape and kind of number; also a single image, file or folder.
 
         Returns
         -------
@@ -387,8 +434,9 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with the columns that fit saw.
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            Rows with the columns that fit saw. Images as for fit, and of the same
+            shape and kind of number; also a single image, file or folder.
 
         Returns
         -------

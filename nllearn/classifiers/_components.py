@@ -12,7 +12,7 @@ from sklearn.base import clone
 from torch import nn
 
 from nllearn.neighbors import BaseNeighbors
-from nllearn.networks import MLPBackbone, adapt_module
+from nllearn.networks import MLPBackbone, ResNetBackbone, SmallBackbone, adapt_module
 from nllearn.selectors import BaseSelector, Selection
 
 __all__ = ["build_module", "find_neighbors", "resolve_component", "select_rows"]
@@ -97,7 +97,7 @@ def build_module(backbone: Any, sample: torch.Tensor, n_classes: int) -> tuple[n
         If it is none of these or does not fit the data.
     """
     if backbone is None:
-        backbone = MLPBackbone()
+        backbone = _default_backbone(sample)
     if isinstance(backbone, nn.Module):
         return adapt_module(backbone, sample, n_classes), backbone
     if not callable(getattr(backbone, "build", None)):
@@ -107,6 +107,13 @@ def build_module(backbone: Any, sample: torch.Tensor, n_classes: int) -> tuple[n
         )
     module = backbone.build(tuple(sample.shape[1:]), n_classes)
     return adapt_module(module, sample, n_classes), backbone
+
+
+def _default_backbone(sample: torch.Tensor) -> Any:
+    """Network for tables, or for images: a small one where there is no GPU."""
+    if sample.dim() == 2:
+        return MLPBackbone()
+    return SmallBackbone() if sample.device.type == "cpu" else ResNetBackbone()
 
 
 def find_neighbors(

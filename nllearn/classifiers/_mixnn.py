@@ -48,8 +48,8 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         First epoch that corrects targets: epochs as an int, share of
         ``max_epochs`` as a float in (0, 1).
     max_epochs : int or None, default=None
-        Length of the fit. None aims at 3,000 gradient steps, between 30 and 200
-        epochs.
+        Length of the fit. None aims at 3,000 gradient steps, 6,000 on images, between
+        30 and 200 epochs.
     warmup_epochs : int or float, default=0.1
         Plain training on the given labels first: epochs as an int, share of
         ``max_epochs`` as a float in (0, 1).
@@ -57,23 +57,29 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         Epochs between two refreshes of losses, features and corrections. None
         makes about five of them.
     batch_size : int or None, default=None
-        Rows per batch. None takes a tenth of the rows, between 16 and 256.
+        Rows per batch. None takes a tenth of the rows, between 16 and 256, at most 128
+        images.
     lr : float or None, default=None
         Learning rate at the start of a cosine schedule. None takes 0.001 for AdamW
-        and 0.02 for SGD.
+        and 0.02 for SGD, on images 0.002 and 0.05.
     weight_decay : float, default=0.01
         Weight decay of the optimiser.
     optimizer : {"adamw", "sgd"}, torch optimiser class or None, default=None
         None takes AdamW.
     augmentation : {"weak", "strong"}, callable or None, default=None
-        Random views of the training rows: "weak" adds a tenth of each column's
-        deviation as noise, "strong" also sets 30 % of the values to the mean, a
-        callable gets ``(x, generator)`` and returns the view. Never applied when
-        losses are scored or labels predicted.
+        Random views of the training rows, drawn per row. Tables: "weak" adds a tenth
+        of each column's deviation as noise, "strong" also sets 30 % of the values to
+        the mean. Images: "weak" crops and flips, "strong" also turns, shears, recolours
+        and cuts out; None is "weak". Strong views are what the network learns from
+        after the warm-up, targets come from weak ones. A callable gets
+        ``(x, generator)`` with standardised rows and returns the view. Never applied
+        when losses are scored or labels predicted.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, by given label.
     backbone : object with ``build``, nn.Module or None, default=None
-        Network. None takes :class:`~nllearn.networks.MLPBackbone`. A module returns
+        Network. None takes :class:`~nllearn.networks.MLPBackbone` for tables and, for
+        images, :class:`~nllearn.networks.SmallBackbone` on a CPU and
+        :class:`~nllearn.networks.ResNetBackbone` on a GPU. A module returns
         ``(logits, features)``, or logits alone; it is copied.
     selector : {"balanced", "threshold", "purity"}, selector or None, default=None
         Chooses the easy rows. None takes "threshold".
@@ -81,8 +87,18 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         Neighbour search with scikit-learn's ``fit`` and ``kneighbors``. None is
         "auto": exact, approximate for many rows. "batch" looks inside each batch
         only, as the code of the paper does.
+    image_layout : {"auto", "channels_last", "channels_first"}, default="auto"
+        Which axis of an array of images holds the channels; "auto" needs exactly one
+        of axis 1 and axis 3 to have size 1, 3 or 4.
+    decode_size : int, (int, int) or None, default=None
+        Side, or height and width, that image files are brought to. None needs files
+        of one size.
     device : str, default="auto"
         Torch device; "auto" takes the GPU where there is one.
+    checkpoint_dir : str, Path or None, default=None
+        Folder for checkpoints. The same call resumes a run that was killed, with the
+        same result as one that was not; a checkpoint of other data or parameters is
+        refused. State of `callbacks` is not kept.
     callbacks : list of skorch callbacks or None, default=None
         Passed on to the net.
     net_params : dict or None, default=None
@@ -98,7 +114,9 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_features_in_ : int
-        Number of columns seen by fit.
+        Number of columns seen by fit; for images the size of axis 1.
+    image_shape_ : tuple of int or None
+        Shape of one image, None for tables.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names; only when X had them.
     n_iter_ : int
@@ -167,7 +185,10 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         backbone: Any = None,
         selector: Any = None,
         neighbors: Any = None,
+        image_layout: str = "auto",
+        decode_size: Any = None,
         device: str = "auto",
+        checkpoint_dir: Any = None,
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         verbose: int = 0,
@@ -188,7 +209,10 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         self.backbone = backbone
         self.selector = selector
         self.neighbors = neighbors
+        self.image_layout = image_layout
+        self.decode_size = decode_size
         self.device = device
+        self.checkpoint_dir = checkpoint_dir
         self.callbacks = callbacks
         self.net_params = net_params
         self.verbose = verbose
@@ -209,7 +233,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
             self, "selector", selector_builders(), "threshold", (), "select"
         )
         builders = {
-            **neighbor_builders(len(session.active), session.x.device, session.seed),
+            **neighbor_builders(len(session.active), session.device, session.seed),
             "batch": ExactNeighbors,
         }
         self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), "kneighbors")
@@ -228,7 +252,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
             targets = moving_average(targets, bank.logits.softmax(1), self.alpha)
         if not self._in_batch:
             with session.stage("search"):
-                session.neighbors = self._neighbor_graph(bank.features, session)
+                session.rows.companions = self._neighbor_graph(bank.features, session)
         clean_proba = torch.from_numpy(selection.clean_proba).to(device)
         easy = torch.from_numpy(selection.easy).to(device)
         return {
@@ -254,20 +278,19 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
     ) -> torch.Tensor:
         """Cross-entropy of synthetic rows: the row and its neighbours, mixed."""
         ledger = session.ledger
+        if session.view is not None:
+            x = session.view(x, session.batch_stream)
+        own = torch.arange(len(rows), device=x.device)
         if self._in_batch:
             with torch.no_grad():
-                unit, _ = centred_unit_rows(net.module_(x)[1])
-            own = torch.arange(len(rows), device=x.device)
+                unit, _ = centred_unit_rows(net.infer(x)[1].float())
             _, found = cosine_topk(unit, unit, self.n_neighbors, exclude=own)
             graph = torch.cat([own.unsqueeze(1), found], dim=1)
-            weights = clean_weights(ledger.clean_proba[rows], graph)
-            mixed, targets = mix_neighbors(x, ledger.targets[rows], graph, weights)
         else:
-            assert session.neighbors is not None
-            graph = session.neighbors[rows]
-            weights = clean_weights(ledger.clean_proba, graph)
-            mixed, targets = mix_neighbors(session.x, ledger.targets, graph, weights)
-        if session.view is not None:
-            mixed = session.view(mixed, session.batch_stream)
+            # The batch holds the rows, then all first neighbours, and so on.
+            graph = own.unsqueeze(1) + len(rows) * torch.arange(len(x) // len(rows)).to(own)
+            rows = session.rows.with_companions(rows)
+        weights = clean_weights(ledger.clean_proba[rows], graph)
+        mixed, targets = mix_neighbors(x, ledger.targets[rows], graph, weights)
         logits, _ = net.infer(mixed)
-        return soft_cross_entropy(logits, targets, ledger.weight[rows])
+        return soft_cross_entropy(logits, targets, ledger.weight[rows[: len(graph)]])

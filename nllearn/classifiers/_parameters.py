@@ -4,37 +4,101 @@ from __future__ import annotations
 
 import functools
 import numbers
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from nllearn.images import LAYOUTS
 from nllearn.neighbors import DescentNeighbors, ExactNeighbors
 from nllearn.selectors import ClassBalancedSelector, PuritySelector, ThresholdSelector
+from nllearn.training import make_image_views, make_views
+from nllearn.training._phases import IMAGE_STEPS, TABLE_STEPS
+from nllearn.training._views import View
 
-__all__ = ["neighbor_builders", "resolve_optimizer", "selector_builders", "shared_constraints"]
+__all__ = [
+    "image_defaults",
+    "neighbor_builders",
+    "resolve_optimizer",
+    "selector_builders",
+    "shared_constraints",
+    "table_defaults",
+]
 
 # Rows above which the approximate search is faster, its compilation included: a fit makes
 # about eight searches.
 _EXACT_ROWS_CPU = 30_000
 _EXACT_ROWS_GPU = 500_000
 
-# Name -> optimiser, learning rate while lr is None, further settings.
-_OPTIMIZERS: dict[str, tuple[Any, float, dict[str, Any]]] = {
-    "adamw": (torch.optim.AdamW, 1e-3, {}),
-    "sgd": (torch.optim.SGD, 0.02, {"momentum": 0.9, "nesterov": True}),
+# Name -> optimiser, settings.
+_OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "adamw": (torch.optim.AdamW, {}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
 }
 
 
-def resolve_optimizer(optimizer: Any) -> tuple[Any, Any, float, dict[str, Any]]:
+@dataclass(frozen=True)
+class InputDefaults:
+    """What None stands for, by the kind of input.
+
+    Parameters
+    ----------
+    is_image : bool
+    n_steps : int
+        Gradient steps that a fit aims at while ``max_epochs`` is None.
+    most_rows_per_batch : int
+        Bound while ``batch_size`` is None.
+    lr : dict of str to float
+        Learning rate by optimiser while ``lr`` is None.
+    """
+
+    is_image: bool
+    n_steps: int
+    most_rows_per_batch: int
+    lr: dict[str, float]
+
+    def views(self, augmentation: Any) -> tuple[View | None, View | None]:
+        """Views for targets and warm-up, and views that the network learns from."""
+        make = make_image_views if self.is_image else make_views
+        if augmentation is None and self.is_image:
+            augmentation = "weak"
+        view = make(augmentation)
+        return (make("weak") if augmentation == "strong" else view), view
+
+    def amp(self, device: torch.device) -> bool:
+        """Whether bfloat16 is used: on images, where the hardware computes in it."""
+        if not self.is_image:
+            return False
+        if device.type == "cuda":
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def table_defaults() -> InputDefaults:
+    """Defaults of tables and embeddings."""
+    return InputDefaults(False, TABLE_STEPS, 256, {"adamw": 1e-3, "sgd": 0.02})
+
+
+def image_defaults() -> InputDefaults:
+    """Defaults of images."""
+    return InputDefaults(True, IMAGE_STEPS, 128, {"adamw": 2e-3, "sgd": 0.05})
+
+
+def resolve_optimizer(
+    optimizer: Any, default_lr: dict[str, float]
+) -> tuple[Any, Any, float, dict[str, Any]]:
     """Name, class, learning rate while lr is None, and settings of an optimiser.
 
     A class of the user's gets its own defaults and 0.001.
     """
     name = "adamw" if optimizer is None else optimizer
-    return (name, *_OPTIMIZERS.get(name, (name, 1e-3, {})))
+    known = isinstance(name, str)
+    kind, settings = _OPTIMIZERS[name] if known else (name, {})
+    return name, kind, default_lr[name] if known else 1e-3, settings
 
 
 @functools.cache
@@ -54,7 +118,10 @@ def shared_constraints() -> dict[str, list[Any]]:
         "backbone": [object, None],
         "selector": [object, None],
         "neighbors": [object, None],
+        "image_layout": [StrOptions(set(LAYOUTS))],
+        "decode_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "device": [str],
+        "checkpoint_dir": [str, os.PathLike, None],
         "callbacks": [list, tuple, None],
         "net_params": [dict, None],
         "verbose": [Interval(Integral, 0, None, closed="left"), bool],

@@ -22,34 +22,33 @@ class FitSession:
 
     Parameters
     ----------
-    x : float32 Tensor of shape (n, ...)
-        Standardised rows on the device.
+    rows : Rows
+        The rows, and which of them are trained on.
     ledger : Ledger
     active : int64 Tensor of shape (m,)
         Rows of weight above zero.
     schedule : Schedule
     seed : int
-    view : callable or None
-        Random view of a batch.
+    weak, view : callable or None
+        Random views of a batch: for targets and the warm-up, and for what the network
+        learns from.
     epoch : int
         The current one.
     notes : dict
         What goes into this epoch's row of the history.
-    neighbors : int64 Tensor or None
-        Neighbour graph of the last refresh, for methods that mix.
     batch_stream : torch.Generator
         Random numbers of this epoch's batches.
     """
 
-    x: torch.Tensor
+    rows: Rows
     ledger: Ledger
     active: torch.Tensor
     schedule: Schedule
     seed: int
+    weak: View | None
     view: View | None
     epoch: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
-    neighbors: torch.Tensor | None = None
     batch_stream: torch.Generator = field(default_factory=torch.Generator)
 
     @property
@@ -58,9 +57,14 @@ class FitSession:
         return self.ledger.n_classes
 
     @property
-    def rows(self) -> Rows:
-        """The data set that the batches are drawn from."""
-        return Rows(self.x, self.ledger.given, self.active)
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.rows.source.device
+
+    @property
+    def sample(self) -> torch.Tensor:
+        """Two rows, to try a module on."""
+        return self.rows.source.take(torch.tensor([0, 1]))
 
     def begin_epoch(self, epoch: int) -> None:
         """Start an epoch: its own random stream and an empty note."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
@@ -107,6 +108,26 @@ class BaseHallucinator(BaseEstimator):
         with torch.no_grad():
             made = self._combine(features[first], features[second])
         return Anchors(made, labels[first], torch.stack([first, second], dim=1))
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint; here there is none.
+
+        Returns
+        -------
+        state : dict
+            Tensors and numbers alone.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on where :meth:`state_dict` was taken.
+
+        Parameters
+        ----------
+        state : dict
+        device : torch.device
+            Of the features that will be passed.
+        """
 
     def _combine(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         raise TypeError(f"{type(self).__name__} does not define _combine")

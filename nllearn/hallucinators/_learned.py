@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -73,15 +75,52 @@ class LearnedHallucinator(BaseHallucinator):
 
     def _start(self, features: torch.Tensor, generator: torch.Generator) -> None:
         width = features.shape[1]
-        hidden = self.hidden_units or width
+        self._build(width, self.hidden_units or width, features.device)
+        for parameter in self.module_.parameters():
+            # By hand, since the modules' own initialisation takes no generator.
+            start = torch.zeros(parameter.shape)
+            if start.dim() == 2:
+                nn.init.xavier_uniform_(start, generator=generator)
+            parameter.data.copy_(start)
+
+    def _build(self, width: int, hidden: int, device: torch.device) -> None:
         first = nn.utils.skip_init(nn.Linear, 2 * width, hidden)
         second = nn.utils.skip_init(nn.Linear, hidden, width)
-        for layer in (first, second):
-            # By hand, since the modules' own initialisation takes no generator.
-            nn.init.xavier_uniform_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
-        self.module_ = nn.Sequential(first, nn.ReLU(), second).to(features.device)
+        self.module_ = nn.Sequential(first, nn.ReLU(), second).to(device)
         self._optimizer = torch.optim.Adam(self.module_.parameters(), lr=self.lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint: weights and optimiser; empty before the first phase.
+
+        Returns
+        -------
+        state : dict
+            Tensors and numbers alone.
+        """
+        if not hasattr(self, "module_"):
+            return {}
+        return {
+            "module": self.module_.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "loss": self.loss_,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on where :meth:`state_dict` was taken.
+
+        Parameters
+        ----------
+        state : dict
+        device : torch.device
+            Of the features that will be passed.
+        """
+        if not state:
+            return
+        hidden, twice = state["module"]["0.weight"].shape
+        self._build(twice // 2, hidden, device)
+        self.module_.load_state_dict(state["module"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.loss_ = state["loss"]
 
     def _combine(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         base = torch.lerp(second, first, self.lambda_p)

@@ -2,5 +2,17 @@
 
 from nllearn.networks._adapt import adapt_module, check_head, find_head
 from nllearn.networks._mlp import MLP, MLPBackbone
+from nllearn.networks._resnet import ResNet, ResNetBackbone
+from nllearn.networks._small import SmallBackbone, SmallNet
 
-__all__ = ["MLP", "MLPBackbone", "adapt_module", "check_head", "find_head"]
+__all__ = [
+    "MLP",
+    "MLPBackbone",
+    "ResNet",
+    "ResNetBackbone",
+    "SmallBackbone",
+    "SmallNet",
+    "adapt_module",
+    "check_head",
+    "find_head",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,11 +31,24 @@ class AveragedWeights:
         self._current: list[torch.Tensor] = list(module.parameters())
         self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Averaged weights and the number of steps."""
+        return {"module": self.module.state_dict(), "n_steps": self.n_steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what :meth:`state_dict` gave."""
+        self.module.load_state_dict(state["module"])
+        self.n_steps = state["n_steps"]
+
     @torch.no_grad()
     def step(self) -> None:
-        """Move towards the trained weights; buffers are copied."""
+        """Move towards the trained weights and running statistics; counters are copied."""
         self.n_steps += 1
         decay = min(self.decay, (1.0 + self.n_steps) / (10.0 + self.n_steps))
         torch._foreach_lerp_(self._averaged, self._current, 1.0 - decay)
         for mean, now in self._buffers:
-            mean.copy_(now)
+            # The statistics of batch normalisation belong to the weights they were seen with.
+            if mean.is_floating_point():
+                mean.lerp_(now, 1.0 - decay)
+            else:
+                mean.copy_(now)

@@ -1,4 +1,4 @@
-"""Whole batches sliced from tensors that live on the device."""
+"""Whole batches in an order that depends on the seed and the epoch alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from nllearn.training._seeding import stream
+from nllearn.training._sources import Source
 
 __all__ = ["DeviceBatches", "Rows"]
 
@@ -15,27 +16,41 @@ Batch = tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]
 
 
 class Rows(Dataset):
-    """Rows and labels on the device, and which of them are trained on.
+    """Rows and labels, and which of them are trained on.
 
     Parameters
     ----------
-    x : Tensor of shape (n, ...)
+    source : Source
+        Gives the rows by number.
     labels : int64 Tensor of shape (n,)
+        On the source's device.
     active : int64 Tensor of shape (m,)
         Row numbers that take part in training.
+
+    Attributes
+    ----------
+    companions : int64 Tensor of shape (n, k + 1) or None
+        Rows that come with each row in a batch, the row itself first. A batch of b
+        rows then holds b (k + 1) of them: the rows, then all first companions, and
+        so on. A method sets it.
     """
 
-    def __init__(self, x: torch.Tensor, labels: torch.Tensor, active: torch.Tensor):
-        self.x = x
+    def __init__(self, source: Source, labels: torch.Tensor, active: torch.Tensor):
+        self.source = source
         self.labels = labels
         self.active = active
+        self.companions: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.active)
 
     def __getitem__(self, i: int) -> Batch:
         row = self.active[i]
-        return self.x[row], (self.labels[row], row)
+        return self.source.take(row.view(1))[0], (self.labels[row], row)
+
+    def with_companions(self, rows: torch.Tensor) -> torch.Tensor:
+        """The rows that a batch of the given rows holds."""
+        return rows if self.companions is None else self.companions[rows].T.reshape(-1)
 
 
 class DeviceBatches:
@@ -66,9 +81,11 @@ class DeviceBatches:
         stops = list(range(self.batch_size, len(rows), self.batch_size))
         if stops and self.batch_size > 1 and len(rows) - stops[-1] == 1:
             stops.pop()
-        for start, stop in zip([0, *stops], [*stops, len(rows)], strict=True):
-            index = rows[start:stop]
-            yield data.x[index], (data.labels[index], index)
+        bounds = zip([0, *stops], [*stops, len(rows)], strict=True)
+        batches = [rows[start:stop] for start, stop in bounds]
+        drawn = data.source.batches([data.with_companions(batch) for batch in batches])
+        for index, x in zip(batches, drawn, strict=True):
+            yield x, (data.labels[index], index)
 
     def __len__(self) -> int:
         n_full, rest = divmod(len(self.dataset), self.batch_size)

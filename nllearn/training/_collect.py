@@ -8,10 +8,9 @@ import torch
 from torch import nn
 
 from nllearn.functional.easiness import per_sample_loss
+from nllearn.training._sources import Source
 
 __all__ = ["FeatureBank", "collect", "predict_logits"]
-
-_ROWS_PER_PASS = 4096
 
 
 @dataclass(frozen=True)
@@ -34,17 +33,18 @@ class FeatureBank:
 
 @torch.no_grad()
 def predict_logits(
-    module: nn.Module, x: torch.Tensor, device: torch.device
+    module: nn.Module, source: Source, *, amp: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits and features of every row, in evaluation mode and without augmentation.
 
     Parameters
     ----------
     module : nn.Module
-        Its mode is given back.
-    x : Tensor of shape (n, ...)
-    device : torch.device
-        Where the module is.
+        On the source's device; its mode is given back.
+    source : Source
+        Gives the rows.
+    amp : bool, default=False
+        Run in bfloat16 where torch deems it safe.
 
     Returns
     -------
@@ -53,29 +53,32 @@ def predict_logits(
     """
     was_training = module.training
     module.eval()
-    outs = [
-        module(x[start : start + _ROWS_PER_PASS].to(device))
-        for start in range(0, len(x), _ROWS_PER_PASS)
-    ]
+    all_logits, all_features = [], []
+    with torch.autocast(source.device.type, dtype=torch.bfloat16, enabled=amp):
+        for x in source.passes():
+            logits, features = module(x)
+            all_logits.append(logits.float())
+            all_features.append(features.float())
     module.train(was_training)
-    return (
-        torch.cat([logits.float() for logits, _ in outs]),
-        torch.cat([features.float() for _, features in outs]),
-    )
+    return torch.cat(all_logits), torch.cat(all_features)
 
 
-def collect(module: nn.Module, x: torch.Tensor, labels: torch.Tensor) -> FeatureBank:
+def collect(
+    module: nn.Module, source: Source, labels: torch.Tensor, *, amp: bool = False
+) -> FeatureBank:
     """Collect logits, features and losses of the training rows in one pass.
 
     Parameters
     ----------
     module : nn.Module
-    x : Tensor of shape (n, ...)
+    source : Source
     labels : int64 Tensor of shape (n,)
+    amp : bool, default=False
+        Run in bfloat16 where torch deems it safe.
 
     Returns
     -------
     bank : FeatureBank
     """
-    logits, features = predict_logits(module, x, labels.device)
+    logits, features = predict_logits(module, source, amp=amp)
     return FeatureBank(logits, features, per_sample_loss(logits, labels))

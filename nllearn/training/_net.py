@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from skorch import NeuralNet
+from skorch.history import History
 from torch import nn
 
 from nllearn.training._averaging import AveragedWeights
@@ -30,15 +32,16 @@ class NoisyLabelNet(NeuralNet):
         Built network; ``forward`` returns ``(logits, features)``.
     batch_loss : callable
         ``(net, x, rows) -> scalar Tensor``; called in training mode.
-    begin_epoch : callable
-        ``(net, epoch) -> None``; called before the batches of an epoch.
+    begin_epoch, end_epoch : callable
+        ``(net, epoch) -> None``; called before the batches of an epoch, and when the
+        epoch is summed up.
     seed : int, default=0
         Seed of batch order and dropout.
     ema_decay : float, default=0.99
         Decay per step of the averaged weights that score rows and predict; 0 uses
         the last weights. The decay grows from about 0.2 over the first steps.
     amp : bool, default=False
-        Forward and backward in bfloat16 where torch deems it safe.
+        Forward, backward and scoring in bfloat16 where torch deems it safe.
     **kwargs
         Anything of :class:`skorch.NeuralNet`.
     """
@@ -49,6 +52,7 @@ class NoisyLabelNet(NeuralNet):
         *,
         batch_loss: Callable[..., torch.Tensor] | None = None,
         begin_epoch: Callable[..., None] | None = None,
+        end_epoch: Callable[..., None] | None = None,
         seed: int = 0,
         ema_decay: float = 0.99,
         amp: bool = False,
@@ -60,10 +64,12 @@ class NoisyLabelNet(NeuralNet):
         super().__init__(module, **kwargs)
         self.batch_loss = batch_loss
         self.begin_epoch = begin_epoch
+        self.end_epoch = end_epoch
         self.seed = seed
         self.ema_decay = ema_decay
         self.amp = amp
         self._teacher: AveragedWeights | None = None
+        self._restored: dict[str, Any] | None = None
 
     @property
     def _default_callbacks(self) -> list[Any]:
@@ -73,7 +79,12 @@ class NoisyLabelNet(NeuralNet):
     @property
     def scoring_module(self) -> nn.Module:
         """Module that scores rows: averaged weights while training, the fitted one after."""
-        return self.module_ if self._teacher is None else self._teacher.module
+        return self._plain_module if self._teacher is None else self._teacher.module
+
+    @property
+    def _plain_module(self) -> nn.Module:
+        """The trained module itself, without the wrapper that ``compile=True`` puts around it."""
+        return getattr(self.module_, "_orig_mod", self.module_)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches from tensors on the device; other iterators get what skorch gives them."""
@@ -85,7 +96,25 @@ class NoisyLabelNet(NeuralNet):
         """Start the averaged weights."""
         super().on_train_begin(net, X=X, y=y, **kwargs)
         if self.ema_decay:
-            self._teacher = AveragedWeights(self.module_, self.ema_decay)
+            self._teacher = AveragedWeights(self._plain_module, self.ema_decay)
+            if self._restored is not None:
+                self._teacher.load_state_dict(self._restored)
+        self._restored = None
+
+    def state(self) -> dict[str, Any]:
+        """Everything of the net that a checkpoint needs; the history aside."""
+        return {
+            "module": self._plain_module.state_dict(),
+            "optimizer": self.optimizer_.state_dict(),
+            "teacher": None if self._teacher is None else self._teacher.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any], history: list[dict[str, Any]]) -> None:
+        """Put a checkpoint back into an initialised net, before it trains on."""
+        self._plain_module.load_state_dict(state["module"])
+        self.optimizer_.load_state_dict(state["optimizer"])
+        self._restored = state["teacher"]
+        self.history = History(history)
 
     def on_epoch_begin(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
@@ -103,9 +132,7 @@ class NoisyLabelNet(NeuralNet):
 
     def infer(self, x: torch.Tensor, **fit_params: Any) -> Any:
         """Forward pass of the trained module, in bfloat16 with ``amp=True``."""
-        if not self.amp:
-            return self.module_(x, **fit_params)
-        with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
+        with self._precision():
             logits, features = self.module_(x, **fit_params)
         return logits.float(), features
 
@@ -114,9 +141,15 @@ class NoisyLabelNet(NeuralNet):
         teacher = self.scoring_module
         was_training = teacher.training
         teacher.eval()
-        logits = teacher(x)[0].float()
+        with self._precision():
+            logits = teacher(x)[0].float()
         teacher.train(was_training)
         return logits
+
+    def _precision(self) -> Any:
+        """Context of forward passes."""
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, dtype=torch.bfloat16) if self.amp else nullcontext()
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """One forward and backward pass with the method's loss."""
@@ -149,12 +182,16 @@ class NoisyLabelNet(NeuralNet):
                 f"training diverged in epoch {len(self.history)}: the loss is "
                 f"{self.history[-1]['train_loss']}; lower lr={self.lr!r}"
             )
+        if self.end_epoch is not None:
+            self.end_epoch(self, len(self.history) - 1)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Keep the averaged weights as the fitted ones, and let go of the method."""
         super().on_train_end(net, X=X, y=y, **kwargs)
+        # Prediction meets batches of any size, and a pickle should need no compiler.
+        self.module_ = self._plain_module
         if self._teacher is not None:
             self.module_.load_state_dict(self._teacher.module.state_dict())
         self._teacher = None
         self.module_.eval()
-        self.batch_loss = self.begin_epoch = None
+        self.batch_loss = self.begin_epoch = self.end_epoch = None

@@ -8,6 +8,7 @@ __all__ = ["Schedule", "resolve_batch_size", "resolve_schedule"]
 
 # Gradient steps that a fit aims at while max_epochs is None, and the bounds in epochs.
 TABLE_STEPS = 3000
+IMAGE_STEPS = 6000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 30, 200
 # Refreshes after the warm-up while refresh_every is None.
 _REFRESHES = 5
@@ -67,11 +68,11 @@ class Schedule:
         return epoch >= max(self.warmup_epochs, self.correction_start)
 
 
-def resolve_batch_size(batch_size: int | None, n_rows: int) -> int:
-    """Rows per batch: about a tenth of the rows, between 16 and 256, while None."""
+def resolve_batch_size(batch_size: int | None, n_rows: int, most: int = 256) -> int:
+    """Rows per batch: about a tenth of the rows, between 16 and `most`, while None."""
     if batch_size is not None:
         return min(batch_size, n_rows)
-    return min(n_rows, max(16, min(256, n_rows // 10)))
+    return min(n_rows, max(16, min(most, n_rows // 10)))
 
 
 def _epochs(value: int | float, max_epochs: int) -> int:
@@ -83,6 +84,7 @@ def resolve_schedule(
     *,
     n_rows: int,
     batch_size: int,
+    n_steps: int = TABLE_STEPS,
     max_epochs: int | None,
     warmup_epochs: int | float,
     refresh_every: int | None,
@@ -99,6 +101,8 @@ def resolve_schedule(
     ----------
     n_rows, batch_size : int
         Training rows and rows per batch.
+    n_steps : int
+        Gradient steps that a fit aims at while `max_epochs` is None.
     max_epochs, warmup_epochs, refresh_every, correction_start : int, float or None
         As the estimators document them.
     polish_share : float in [0, 1), default=0
@@ -110,7 +114,7 @@ def resolve_schedule(
     """
     if max_epochs is None:
         steps_per_epoch = max(1, -(-n_rows // batch_size))
-        max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(TABLE_STEPS / steps_per_epoch)))
+        max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(n_steps / steps_per_epoch)))
     warmup = _epochs(warmup_epochs, max_epochs)
     if isinstance(warmup_epochs, float):
         warmup = min(max(1, warmup), max(1, max_epochs - 2))

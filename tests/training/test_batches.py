@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from nllearn.training import DeviceBatches, Rows
+from nllearn.training import DeviceBatches, Rows, TensorSource
 
 
 def rows(n, n_active=None):
     """Rows that carry their own number, of which some are trained on."""
     x = torch.arange(n, dtype=torch.float32).unsqueeze(1) * torch.ones(1, 3)
     active = torch.arange(n) if n_active is None else torch.arange(n)[:: n // n_active][:n_active]
-    return Rows(x, torch.arange(n) % 4, active)
+    return Rows(TensorSource(x), torch.arange(n) % 4, active)
 
 
 def order(dataset, batch_size, seed=0, epoch=0):
@@ -127,3 +127,13 @@ def test_single_items_look_like_batches():
     assert len(dataset) == 4
     x, (label, row) = dataset[2]
     assert row == dataset.active[2] and x[0] == row and label == row % 4
+
+
+def test_companions_come_with_their_rows():
+    dataset = rows(20)
+    number = torch.arange(20)
+    dataset.companions = torch.stack([number, (number + 1) % 20, (number + 5) % 20], 1)
+    for x, (labels, index) in DeviceBatches(dataset, 6, 0, lambda: 0):
+        expected = torch.cat([index, (index + 1) % 20, (index + 5) % 20])
+        assert x[:, 0].tolist() == expected.tolist()
+        assert labels.tolist() == [i % 4 for i in index.tolist()]

@@ -1,0 +1,200 @@
+"""What a run consists of: saved after epochs, compared and put back when fit is called again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from nllearn.classifiers._session import FitSession
+from nllearn.images import ImageRecords
+from nllearn.training import CheckpointFolder, NoisyLabelNet
+
+__all__ = ["Checkpoints", "check_can_resume", "fingerprint"]
+
+# They change how a run is shown or kept, not what it computes.
+_NO_MATTER = {"callbacks", "checkpoint_dir", "device", "random_state", "verbose"}
+_LEDGER = ("targets", "clean_proba", "confidence", "easy", "labelled", "changed_at")
+# Rows of X that are hashed when it must be read for it.
+_HASHED_ROWS = 1000
+_MOST_HASHED_BYTES = 2 << 30
+
+
+def fingerprint(estimator: Any, X: Any, codes: np.ndarray, **rows: np.ndarray) -> dict[str, str]:
+    """What a run depends on, in parts that can be named when they differ.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : ndarray or ImageRecords
+    codes : int64 ndarray of shape (n,)
+        Labels as positions in ``estimator.classes_``.
+    **rows : ndarray of shape (n,)
+        Weights and masks, by name.
+
+    Returns
+    -------
+    parts : dict of str to str
+    """
+    parts = {
+        f"parameter {name}": _describe(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in _NO_MATTER
+    }
+    parts["estimator"] = type(estimator).__name__
+    parts["X"] = _digest_of_rows(X)
+    parts["y"] = _digest(codes) + repr(estimator.classes_.tolist())
+    return parts | {name: _digest(values) for name, values in rows.items()}
+
+
+def _describe(value: Any) -> str:
+    """Text of a parameter that is the same in every process."""
+    if callable(value) and not isinstance(value, nn.Module) and not hasattr(value, "get_params"):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
+    if isinstance(value, np.ndarray):
+        return _digest(value)
+    if hasattr(value, "get_params"):
+        inner = {key: _describe(v) for key, v in sorted(value.get_params(deep=False).items())}
+        return f"{type(value).__name__}({inner})"
+    if isinstance(value, nn.Module) or type(value).__repr__ is not object.__repr__:
+        return repr(value)
+    return type(value).__name__
+
+
+def _digest(array: np.ndarray) -> str:
+    array = np.ascontiguousarray(array)
+    head = f"{array.dtype} {array.shape} "
+    return head + hashlib.blake2b(array.view(np.uint8).data, digest_size=16).hexdigest()
+
+
+def _digest_of_rows(X: Any) -> str:
+    """Digest of all rows, or of evenly spaced ones where reading all would cost much."""
+    n = len(X)
+    if isinstance(X, np.ndarray) and X.nbytes <= _MOST_HASHED_BYTES:
+        return _digest(X)
+    some = np.unique(np.linspace(0, n - 1, min(n, _HASHED_ROWS)).astype(np.int64))
+    rows = X.read(some).numpy() if isinstance(X, ImageRecords) else X[some]
+    return f"{n} rows, {_digest(rows)}"
+
+
+class Checkpoints:
+    """Checkpoints of one fit.
+
+    Parameters
+    ----------
+    folder : str, Path or None
+        None saves nothing.
+    """
+
+    def __init__(self, folder: Any):
+        self._folder = None if folder is None else CheckpointFolder(folder)
+        self._found = None if self._folder is None else self._folder.newest()
+        self._parts: dict[str, str] = {}
+
+    def seed(self, drawn: int, random_state: Any) -> int:
+        """Seed of the run: of the one that is resumed, unless the user gave a number."""
+        if self._found is None or isinstance(random_state, int | np.integer):
+            return drawn
+        return int(self._found["seed"])
+
+    def check(self, parts: dict[str, str], seed: int) -> None:
+        """Refuse a checkpoint of other data or parameters.
+
+        Parameters
+        ----------
+        parts : dict of str to str
+            From :func:`fingerprint`.
+        seed : int
+
+        Raises
+        ------
+        ValueError
+            Names everything that differs.
+        """
+        self._parts = {**parts, "random_state": str(seed)}
+        if self._found is None:
+            return
+        theirs = self._found["parts"]
+        names = sorted(set(theirs) | set(self._parts))
+        differ = [
+            _difference(name, theirs.get(name), self._parts.get(name))
+            for name in names
+            if theirs.get(name) != self._parts.get(name)
+        ]
+        if differ:
+            assert self._folder is not None
+            raise ValueError(
+                f"the checkpoint in {self._folder.folder} belongs to another run: "
+                + "; ".join(differ)
+                + ". Choose another checkpoint_dir, or empty this one"
+            )
+
+    def run(self, net: NoisyLabelNet, session: FitSession, hallucinator: Any) -> None:
+        """Train, from the start or from where the checkpoint stands."""
+        if self._folder is None:
+            net.fit(session.rows)
+            return
+        net.initialize()
+        if self._found is not None:
+            self._restore(net, session, hallucinator)
+        net.end_epoch = lambda net, epoch: self._save(net, epoch, session, hallucinator)
+        net.partial_fit(session.rows, epochs=net.max_epochs - len(net.history))
+        net.end_epoch = None
+
+    def _save(self, net: NoisyLabelNet, epoch: int, session: FitSession, hallucinator: Any) -> None:
+        assert self._folder is not None
+        over = epoch + 1
+        if not (self._folder.is_due() or over == net.max_epochs):
+            return
+        ledger = session.ledger
+        self._folder.save(
+            over,
+            {
+                "parts": self._parts,
+                "seed": session.seed,
+                "net": net.state(),
+                "ledger": {name: getattr(ledger, name).cpu() for name in _LEDGER},
+                "companions": session.rows.companions,
+                "hallucinator": None if hallucinator is None else hallucinator.state_dict(),
+                "history": json.dumps([dict(row) for row in net.history]),
+            },
+        )
+
+    def _restore(self, net: NoisyLabelNet, session: FitSession, hallucinator: Any) -> None:
+        assert self._found is not None
+        state, device = self._found, session.device
+        net.restore(state["net"], json.loads(state["history"]))
+        for name in _LEDGER:
+            setattr(session.ledger, name, state["ledger"][name].to(device))
+        if state["companions"] is not None:
+            session.rows.companions = state["companions"].to(device)
+        if state["hallucinator"] is not None:
+            hallucinator.load_state_dict(state["hallucinator"], device)
+
+
+def _difference(name: str, theirs: str | None, ours: str | None) -> str:
+    if name.startswith(("parameter", "random_state", "estimator")):
+        return f"{name} was {theirs}, now {ours}"
+    return f"{name} is not the same"
+
+
+def check_can_resume(hallucinator: Any) -> None:
+    """Refuse a hallucinator whose state a checkpoint could not hold.
+
+    Parameters
+    ----------
+    hallucinator : object
+
+    Raises
+    ------
+    ValueError
+        If it lacks ``state_dict`` and ``load_state_dict``.
+    """
+    if not (hasattr(hallucinator, "state_dict") and hasattr(hallucinator, "load_state_dict")):
+        raise ValueError(
+            f"hallucinator={hallucinator!r} cannot be resumed: with checkpoint_dir it needs "
+            "state_dict() and load_state_dict(state, device)"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,6 +18,8 @@ from nllearn.training._batches import Batch, DeviceBatches
 from nllearn.training._seeding import seed_for, seed_torch
 
 __all__ = ["NoisyLabelNet"]
+
+_LOG = logging.getLogger("nllearn")
 
 
 class NoisyLabelNet(NeuralNet):
@@ -182,6 +185,13 @@ class NoisyLabelNet(NeuralNet):
                 f"training diverged in epoch {len(self.history)}: the loss is "
                 f"{self.history[-1]['train_loss']}; lower lr={self.lr!r}"
             )
+        _LOG.info(
+            "epoch %d of %d, %s, loss %.4f",
+            len(self.history),
+            self.max_epochs,
+            self.history[-1].get("phase", "training"),
+            self.history[-1]["train_loss"],
+        )
         if self.end_epoch is not None:
             self.end_epoch(self, len(self.history) - 1)
 

@@ -25,7 +25,9 @@ class FitProgress(Callback):
         """Open the bar on standard error."""
         from tqdm.auto import tqdm
 
-        self.bar_ = tqdm(total=self.n_epochs, unit="epoch", dynamic_ncols=True)
+        # A resumed run starts where its checkpoint stands.
+        done = len(net.history)
+        self.bar_ = tqdm(total=self.n_epochs, initial=done, unit="epoch", dynamic_ncols=True)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Move it on by one epoch."""

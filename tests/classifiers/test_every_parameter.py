@@ -125,3 +125,12 @@ def test_device_is_where_the_network_is(cls, blobs):
     X, _, noisy = blobs
     clf = cls(max_epochs=3, device="cpu", random_state=0).fit(X, noisy)
     assert next(clf.net_.module_.parameters()).device.type == "cpu"
+
+
+def test_epochs_are_logged(cls, blobs, caplog):
+    X, _, noisy = blobs
+    with caplog.at_level("INFO", logger="nllearn"):
+        cls(max_epochs=3, random_state=0).fit(X, noisy)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split(", loss")[0] for line in lines][0] == "epoch 1 of 3, warm-up"
+    assert len(lines) == 3

@@ -125,6 +125,7 @@ class BaseHallucinator(BaseEstimator):
         Parameters
         ----------
         state : dict
+            What ``state_dict`` gave.
         device : torch.device
             Of the features that will be passed.
         """

@@ -111,6 +111,7 @@ class LearnedHallucinator(BaseHallucinator):
         Parameters
         ----------
         state : dict
+            What ``state_dict`` gave.
         device : torch.device
             Of the features that will be passed.
         """

@@ -20,7 +20,7 @@ _DEPTHS = (18, 34, 50)
 _STEMS = ("auto", "small", "large")
 _FILES = (".pt", ".pth", ".safetensors")
 # First convolution of each stem.
-_FIRST: dict[bool, dict[str, int]] = {
+_FIRST: dict[bool, dict[str, Any]] = {
     True: {"kernel_size": 3, "stride": 1, "padding": 1},
     False: {"kernel_size": 7, "stride": 2, "padding": 3},
 }

@@ -11,7 +11,14 @@ import torch
 from PIL import Image
 
 from nllearn.exceptions import MissingExtraError
-from nllearn.images import _decode, decode_image, decode_images, image_size, is_path_like_column
+from nllearn.images import (
+    _decode,
+    _pixels,
+    decode_image,
+    decode_images,
+    image_size,
+    is_path_like_column,
+)
 
 
 @pytest.fixture
@@ -45,7 +52,7 @@ def test_rows_keep_their_order_with_any_number_of_threads(tmp_path, n_jobs):
 
 def test_threads_are_used(tmp_path, rgb, monkeypatch):
     path = save(rgb, tmp_path / "a.png")
-    seen, decode = set(), _decode._decode
+    seen, decode = set(), _decode.read_pixels
     both = threading.Barrier(2, timeout=20)
 
     def noted(*args):
@@ -55,7 +62,7 @@ def test_threads_are_used(tmp_path, rgb, monkeypatch):
             both.wait()
         return decode(*args)
 
-    monkeypatch.setattr(_decode, "_decode", noted)
+    monkeypatch.setattr(_decode, "read_pixels", noted)
     decode_images([path] * 33, n_jobs=2)
     assert len(seen) == 2
 
@@ -206,7 +213,7 @@ def test_large_jpegs_are_decoded_smaller_with_the_same_result(tmp_path, monkeypa
     exif[0x0112] = 6
     path = save(array, tmp_path / "a.jpg", quality=95, exif=exif)
     fast = decode_image(path, size=(48, 32)).astype(int)
-    monkeypatch.setattr(_decode, "_draft", lambda image, size: None)
+    monkeypatch.setattr(_pixels, "_draft", lambda image, size: None)
     slow = decode_image(path, size=(48, 32))
     assert np.abs(fast - slow).max() <= 3
     assert fast.shape == (3, 48, 32)
@@ -217,7 +224,7 @@ def test_the_fraction_of_a_jpeg_leaves_something_to_shrink(tmp_path):
     cases = [((20, 30), (75, 50)), ((32, 48), (150, 100)), ((100, 100), (300, 200))]
     for size, expected in [*cases, ((210, 50), (600, 400))]:
         with Image.open(path) as image:
-            _decode._draft(image, size)
+            _pixels._draft(image, size)
             assert image.size == (expected[0], expected[1])
             assert image.size[1] >= 2 * size[0] or image.size == (600, 400)
 

@@ -23,10 +23,11 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "AnchorHallucinationClassifier": "nllearn.classifiers",
+    "LabelCleaner": "nllearn.cleaning",
     "MixNNClassifier": "nllearn.classifiers",
 }
 
-__all__ = ["AnchorHallucinationClassifier", "MixNNClassifier", "__version__"]
+__all__ = ["AnchorHallucinationClassifier", "LabelCleaner", "MixNNClassifier", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,100 @@
+"""Checks of what a user can pass beside X and y."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+__all__ = ["check_neighbor_graph", "check_pred_probs", "check_sparse_size"]
+
+# Dense rows of a sparse matrix, in numbers: 8 GB of float32.
+_LARGEST = 2_000_000_000
+
+
+def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.ndarray | None:
+    """Check out-of-sample probabilities: shape, range, sums."""
+    if pred_probs is None:
+        return None
+    probs = np.asarray(pred_probs)
+    if probs.shape != (n_rows, len(classes)):
+        raise ValueError(
+            f"pred_probs has shape {probs.shape}; expected ({n_rows}, {len(classes)}), one row per "
+            f"row of X and one column per class in the order of the sorted labels of y"
+        )
+    if not np.issubdtype(probs.dtype, np.number) or not np.isfinite(probs).all():
+        raise ValueError("pred_probs must be finite numbers; replace NaN and infinity")
+    if probs.min() < 0:
+        raise ValueError(
+            f"pred_probs has values down to {probs.min():.3g}; probabilities are not negative, "
+            "apply softmax to logits first"
+        )
+    sums = probs.sum(1, dtype=np.float64)
+    worst = int(np.abs(sums - 1).argmax())
+    # Loose enough for float16.
+    if abs(sums[worst] - 1) > 1e-2:
+        raise ValueError(
+            f"row {worst} of pred_probs sums to {sums[worst]:.6g}; every row must sum to 1"
+        )
+    return probs
+
+
+def check_sparse_size(X: Any) -> Any:
+    """Let sparse X pass where its rows fit in memory, which centring makes dense."""
+    if not sparse.issparse(X):
+        return X
+    if X.shape[0] * X.shape[1] > _LARGEST:
+        raise ValueError(
+            f"X is sparse with shape {X.shape}, and its rows become dense when they are centred: "
+            f"{X.shape[0] * X.shape[1] * 4 / 1e9:.0f} GB; put sklearn.decomposition.TruncatedSVD "
+            "before the cleaner"
+        )
+    return X.tocsr()
+
+
+def check_neighbor_graph(neighbor_graph: Any, n_rows: int) -> np.ndarray | None:
+    """Row numbers of each row's neighbours, int64 of shape (n, k), from the forms users have."""
+    if neighbor_graph is None:
+        return None
+    graph = neighbor_graph
+    if sparse.issparse(graph):
+        graph = _dense_indices(graph, n_rows)
+    elif isinstance(graph, tuple | list) and len(graph) == 2 and np.ndim(graph[1]) == 2:
+        graph = graph[1]  # (distances, indices), as kneighbors returns them
+    graph = np.asarray(graph)
+    if (
+        graph.ndim != 2
+        or len(graph) != n_rows
+        or graph.shape[1] == 0
+        or graph.dtype.kind not in "iu"
+    ):
+        raise ValueError(
+            f"neighbor_graph gives an array of shape {graph.shape} and dtype {graph.dtype}; "
+            f"expected row numbers of shape ({n_rows}, k), the pair (distances, indices) that "
+            f"kneighbors returns, or a sparse matrix of shape ({n_rows}, {n_rows})"
+        )
+    if graph.min() < 0 or graph.max() >= n_rows:
+        raise ValueError(
+            f"neighbor_graph has row numbers in [{graph.min()}, {graph.max()}]; "
+            f"expected [0, {n_rows})"
+        )
+    own = np.flatnonzero((graph == np.arange(n_rows)[:, None]).any(1))
+    if len(own):
+        raise ValueError(
+            f"neighbor_graph names row {own[0]} as its own neighbour (so do {len(own) - 1} other "
+            "rows); leave the row itself out, as kneighbors() without X does"
+        )
+    return graph.astype(np.int64)
+
+
+def _dense_indices(graph: Any, n_rows: int) -> np.ndarray:
+    rows = sparse.csr_matrix(graph)
+    counts = np.diff(rows.indptr)
+    if rows.shape != (n_rows, n_rows) or len(counts) == 0 or counts.min() != counts.max():
+        raise ValueError(
+            f"neighbor_graph is a sparse matrix of shape {rows.shape} with {counts.min()} to "
+            f"{counts.max()} entries per row; expected ({n_rows}, {n_rows}) and the same number of "
+            "neighbours in each row, as kneighbors_graph gives"
+        )
+    return rows.indices.reshape(n_rows, -1)

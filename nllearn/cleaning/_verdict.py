@@ -1,0 +1,204 @@
+"""From the witnesses and the given labels to the probability of every true label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from nllearn.cleaning._rows import row_blocks
+from nllearn.cleaning._witnesses import Graph, ask_neighbors
+from nllearn.functional.correction import fuse_with_given
+from nllearn.functional.reliability import (
+    boundary_share,
+    equal_bins,
+    estimate_rates,
+    fuse_at_boundary,
+    prior_strength,
+    sharpness_for,
+)
+from nllearn.functional.transition import estimate_transition
+
+__all__ = ["NoiseModel", "Verdict", "fuse", "judge"]
+
+# Weight of the neighbours' log votes beside the regressions' scores.
+VOTE_WEIGHT = 0.12
+# Rows that sharpness and noise are estimated on; more change nothing that can be measured.
+_N_SAMPLE = 100_000
+_N_BINS = 8
+_EASY_SHARE = 0.8
+# The agreement of the witnesses counts as much as this many trusted rows.
+_AGREEMENT_ROWS = 50.0
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """How given labels come from true ones.
+
+    `sharpness` turns evidence into probabilities. `transition` is class-conditional
+    noise, `rates` (with the upper `edges` of the margin's bins) noise at the boundary,
+    `boundary` the weight of the second.
+    """
+
+    sharpness: float
+    transition: torch.Tensor
+    rates: torch.Tensor
+    edges: torch.Tensor
+    boundary: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Distributions over the true label, the noise model, and the votes of the easy rows."""
+
+    distributions: torch.Tensor
+    noise: NoiseModel
+    easy: torch.Tensor
+    labels: torch.Tensor
+    easy_votes: torch.Tensor
+
+
+def judge(
+    scores: torch.Tensor,
+    log_votes: torch.Tensor,
+    graph: Graph,
+    given: torch.Tensor,
+    weights: torch.Tensor,
+    trusted: torch.Tensor,
+    agreed: float,
+    generator: torch.Generator,
+) -> Verdict:
+    """Estimate the noise, fuse, let the easy rows vote with fused labels, and fuse again.
+
+    The sharpness is the one at which the mean top probability equals the share of rows
+    on which the regression on the rows and the neighbours agree: on rows that the
+    features cannot tell apart they differ, whatever the given labels say.
+
+    Parameters
+    ----------
+    scores, log_votes : float32 Tensor of shape (n, n_classes)
+    graph : Graph
+    given : int64 Tensor of shape (n,)
+    weights : float32 Tensor of shape (n,)
+    trusted : bool Tensor of shape (n,)
+    agreed : float
+        Share of rows on which regression and neighbours name the same class.
+    generator : torch.Generator
+
+    Returns
+    -------
+    verdict : Verdict
+    """
+    n, n_classes = scores.shape
+    active = torch.nonzero(weights > 0).squeeze(1)
+    order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(given.device)
+    sample = active[order.sort().values]
+    sampled = (given[sample], weights[sample], trusted[sample])
+
+    evidence = scores[sample] + VOTE_WEIGHT * log_votes[sample]
+    target = agreed
+    vouched = sampled[2].float()
+    if vouched.any():
+        right = float((vouched * (evidence.argmax(1) == sampled[0])).sum())
+        target = (right + _AGREEMENT_ROWS * target) / (float(vouched.sum()) + _AGREEMENT_ROWS)
+    sharpness = sharpness_for(evidence, target, sampled[1])
+    transition = _transition(sharpness * evidence, *sampled)
+
+    labels, confidence = torch.empty_like(given), torch.empty_like(weights)
+    for rows in row_blocks(n):
+        block = sharpness * (scores[rows] + VOTE_WEIGHT * log_votes[rows])
+        top = fuse_with_given(block, given[rows], transition).max(1)
+        confidence[rows], labels[rows] = top.values, top.indices
+    labels = torch.where(trusted, given, labels)
+    confidence = torch.where(trusted, 1.0, confidence)
+    easy = easiest_per_class(labels, confidence, n_classes)
+    easy_votes = ask_neighbors(graph, labels, n_classes, weights * easy)
+
+    evidence = scores[sample] + VOTE_WEIGHT * easy_votes[sample]
+    transition = _transition(sharpness * evidence, *sampled)
+    noise = _with_boundary(sharpness, transition, scores, evidence, sample, sampled)
+    distributions = fuse(scores, easy_votes, given, noise)
+    distributions[trusted] = F.one_hot(given[trusted], n_classes).float()
+    return Verdict(distributions, noise, easy, labels, easy_votes)
+
+
+def fuse(
+    scores: torch.Tensor, log_votes: torch.Tensor, given: torch.Tensor, noise: NoiseModel
+) -> torch.Tensor:
+    """Distributions over the true label, float32 of shape (n, n_classes), in blocks."""
+    out = torch.empty_like(scores)
+    for rows in row_blocks(len(scores)):
+        block = noise.sharpness * (scores[rows] + VOTE_WEIGHT * log_votes[rows])
+        fused = fuse_with_given(block, given[rows], noise.transition)
+        if noise.boundary > 0:
+            rate = noise.rates[torch.bucketize(_margin(scores[rows]), noise.edges)]
+            at_boundary = fuse_at_boundary(block.softmax(1), given[rows], rate)
+            fused = torch.lerp(fused, at_boundary, noise.boundary)
+        out[rows] = fused
+    return out
+
+
+def easiest_per_class(
+    labels: torch.Tensor, confidence: torch.Tensor, n_classes: int
+) -> torch.Tensor:
+    """Mark the 80 percent most confident rows of every class, at least one of each."""
+    order = torch.argsort(confidence, descending=True, stable=True)
+    order = order[torch.argsort(labels[order], stable=True)]
+    counts = torch.bincount(labels, minlength=n_classes)
+    starts = counts.cumsum(0) - counts
+    rank = torch.arange(len(order), device=labels.device) - starts[labels[order]]
+    easy = torch.empty(len(order), dtype=torch.bool, device=labels.device)
+    easy[order] = rank < (counts[labels[order]] * _EASY_SHARE).ceil()
+    return easy
+
+
+def _margin(scores: torch.Tensor) -> torch.Tensor:
+    top = scores.topk(2, dim=1).values
+    return top[:, 0] - top[:, 1]
+
+
+def _transition(
+    log_proba: torch.Tensor, given: torch.Tensor, weights: torch.Tensor, trusted: torch.Tensor
+) -> torch.Tensor:
+    """Transition matrix that leans on symmetric noise as far as its own counts advise."""
+    proba = log_proba.softmax(1).cpu().numpy()
+    known: dict[str, Any] = {
+        "sample_weight": weights.cpu().numpy().astype(np.float64),
+        "trusted": trusted.cpu().numpy(),
+    }
+
+    def estimate(**settings: Any) -> torch.Tensor:
+        found = estimate_transition(proba, given.cpu().numpy(), **known, **settings)
+        return torch.as_tensor(found, dtype=torch.float32, device=given.device)
+
+    first = estimate()
+    fused = fuse_with_given(log_proba, given, first) * weights.unsqueeze(1)
+    counts = torch.zeros_like(first).index_add_(0, given, fused).T
+    return estimate(prior_rows=prior_strength(counts))
+
+
+def _with_boundary(
+    sharpness: float,
+    transition: torch.Tensor,
+    scores: torch.Tensor,
+    evidence: torch.Tensor,
+    sample: torch.Tensor,
+    sampled: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> NoiseModel:
+    """Look where the noise sits; where it is at the boundary alone, model it there."""
+    given, weights, _ = sampled
+    margin = _margin(scores[sample])
+    bins = equal_bins(margin, _N_BINS)
+    edges = torch.stack(
+        [margin[bins == b].max() if (bins == b).any() else margin.max() for b in range(_N_BINS - 1)]
+    )
+    proba = (sharpness * evidence).softmax(1)
+    spread = estimate_rates(proba, given, bins, _N_BINS, weights, confusable=False)
+    boundary = boundary_share(spread)
+    rates = spread
+    if boundary > 0:
+        rates = estimate_rates(proba, given, bins, _N_BINS, weights, confusable=True)
+    return NoiseModel(sharpness, transition, rates, edges, boundary)

@@ -1,0 +1,257 @@
+"""Ridge regression on landmark features of a Gaussian kernel, in blocks of rows.
+
+Nothing here holds n x m numbers for m landmarks: features are made block by block, and the
+normal equations are summed up. What is left is m x m and n x n_classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+__all__ = [
+    "KernelMap",
+    "RidgeSystem",
+    "kernel_features",
+    "kernel_map",
+    "leave_one_out_block",
+    "ridge_moments",
+    "ridge_system",
+]
+
+# Directions of the landmarks' kernel matrix that are kept, by eigenvalue.
+_RANK_TOLERANCE = 1e-6
+# A ridge below this share of a row's mean feature length cannot be told from rounding.
+_JITTER = 1e-6
+
+Blocks = Callable[[], Iterator[tuple[slice, torch.Tensor]]]
+
+
+@dataclass(frozen=True)
+class KernelMap:
+    """From unit rows to features whose inner products approximate a Gaussian kernel.
+
+    Parameters
+    ----------
+    landmarks : float32 Tensor of shape (m, d)
+        Unit rows.
+    gamma : float
+        ``exp(-gamma |x - z|^2)``.
+    projection : float32 Tensor of shape (m, r)
+        Inverse square root of the landmarks' kernel matrix, r its rank.
+    """
+
+    landmarks: torch.Tensor
+    gamma: float
+    projection: torch.Tensor
+
+
+@dataclass(frozen=True)
+class RidgeSystem:
+    """The normal equations of a weighted, centred ridge regression, decomposed.
+
+    Parameters
+    ----------
+    mean : float32 Tensor of shape (r,)
+        Weighted mean of the features.
+    values : float32 Tensor of shape (r,)
+        Eigenvalues of the weighted, centred Gram matrix.
+    vectors : float32 Tensor of shape (r, r)
+        Its eigenvectors, in columns.
+    n_fitted : float
+        Sum of the weights.
+    """
+
+    mean: torch.Tensor
+    values: torch.Tensor
+    vectors: torch.Tensor
+    n_fitted: float
+
+    def axes(self, features: torch.Tensor) -> torch.Tensor:
+        """Features along the eigenvectors.
+
+        Parameters
+        ----------
+        features : float32 Tensor of shape (b, r)
+
+        Returns
+        -------
+        axes : float32 Tensor of shape (b, r)
+        """
+        return (features - self.mean) @ self.vectors
+
+    def shrinkage(self, ridge: float) -> torch.Tensor:
+        """Inverse of the eigenvalues plus the ridge.
+
+        Parameters
+        ----------
+        ridge : float
+            In units of the number of rows per feature.
+
+        Returns
+        -------
+        inverse : float32 Tensor of shape (r,)
+        """
+        return 1.0 / (self.values + ridge * self.n_fitted / len(self.values) + _JITTER)
+
+
+def kernel_map(rows: torch.Tensor, n_landmarks: int, generator: torch.Generator) -> KernelMap:
+    """Draw landmarks and take the kernel's width from their distances.
+
+    ``gamma`` is one over the median squared distance of two landmarks (one over the
+    mean, where most are duplicates).
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n, d)
+        Unit rows.
+    n_landmarks : int
+        Capped at n.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    kmap : KernelMap
+    """
+    drawn = torch.randperm(len(rows), generator=generator)[: min(n_landmarks, len(rows))]
+    landmarks = rows[drawn.to(rows.device)].float()
+    squared = (2.0 - 2.0 * landmarks @ landmarks.T).clamp_min(0.0)
+    off = squared[~torch.eye(len(landmarks), dtype=torch.bool, device=rows.device)]
+    width = float(off.median()) if len(off) else 1.0
+    if width < 1e-6:
+        width = float(off.mean()) if len(off) else 1.0
+    gamma = 1.0 / width if width > 1e-12 else 1.0
+    values, vectors = torch.linalg.eigh(torch.exp(-gamma * squared).double())
+    kept = values > _RANK_TOLERANCE * values[-1]
+    projection = (vectors[:, kept] / values[kept].sqrt()).float()
+    return KernelMap(landmarks, gamma, projection)
+
+
+def kernel_features(rows: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
+    """Landmark features of a block of unit rows.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (b, d)
+        Unit rows.
+    kmap : KernelMap
+
+    Returns
+    -------
+    features : float32 Tensor of shape (b, r)
+    """
+    kernel = (rows.float() @ kmap.landmarks.T).mul_(2.0).sub_(2.0).clamp_max_(0.0)
+    return kernel.mul_(kmap.gamma).exp_() @ kmap.projection
+
+
+def ridge_system(blocks: Blocks, weights: torch.Tensor) -> RidgeSystem:
+    """Sum up and decompose the normal equations in one pass.
+
+    Parameters
+    ----------
+    blocks : callable
+        Gives an iterator of (rows as a slice, features float32 of shape (b, r)).
+    weights : float32 Tensor of shape (n,)
+        Not negative; a row of weight 0 is not fitted.
+
+    Returns
+    -------
+    system : RidgeSystem
+    """
+    gram: torch.Tensor | None = None
+    total: torch.Tensor | None = None
+    for rows, features in blocks():
+        share = weights[rows].unsqueeze(1)
+        weighted = share * features
+        # Float32 inside a block, float64 between blocks: a million rows lose no digits.
+        part, column = (weighted.T @ features).double(), weighted.sum(0).double()
+        gram = part if gram is None else gram.add_(part)
+        total = column if total is None else total.add_(column)
+    assert gram is not None and total is not None
+    n_fitted = float(weights.sum())
+    mean = total / n_fitted
+    values, vectors = torch.linalg.eigh(gram - n_fitted * torch.outer(mean, mean))
+    return RidgeSystem(mean.float(), values.clamp_min(0.0).float(), vectors.float(), n_fitted)
+
+
+def ridge_moments(
+    system: RidgeSystem, blocks: Blocks, targets: torch.Tensor, weights: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weighted inner products of the axes with the centred targets.
+
+    Parameters
+    ----------
+    system : RidgeSystem
+    blocks : callable
+        As for :func:`ridge_system`.
+    targets : Tensor of shape (n, n_classes), or int64 of shape (n,)
+        Soft targets, or class codes that stand for one-hot rows of
+        ``codes.max() + 1`` classes.
+    weights : Tensor of shape (n,)
+
+    Returns
+    -------
+    moments : float32 Tensor of shape (r, n_classes)
+    target_mean : float32 Tensor of shape (n_classes,)
+    """
+    n_classes = int(targets.max()) + 1 if targets.ndim == 1 else targets.shape[1]
+    moments: torch.Tensor | None = None
+    total = torch.zeros(n_classes, dtype=torch.float64, device=weights.device)
+    for rows, features in blocks():
+        block = _dense(targets[rows], n_classes) * weights[rows].unsqueeze(1)
+        part = (system.axes(features).T @ block).double()
+        moments = part if moments is None else moments.add_(part)
+        total += block.sum(0).double()
+    assert moments is not None
+    # The weighted axes sum to zero, so the targets' mean drops out of the products.
+    return moments.float(), (total / system.n_fitted).float()
+
+
+def leave_one_out_block(
+    axes: torch.Tensor,
+    system: RidgeSystem,
+    moments: torch.Tensor,
+    target_mean: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor,
+    ridge: float,
+) -> torch.Tensor:
+    r"""Predict the rows of a block, each by a fit without it.
+
+    With :math:`h_i` the leverage of row i and :math:`t_i` its centred target,
+
+    .. math:: f_i^{(-i)} = \frac{f_i - h_i t_i}{1 - h_i}
+
+    The centring keeps the row itself, a difference of order 1/n.
+
+    Parameters
+    ----------
+    axes : Tensor of shape (b, r)
+        Of ``system.axes``.
+    system : RidgeSystem
+    moments, target_mean : Tensor
+        Of :func:`ridge_moments`.
+    targets : Tensor of shape (b, n_classes), or int64 of shape (b,)
+    weights : Tensor of shape (b,)
+    ridge : float
+
+    Returns
+    -------
+    left_out : float32 Tensor of shape (b, n_classes)
+        Centred: the mean target is not added back.
+    """
+    inverse = system.shrinkage(ridge)
+    leverage = (weights * (axes.square() @ inverse)).clamp_(0.0, 0.999).unsqueeze(1)
+    fitted = axes @ (inverse.unsqueeze(1) * moments)
+    centred = _dense(targets, moments.shape[1]) - target_mean
+    return fitted.sub_(centred.mul_(leverage)).div_(1.0 - leverage)
+
+
+def _dense(targets: torch.Tensor, n_classes: int) -> torch.Tensor:
+    """One-hot rows of codes; soft targets as they are, in a copy."""
+    if targets.ndim == 2:
+        return targets.float().clone()
+    return torch.nn.functional.one_hot(targets, n_classes).float()

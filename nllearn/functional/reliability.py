@@ -1,0 +1,234 @@
+"""How far witnesses can be believed, measured without a clean label.
+
+Two witnesses that learn in different ways agree about as often as they are right: on rows
+that the features cannot tell apart they differ, whatever the given labels say.
+"""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = [
+    "agreement",
+    "boundary_share",
+    "equal_bins",
+    "estimate_rates",
+    "fuse_at_boundary",
+    "prior_strength",
+    "sharpness_for",
+]
+
+_MAX_ROUNDS, _TOL = 60, 1e-4
+_PRIOR_ROWS = 10.0
+# The given label is never wholly believed nor wholly disbelieved before it is seen.
+_LEAST, _MOST = 1e-4, 0.95
+
+
+def agreement(one: torch.Tensor, two: torch.Tensor, weights: torch.Tensor) -> float:
+    """Weighted share of rows on which two witnesses name the same class.
+
+    Parameters
+    ----------
+    one, two : Tensor of shape (n, n_classes), or int64 of shape (n,)
+        Scores, or classes.
+    weights : Tensor of shape (n,)
+
+    Returns
+    -------
+    share : float in [0, 1]
+    """
+    first = one.argmax(1) if one.ndim == 2 else one
+    second = two.argmax(1) if two.ndim == 2 else two
+    return float((weights * (first == second)).sum() / weights.sum().clamp_min(1e-12))
+
+
+def sharpness_for(scores: torch.Tensor, target: float, weights: torch.Tensor) -> float:
+    """Factor at which the mean top probability equals a target.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n, n_classes)
+        Higher is more probable, up to the factor.
+    target : float
+        Mean of ``softmax(factor * scores).max(1)`` asked for; what cannot be reached
+        gives the end of the range.
+    weights : Tensor of shape (n,)
+
+    Returns
+    -------
+    factor : float in [0.05, 60]
+    """
+    low, high = 0.05, 60.0
+    share = weights / weights.sum().clamp_min(1e-12)
+    for _ in range(18):  # to a part in 10,000 of the logarithm's range
+        middle = (low * high) ** 0.5
+        top = (middle * scores).softmax(1).amax(1)
+        if float((share * top).sum()) < target:
+            low = middle
+        else:
+            high = middle
+    return (low * high) ** 0.5
+
+
+def equal_bins(values: torch.Tensor, n_bins: int) -> torch.Tensor:
+    """Number of the quantile bin of every value, low values first.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n,)
+    n_bins : int
+
+    Returns
+    -------
+    bins : int64 Tensor of shape (n,)
+        In [0, n_bins); sizes differ by at most one.
+    """
+    rank = torch.empty(len(values), dtype=torch.int64, device=values.device)
+    rank[values.argsort(stable=True)] = torch.arange(len(values), device=values.device)
+    return rank * n_bins // max(len(values), 1)
+
+
+def estimate_rates(
+    proba: torch.Tensor,
+    given: torch.Tensor,
+    bins: torch.Tensor,
+    n_bins: int,
+    weights: torch.Tensor,
+    *,
+    confusable: bool,
+) -> torch.Tensor:
+    r"""Share of wrong labels per bin by expectation maximisation.
+
+    The probability of the given label j of row i in bin b, when the true one is k, is
+    :math:`1 - e_b` for j = k and :math:`e_b \, c_{ij} / \sum_{l \ne k} c_{il}` otherwise.
+
+    Parameters
+    ----------
+    proba : Tensor of shape (n, n_classes)
+        Probability of the true label given the row alone.
+    given : int64 Tensor of shape (n,)
+    bins : int64 Tensor of shape (n,)
+    n_bins : int
+    weights : Tensor of shape (n,)
+    confusable : bool
+        Whether a wrong label falls on the classes that the row resembles,
+        :math:`c_{ij} = p_{ij}`, or on any, :math:`c_{ij} = 1`.
+
+    Returns
+    -------
+    rates : float32 Tensor of shape (n_bins,)
+        In [0, 0.95].
+    """
+    kind = _confusion(proba, given, confusable)
+    given_column = given.unsqueeze(1)
+    mass = proba.new_zeros(n_bins).index_add_(0, bins, weights)
+    rates = proba.new_full((n_bins,), 0.3)
+    own = proba.gather(1, given_column).squeeze(1)
+    other = (proba * kind).sum(1)  # kind is 0 at the given label
+    for _ in range(_MAX_ROUNDS):
+        rate = rates[bins]
+        wrong = rate * other
+        wrong = wrong / (wrong + (1.0 - rate) * own).clamp_min(1e-30)
+        overall = (weights * wrong).sum() / weights.sum()
+        updated = proba.new_zeros(n_bins).index_add_(0, bins, weights * wrong)
+        updated = ((updated + _PRIOR_ROWS * overall) / (mass + _PRIOR_ROWS)).clamp(_LEAST, _MOST)
+        change = float((updated - rates).abs().max())
+        rates = updated
+        if change < _TOL:
+            break
+    return rates
+
+
+def fuse_at_boundary(proba: torch.Tensor, given: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+    """Fuse with the given label when wrong labels fall on the classes a row resembles.
+
+    Parameters
+    ----------
+    proba : Tensor of shape (n, n_classes)
+    given : int64 Tensor of shape (n,)
+    rate : Tensor of shape (n,)
+        Probability that the given label of each row is wrong, before it is seen.
+
+    Returns
+    -------
+    fused : Tensor of shape (n, n_classes)
+        Rows sum to one.
+    """
+    fused = proba * _confusion(proba, given, True) * rate.unsqueeze(1)
+    own = proba.gather(1, given.unsqueeze(1)) * (1.0 - rate.unsqueeze(1))
+    fused.scatter_(1, given.unsqueeze(1), own)
+    return fused / fused.sum(1, keepdim=True).clamp_min(1e-30)
+
+
+def boundary_share(rates: torch.Tensor) -> float:
+    """How surely the noise sits where the witnesses are unsure, and only there.
+
+    Class-conditional and human noise reach the rows that every witness is sure of;
+    noise that a classifier makes does not. Below about two percent it cannot be told
+    from rows that are hard and rightly labelled.
+
+    Parameters
+    ----------
+    rates : Tensor of shape (n_bins,)
+        Of :func:`estimate_rates`, the surest rows last.
+
+    Returns
+    -------
+    share : float in [0, 1]
+    """
+    mean = float(rates.mean())
+    top = float(rates[-max(1, len(rates) // 4) :].mean())
+    concentrated = (0.4 - top / max(mean, 1e-6)) / 0.1
+    enough = (mean - 0.014) / 0.008
+    return min(max(min(concentrated, enough), 0.0), 1.0)
+
+
+def prior_strength(
+    counts: torch.Tensor, candidates: tuple[float, ...] = (10.0, 50.0, 250.0, 1250.0)
+) -> float:
+    r"""How far the rows of a transition matrix should lean on symmetric noise.
+
+    The counts are taken as draws from Dirichlet-multinomial rows around the symmetric
+    matrix b of the same overall rate; the strength is the candidate with the highest
+    evidence,
+
+    .. math:: \sum_k \ln\frac{\Gamma(\kappa)}{\Gamma(\kappa + N_k)}
+              + \sum_{kj} \ln\frac{\Gamma(\kappa b_{kj} + N_{kj})}{\Gamma(\kappa b_{kj})}
+
+    Parameters
+    ----------
+    counts : Tensor of shape (n_classes, n_classes)
+        Expected numbers of rows per true (row) and given (column) class.
+    candidates : tuple of float
+
+    Returns
+    -------
+    strength : float
+        Pseudo-counts per row of the matrix.
+    """
+    n_classes = len(counts)
+    counts = counts.double()
+    rate = 1.0 - float(counts.trace() / counts.sum().clamp_min(1e-12))
+    rate = min(max(rate, 1e-3), 1.0 - 1e-3)
+    base = torch.full_like(counts, rate / max(n_classes - 1, 1))
+    base.fill_diagonal_(1.0 - rate)
+
+    def evidence(strength: float) -> float:
+        prior, total = strength * base, counts.sum(1)
+        whole = torch.tensor(strength, dtype=counts.dtype, device=counts.device)
+        value = (torch.lgamma(prior + counts) - torch.lgamma(prior)).sum()
+        return float(value + (torch.lgamma(whole) - torch.lgamma(whole + total)).sum())
+
+    return max(candidates, key=evidence)
+
+
+def _confusion(proba: torch.Tensor, given: torch.Tensor, confusable: bool) -> torch.Tensor:
+    """Probability of the given label under each true class, knowing that it is wrong."""
+    column = given.unsqueeze(1)
+    if not confusable:
+        kind = torch.full_like(proba, 1.0 / max(proba.shape[1] - 1, 1))
+    else:
+        likeness = proba.clamp_min(1e-4)
+        others = (likeness.sum(1, keepdim=True) - likeness).clamp_min(1e-4)
+        kind = likeness.gather(1, column) / others
+    return kind.scatter(1, column, 0.0)

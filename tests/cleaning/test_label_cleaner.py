@@ -1,0 +1,401 @@
+"""What fit leaves, what the options do, and what bad input is told."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from sklearn.datasets import load_digits
+from sklearn.neighbors import NearestNeighbors
+
+from nllearn.cleaning import LabelCleaner
+from nllearn.datasets import (
+    make_classification_noise,
+    make_pairflip_noise,
+    make_symmetric_noise,
+)
+from nllearn.exceptions import NoisyLabelWarning
+from nllearn.metrics import detection_auroc, quality_calibration_error
+
+
+def fitted(X, y, **settings):
+    arguments = {
+        k: settings.pop(k)
+        for k in ("sample_weight", "trusted", "pred_probs", "neighbor_graph")
+        if k in settings
+    }
+    return LabelCleaner(random_state=0, **settings).fit(X, y, **arguments)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))[:1000]
+    return X[order], y[order]
+
+
+@pytest.mark.parametrize(
+    ("noise", "least"),
+    [
+        (lambda X, y: make_symmetric_noise(y, noise_rate=0.4, random_state=0), 0.94),
+        (lambda X, y: make_pairflip_noise(y, noise_rate=0.3, random_state=0), 0.95),
+        (lambda X, y: make_classification_noise(X, y, noise_rate=0.2, random_state=0), 0.88),
+        (lambda X, y: y.copy(), 0.995),
+    ],
+    ids=["symmetric", "pair", "classification", "none"],
+)
+def test_labels_of_digits_are_cleaned(digits, noise, least):
+    X, y = digits
+    noisy = noise(X, y)
+    cleaner = fitted(X, noisy)
+    assert (cleaner.corrected_labels_ == y).mean() >= least
+    assert abs(cleaner.noise_rate_ - (noisy != y).mean()) < 0.1
+    if (noisy != y).any():
+        assert detection_auroc(y, noisy, cleaner.label_quality_) > 0.95
+        assert quality_calibration_error(y, noisy, cleaner.label_quality_) < 0.09
+
+
+def test_invariants(blobs):
+    X, _, noisy = blobs
+    words = np.array(["a", "b", "c", "d"])[noisy]
+    cleaner = fitted(X, words)
+    rows = np.arange(len(X))
+    q = cleaner.label_distributions_
+    np.testing.assert_allclose(q.sum(1), 1, atol=1e-5)
+    assert q.dtype == np.float32
+    np.testing.assert_array_equal(cleaner.label_quality_, q[rows, noisy])
+    np.testing.assert_allclose(cleaner.transition_matrix_.sum(1), 1)
+    assert cleaner.corrected_labels_.dtype == words.dtype
+    table = cleaner.label_issues()
+    assert table["is_label_issue"].equals(pd.Series(cleaner.corrected_labels_ != words))
+    assert set(table["decided_by"]) <= {
+        "trusted",
+        "all",
+        "regression",
+        "neighbors",
+        "given label",
+        "noise model",
+    }
+    unit = X - X.mean(0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    near = NearestNeighbors(algorithm="brute").fit(unit).kneighbors(return_distance=False)
+    assert (
+        np.mean([a == b for a, b in zip(table["neighbor_rows"], near.tolist(), strict=True)]) > 0.99
+    )
+
+
+def test_the_index_is_kept_and_shapes_of_labels_do_not_matter(blobs):
+    X, _, noisy = blobs
+    index = [f"row {i}" for i in range(len(X))]
+    frame = pd.DataFrame(X, index=index).add_prefix("c")
+    named = fitted(frame, pd.Series(noisy * 10 + 5, index=index))
+    assert named.label_issues().index.tolist() == index
+    plain = fitted(X, noisy)
+    # Another memory layout sums in another order.
+    np.testing.assert_allclose(named.label_quality_, plain.label_quality_, atol=1e-4)
+    np.testing.assert_array_equal(named.corrected_labels_, plain.corrected_labels_ * 10 + 5)
+
+
+def test_equal_seeds_give_equal_bits_and_global_states_stay(blobs, global_random_state_untouched):
+    X, _, noisy = blobs
+    one, two = fitted(X, noisy), fitted(X, noisy)
+    np.testing.assert_array_equal(one.label_distributions_, two.label_distributions_)
+    two.fit(X[:100], noisy[:100]).fit(X, noisy)
+    np.testing.assert_array_equal(one.label_distributions_, two.label_distributions_)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "list", "csr", "memmap"])
+def test_kinds_of_input(blobs, kind, tmp_path):
+    X, y, noisy = blobs
+    given = {
+        "float64": lambda: X.astype(np.float64),
+        "float16": lambda: X.astype(np.float16),
+        "list": lambda: X.tolist(),
+        "csr": lambda: sparse.csr_array(X),
+        "memmap": lambda: _memmap(X, tmp_path),
+    }[kind]()
+    assert (fitted(given, noisy).corrected_labels_ == y).mean() > 0.93
+
+
+def _memmap(X, folder):
+    file = np.memmap(folder / "X.bin", dtype=np.float32, mode="w+", shape=X.shape)
+    file[:] = X
+    file.flush()
+    return np.memmap(folder / "X.bin", dtype=np.float32, mode="r", shape=X.shape)
+
+
+def test_units_of_columns_do_not_matter_where_they_differ_wildly(blobs):
+    X, y, noisy = blobs
+    rng = np.random.default_rng(1)
+    skewed = np.column_stack([X, 1e6 * rng.normal(size=len(X))])
+    cleaner = fitted(skewed, noisy)
+    assert cleaner.resolved_params_["standardized"]
+    assert (cleaner.corrected_labels_ == y).mean() > 0.9
+
+
+def test_one_column_is_enough():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 50)
+    noisy = y.copy()
+    noisy[[3, 60, 120]] = [2, 0, 1]
+    cleaner = fitted((y * 10.0 + rng.normal(size=150)).reshape(-1, 1), noisy)
+    assert (cleaner.corrected_labels_ == y).all()
+
+
+# -- what can be passed beside X and y
+
+
+def test_trusted_rows_are_never_changed(blobs):
+    X, _, noisy = blobs
+    issues = np.flatnonzero(fitted(X, noisy).corrected_labels_ != noisy)[:5]
+    trusted = np.zeros(len(X), dtype=bool)
+    trusted[issues] = True
+    cleaner = fitted(X, noisy, trusted=trusted)
+    np.testing.assert_array_equal(cleaner.corrected_labels_[issues], noisy[issues])
+    assert (cleaner.label_quality_[issues] == 1).all()
+    assert (cleaner.label_issues().loc[issues, "decided_by"] == "trusted").all()
+
+
+def test_weights(blobs):
+    X, y, noisy = blobs
+    one = fitted(X, noisy)
+    seven = fitted(X, noisy, sample_weight=np.full(len(X), 7.0))
+    np.testing.assert_allclose(one.label_quality_, seven.label_quality_, atol=1e-4)
+    # Rows of weight 0 are scored by the others.
+    weight = np.ones(len(X))
+    weight[:40] = 0
+    given = noisy.copy()
+    given[:40] = (y[:40] + 1) % 4
+    cleaner = fitted(X, given, sample_weight=weight)
+    assert cleaner.label_quality_[:40].mean() < 0.3
+    assert (cleaner.corrected_labels_[40:] == y[40:]).mean() > 0.9
+
+
+def test_out_of_sample_probabilities_are_a_witness(blobs):
+    X, y, noisy = blobs
+    rng = np.random.default_rng(0)
+    poor = rng.normal(size=X.shape).astype(np.float32) + 0.25 * X
+    good = 0.85 * np.eye(4)[y] + 0.15 / 4
+    alone = (fitted(poor, noisy).corrected_labels_ == y).mean()
+    helped = (fitted(poor, noisy, pred_probs=good).corrected_labels_ == y).mean()
+    assert helped > alone + 0.02
+
+
+@pytest.mark.parametrize("form", ["indices", "pair", "sparse"])
+def test_a_known_graph_takes_the_place_of_the_search(blobs, form):
+    X, _, noisy = blobs
+    unit = X - X.mean(0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    near = NearestNeighbors(n_neighbors=50, algorithm="brute").fit(unit)
+    graph = {
+        "indices": lambda: near.kneighbors(return_distance=False),
+        "pair": lambda: near.kneighbors(),
+        "sparse": lambda: near.kneighbors_graph(mode="distance"),
+    }[form]()
+    got = fitted(X, noisy, neighbor_graph=graph)
+    np.testing.assert_allclose(got.label_quality_, fitted(X, noisy).label_quality_, atol=1e-3)
+    # A graph of random rows changes the votes.
+    wrong = (np.arange(240)[:, None] + np.arange(1, 51) * 4) % 240
+    assert (
+        np.abs(fitted(X, noisy, neighbor_graph=wrong).label_quality_ - got.label_quality_).max()
+        > 0.1
+    )
+
+
+def test_foreign_search_and_names_agree(blobs):
+    X, _, noisy = blobs
+    exact = fitted(X, noisy, neighbors="exact")
+    foreign = fitted(X, noisy, neighbors=NearestNeighbors())
+    np.testing.assert_allclose(exact.label_quality_, foreign.label_quality_, atol=1e-3)
+
+
+def test_no_rows_are_kept_but_the_float16_ones(blobs):
+    X, _, noisy = blobs
+    wide = np.random.default_rng(0).normal(size=(240, 4000)).astype(np.float32)
+    wide[:, :6] = 20 * X
+    for search in (None, NearestNeighbors()):
+        cleaner = fitted(wide, noisy, neighbors=search, n_landmarks=10)
+        assert len(pickle.dumps(cleaner)) < 0.75 * wide.nbytes
+        assert len(pickle.dumps(cleaner.compact())) < 0.25 * wide.nbytes
+
+
+# -- control
+
+
+def test_threshold_and_budget(blobs):
+    X, _, noisy = blobs
+    plain = fitted(X, noisy)
+    n = int(plain.label_issues()["is_label_issue"].sum())
+    more = plain.label_issues(threshold=0.99)["is_label_issue"]
+    assert more.sum() > n
+    np.testing.assert_array_equal(
+        more, (plain.corrected_labels_ != noisy) | (plain.label_quality_ < 0.99)
+    )
+    assert fitted(X, noisy, threshold=0.99).label_issues()["is_label_issue"].equals(more)
+    few = fitted(X, noisy, budget=5).label_issues()
+    assert few["is_label_issue"].sum() == 5
+    issues = plain.corrected_labels_ != noisy
+    worst = np.sort(plain.label_quality_[issues])[:5]
+    np.testing.assert_array_equal(np.sort(few.loc[few["is_label_issue"], "label_quality"]), worst)
+    assert fitted(X, noisy, budget=0.05).label_issues()["is_label_issue"].sum() == 12
+
+
+def test_a_vanished_class_is_named():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 60)
+    X = rng.normal(size=(120, 4)) + 6 * y[:, None]
+    noisy = y.copy()
+    noisy[10] = 2
+    with pytest.warns(NoisyLabelWarning, match=r"\[2\]"):
+        fitted(X, noisy)
+
+
+def test_new_rows_are_scored(blobs):
+    X, y, noisy = blobs
+    cleaner = fitted(X[:180], noisy[:180])
+    quality = cleaner.score_labels(X[180:], noisy[180:])
+    assert quality.shape == (60,) and quality.dtype == np.float32
+    assert detection_auroc(y[180:], noisy[180:], quality) > 0.95
+    with pytest.raises(ValueError, match=r"has not seen: \[9\]"):
+        cleaner.score_labels(X[:2], [0, 9])
+    before = cleaner.label_issues()
+    with pytest.raises(ValueError, match="compact"):
+        cleaner.compact().score_labels(X[:2], [0, 1])
+    assert before.equals(cleaner.label_issues())
+
+
+def test_blocks_of_rows_change_nothing(blobs, monkeypatch):
+    from nllearn.cleaning import _rows, _witnesses
+
+    X, _, noisy = blobs
+    whole = fitted(X, noisy)
+    monkeypatch.setattr(_rows, "_BLOCK", 37)
+    monkeypatch.setattr(_witnesses, "_HELD", 0)
+    parts = fitted(X, noisy)
+    np.testing.assert_allclose(whole.label_quality_, parts.label_quality_, atol=2e-3)
+
+
+# -- bad input
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X, np.zeros(240)), "1 class"),
+        (lambda X, y: (np.where(X > 2, np.nan, X), y), "NaN"),
+        (lambda X, y: (np.ones_like(X), y), "X is constant"),
+        (lambda X, y: (X, np.append(y, 0)), "inconsistent"),
+        (lambda X, y: (X, y + 0.5), "continuous|Unknown label type"),
+    ],
+    ids=["one class", "nan", "constant", "length", "continuous"],
+)
+def test_bad_data_is_named(blobs, change, message):
+    X, _, noisy = blobs
+    with pytest.raises(ValueError, match=message):
+        fitted(*change(X, noisy))
+
+
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        ({"pred_probs": np.full((240, 3), 1 / 3)}, r"\(240, 4\)"),
+        ({"pred_probs": np.full((240, 4), 0.5)}, "sums to 2"),
+        ({"pred_probs": np.tile([1.5, -0.5, 0, 0], (240, 1))}, "negative"),
+        ({"pred_probs": np.full((240, 4), np.nan)}, "finite"),
+        ({"neighbor_graph": np.zeros((240, 3), dtype=int)}, "own neighbour"),
+        ({"neighbor_graph": np.full((240, 3), 240)}, r"\[0, 240\)"),
+        ({"neighbor_graph": np.ones((10, 3), dtype=int)}, r"\(240, k\)"),
+        ({"trusted": np.ones(5, dtype=bool)}, r"\(240,\)"),
+        ({"sample_weight": -np.ones(240)}, "[Nn]egative"),
+    ],
+)
+def test_bad_arguments_are_named(blobs, beside, message):
+    X, _, noisy = blobs
+    with pytest.raises(ValueError, match=message):
+        fitted(X, noisy, **beside)
+
+
+def test_all_bad_parameters_are_told_at_once(blobs):
+    X, _, noisy = blobs
+    with pytest.raises(ValueError, match=r"2 invalid.*action='dorp'.*did you mean 'drop'.*budget"):
+        fitted(X, noisy, action="dorp", budget=0)
+
+
+def test_thousands_of_duplicates_and_a_class_with_one_row():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 1500)
+    X = np.repeat([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]], 1500, axis=0)
+    X[::500] += rng.normal(size=X[::500].shape)
+    noisy = y.copy()
+    noisy[5:200:3] = 1
+    noisy[2999] = 7
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoisyLabelWarning)
+        cleaner = fitted(X, noisy)
+    assert np.isfinite(cleaner.label_distributions_).all()
+    assert (cleaner.corrected_labels_ == y)[:1500].mean() > 0.99
+
+
+@pytest.mark.parametrize("n", [2, 3, 12])
+def test_few_rows(n):
+    X = np.random.default_rng(0).normal(size=(n, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoisyLabelWarning)
+        cleaner = fitted(X, np.arange(n) % 2)
+    assert np.isfinite(cleaner.label_quality_).all()
+
+
+def test_progress_goes_to_stderr_only(blobs, capsys):
+    X, _, noisy = blobs
+    fitted(X, noisy, verbose=1)
+    out, err = capsys.readouterr()
+    assert not out and "verdict" in err
+
+
+def test_importing_the_package_loads_no_imblearn():
+    code = "import sys, nllearn; print('imblearn' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_rows_far_beyond_one_block_keep_memory_small():
+    # Scores, votes, evidence and result are n x C; nothing may be n x landmarks at once.
+    from nllearn.cleaning import _witnesses
+
+    n = 30_000
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, n)
+    unit = torch.from_numpy((rng.normal(size=(n, 4)) + 3 * np.eye(4)[y]).astype(np.float32))
+    sizes = []
+    original = _witnesses.kernel_features
+
+    def watched(rows, kmap):
+        sizes.append(len(rows))
+        return original(rows, kmap)
+
+    out = torch.zeros(n, 3)
+    saved = _witnesses.kernel_features, _witnesses._HELD
+    try:
+        _witnesses.kernel_features, _witnesses._HELD = watched, 0
+        _witnesses.fit_regression(
+            unit / unit.norm(dim=1, keepdim=True),
+            None,
+            torch.from_numpy(y),
+            3,
+            torch.ones(n),
+            torch.nn.functional.one_hot(torch.from_numpy(y), 3).float(),
+            50,
+            torch.Generator().manual_seed(0),
+            out,
+        )
+    finally:
+        _witnesses.kernel_features, _witnesses._HELD = saved
+    assert max(sizes) <= 10_000
+    assert (out.argmax(1).numpy() == y).mean() > 0.9

@@ -1,0 +1,105 @@
+"""Kernel ridge in blocks against plain dense formulas and real refits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nllearn.functional.geometry import unit_rows
+from nllearn.functional.kernel_ridge import (
+    kernel_features,
+    kernel_map,
+    leave_one_out_block,
+    ridge_moments,
+    ridge_system,
+)
+
+
+def made(n=40, d=4, n_classes=3, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    unit = unit_rows(torch.randn(n, d, generator=g))
+    labels = torch.cat([torch.arange(n_classes), torch.randint(n_classes, (n,), generator=g)])[:n]
+    return unit, labels, torch.rand(n, generator=g) + 0.2
+
+
+def in_blocks(features, size):
+    def blocks():
+        for start in range(0, len(features), size):
+            rows = slice(start, min(start + size, len(features)))
+            yield rows, features[rows]
+
+    return blocks
+
+
+def test_all_rows_as_landmarks_give_the_kernel_itself():
+    unit, _, _ = made(n=15)
+    kmap = kernel_map(unit, 100, torch.Generator().manual_seed(0))
+    features = kernel_features(unit, kmap)
+    distance = torch.cdist(unit, unit).square()
+    torch.testing.assert_close(
+        features @ features.T, torch.exp(-kmap.gamma * distance), rtol=2e-3, atol=2e-3
+    )
+
+
+def test_the_width_is_the_median_distance():
+    unit, _, _ = made(n=12)
+    kmap = kernel_map(unit, 12, torch.Generator().manual_seed(0))
+    distances = [
+        float((unit[i] - unit[j]).square().sum()) for i in range(12) for j in range(12) if i != j
+    ]
+    # torch takes the lower of the two middle values; every distance occurs twice.
+    assert 1 / kmap.gamma == pytest.approx(np.sort(distances)[len(distances) // 2 - 1], rel=1e-4)
+
+
+def test_duplicates_leave_a_finite_map():
+    unit = unit_rows(torch.ones(30, 4))
+    unit[0, 0] = -unit[0, 0]
+    kmap = kernel_map(unit, 30, torch.Generator().manual_seed(0))
+    assert torch.isfinite(kernel_features(unit, kmap)).all()
+    assert kmap.projection.shape[1] <= 2
+
+
+def slow_left_out(features, targets, weights, ridge):
+    """Solve the ridge problem anew without each row, with the centring of all rows."""
+    x, t, w = (a.double().numpy() for a in (features, targets, weights))
+    x = x - (w[:, None] * x).sum(0) / w.sum()
+    t = t - (w[:, None] * t).sum(0) / w.sum()
+    out = np.empty_like(t)
+    for i in range(len(x)):
+        keep = w.copy()
+        keep[i] = 0
+        gram = (x.T * keep) @ x + (ridge * w.sum() / x.shape[1] + 1e-6) * np.eye(x.shape[1])
+        out[i] = x[i] @ np.linalg.solve(gram, (x.T * keep) @ t)
+    return out
+
+
+@pytest.mark.parametrize("size", [7, 40])
+@pytest.mark.parametrize("absent", [0, 5])
+def test_leave_one_out_equals_refits(size, absent):
+    unit, labels, weights = made()
+    weights[:absent] = 0
+    targets = torch.nn.functional.one_hot(labels, 3).float()
+    blocks = in_blocks(unit, size)
+    system = ridge_system(blocks, weights)
+    moments, mean = ridge_moments(system, blocks, labels, weights)
+    got = leave_one_out_block(system.axes(unit), system, moments, mean, labels, weights, 0.3)
+    expected = slow_left_out(unit, targets, weights, 0.3)
+    np.testing.assert_allclose(got.numpy(), expected, rtol=2e-3, atol=2e-4)
+
+
+def test_codes_and_one_hot_rows_are_the_same_targets():
+    unit, labels, weights = made()
+    targets = torch.nn.functional.one_hot(labels, 3).float()
+    blocks = in_blocks(unit, 11)
+    system = ridge_system(blocks, weights)
+    for one, two in zip(
+        ridge_moments(system, blocks, labels, weights),
+        ridge_moments(system, blocks, targets, weights),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, two)
+    before = targets.clone()
+    moments, mean = ridge_moments(system, blocks, targets, weights)
+    leave_one_out_block(system.axes(unit), system, moments, mean, targets, weights, 0.1)
+    assert torch.equal(targets, before)

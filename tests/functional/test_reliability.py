@@ -1,0 +1,125 @@
+"""Reliability of witnesses: loops, known answers, and recovery of noise that was put in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import gammaln
+
+from nllearn.functional.reliability import (
+    agreement,
+    boundary_share,
+    equal_bins,
+    estimate_rates,
+    fuse_at_boundary,
+    prior_strength,
+    sharpness_for,
+)
+
+
+def test_agreement_is_a_weighted_share():
+    one = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    assert agreement(one, torch.tensor([0, 0, 0]), torch.tensor([1.0, 2.0, 1.0])) == 0.5
+    assert agreement(one, one * 7, torch.ones(3)) == 1.0
+
+
+@pytest.mark.parametrize("target", [0.4, 0.7, 0.9])
+def test_sharpness_reaches_the_target(target):
+    scores = torch.rand(300, 5, generator=torch.Generator().manual_seed(0))
+    weights = torch.rand(300, generator=torch.Generator().manual_seed(1))
+    factor = sharpness_for(scores, target, weights)
+    top = (factor * scores).softmax(1).amax(1)
+    assert float((weights * top).sum() / weights.sum()) == pytest.approx(target, abs=1e-3)
+
+
+def test_sharpness_out_of_reach_is_an_end_of_the_range():
+    scores = torch.rand(50, 4, generator=torch.Generator().manual_seed(0))
+    assert sharpness_for(scores, 0.0, torch.ones(50)) < 0.051
+    assert sharpness_for(scores, 1.0, torch.ones(50)) > 59
+
+
+def test_bins_are_of_equal_size_and_in_order():
+    values = torch.rand(83, generator=torch.Generator().manual_seed(0))
+    bins = equal_bins(values, 8)
+    assert set(np.diff(np.unique(np.bincount(bins, minlength=8)))) <= {1}
+    for low in range(7):
+        assert values[bins == low].max() <= values[bins == low + 1].min()
+
+
+def drawn(confusable, rates=(0.5, 0.3, 0.05), n=30_000, n_classes=4, seed=0):
+    """Rows with known probabilities, and given labels drawn from the model."""
+    rng = np.random.default_rng(seed)
+    proba = rng.dirichlet(np.full(n_classes, 0.3), n)
+    true = (proba.cumsum(1) > rng.random((n, 1))).argmax(1)
+    bins = rng.integers(0, len(rates), n)
+    kind = proba.copy() if confusable else np.ones_like(proba)
+    kind[np.arange(n), true] = 0
+    kind = kind / kind.sum(1, keepdims=True)
+    wrong = (kind.cumsum(1) > rng.random((n, 1))).argmax(1)
+    given = np.where(rng.random(n) < np.array(rates)[bins], wrong, true)
+    return tuple(
+        torch.from_numpy(a) for a in (proba.astype(np.float32), given.astype(np.int64), bins)
+    )
+
+
+@pytest.mark.parametrize("confusable", [False, True])
+def test_rates_are_recovered(confusable):
+    proba, given, bins = drawn(confusable)
+    rates = estimate_rates(proba, given, bins, 3, torch.ones(len(given)), confusable=confusable)
+    np.testing.assert_allclose(rates, [0.5, 0.3, 0.05], atol=0.05 if confusable else 0.03)
+
+
+def test_fusion_by_loops():
+    proba, given, _ = drawn(True, n=20)
+    rate = torch.linspace(0.05, 0.9, 20)
+    got = fuse_at_boundary(proba, given, rate).numpy()
+    for i in range(20):
+        p, j = proba[i].double().numpy(), int(given[i])
+        raw = np.empty(4)
+        for k in range(4):
+            others = sum(max(p[m], 1e-4) for m in range(4) if m != k)
+            raw[k] = p[k] * (
+                1 - float(rate[i]) if k == j else float(rate[i]) * max(p[j], 1e-4) / others
+            )
+        np.testing.assert_allclose(got[i], raw / raw.sum(), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rates", "low", "high"),
+    [
+        ([0.4] * 8, 0, 0),  # the same everywhere: class-conditional
+        ([0.2, 0.3, 0.2, 0.1, 0.05, 0.01, 0, 0], 1, 1),  # where the witnesses are unsure
+        ([0.05, 0.01, 0, 0, 0, 0, 0, 0], 0, 0),  # too little to tell from hard rows
+        ([0.0] * 8, 0, 0),
+    ],
+)
+def test_noise_at_the_boundary_is_told_from_other_noise(rates, low, high):
+    assert low <= boundary_share(torch.tensor(rates)) <= high
+
+
+def slow_evidence(counts, strength):
+    n, c = counts.sum(), len(counts)
+    rate = 1 - np.trace(counts) / n
+    total = 0.0
+    for k in range(c):
+        total += gammaln(strength) - gammaln(strength + counts[k].sum())
+        for j in range(c):
+            a = strength * (1 - rate if j == k else rate / (c - 1))
+            total += gammaln(a + counts[k, j]) - gammaln(a)
+    return total
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_strength_has_the_highest_evidence(pair):
+    rng = np.random.default_rng(0)
+    c = 10
+    matrix = np.full((c, c), 0.3 / (c - 1))
+    if pair:
+        matrix = 0.3 * np.roll(np.eye(c), 1, 1)
+    np.fill_diagonal(matrix, 0.7)
+    counts = np.stack([rng.multinomial(300, row) for row in matrix]).astype(float)
+    candidates = (10.0, 50.0, 250.0, 1250.0)
+    best = prior_strength(torch.from_numpy(counts), candidates)
+    assert best == max(candidates, key=lambda s: slow_evidence(counts, s))
+    assert (best <= 10) if pair else (best >= 250)

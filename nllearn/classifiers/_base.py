@@ -202,10 +202,13 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             batch_size=self._batch_size,
             n_steps=self._defaults.n_steps,
             max_epochs=self.max_epochs,
-            warmup_epochs=self.warmup_epochs,
+            warmup_epochs=(
+                self._defaults.warmup_epochs if self.warmup_epochs is None else self.warmup_epochs
+            ),
             refresh_every=self.refresh_every,
             correction_start=getattr(self, "correction_start", 0),
             polish_share=self._polish_share,
+            renews_fusion=self._defaults.renews_fusion,
         )
         rows = Rows(self._input.source(X, device), given, active)
         weak, view = self._defaults.views(self.augmentation)

@@ -48,11 +48,11 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         First epoch that corrects targets: epochs as an int, share of
         ``max_epochs`` as a float in (0, 1).
     max_epochs : int or None, default=None
-        Length of the fit. None aims at 3,000 gradient steps, 6,000 on images, between
-        30 and 200 epochs.
-    warmup_epochs : int or float, default=0.1
+        Length of the fit. None aims at 3,000 gradient steps, between 30 and 200
+        epochs.
+    warmup_epochs : int, float or None, default=None
         Plain training on the given labels first: epochs as an int, share of
-        ``max_epochs`` as a float in (0, 1).
+        ``max_epochs`` as a float in (0, 1). None takes 0.1, on images 0.3.
     refresh_every : int or None, default=None
         Epochs between two refreshes of losses, features and corrections. None
         makes about five of them.
@@ -70,7 +70,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         Random views of the training rows, drawn per row. Tables: "weak" adds a tenth
         of each column's deviation as noise, "strong" also sets 30 % of the values to
         the mean. Images: "weak" crops and flips, "strong" also turns, shears, recolours
-        and cuts out; None is "weak". Strong views are what the network learns from
+        and cuts out; None is "strong". Strong views are what the network learns from
         after the warm-up, targets come from weak ones. A callable gets
         ``(x, generator)`` with standardised rows and returns the view. Never applied
         when losses are scored or labels predicted.
@@ -174,7 +174,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         alpha: float = 0.9,
         correction_start: int | float = 0.1,
         max_epochs: int | None = None,
-        warmup_epochs: int | float = 0.1,
+        warmup_epochs: int | float | None = None,
         refresh_every: int | None = None,
         batch_size: int | None = None,
         lr: float | None = None,

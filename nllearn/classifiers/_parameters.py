@@ -54,18 +54,27 @@ class InputDefaults:
         Bound while ``batch_size`` is None.
     lr : dict of str to float
         Learning rate by optimiser while ``lr`` is None.
+    warmup_epochs : float
+        Share of the fit while ``warmup_epochs`` is None.
+    renews_fusion : bool
+        Whether the last phase fuses anew at every refresh: features of images go on
+        improving in it, those of tables hardly do.
+    augmentation : str or None
+        While ``augmentation`` is None.
     """
 
     is_image: bool
     n_steps: int
     most_rows_per_batch: int
     lr: dict[str, float]
+    warmup_epochs: float
+    renews_fusion: bool
+    augmentation: str | None
 
     def views(self, augmentation: Any) -> tuple[View | None, View | None]:
         """Views for targets and warm-up, and views that the network learns from."""
         make = make_image_views if self.is_image else make_views
-        if augmentation is None and self.is_image:
-            augmentation = "weak"
+        augmentation = self.augmentation if augmentation is None else augmentation
         view = make(augmentation)
         return (make("weak") if augmentation == "strong" else view), view
 
@@ -80,12 +89,14 @@ class InputDefaults:
 
 def table_defaults() -> InputDefaults:
     """Defaults of tables and embeddings."""
-    return InputDefaults(False, TABLE_STEPS, 256, {"adamw": 1e-3, "sgd": 0.02})
+    lr = {"adamw": 1e-3, "sgd": 0.02}
+    return InputDefaults(False, TABLE_STEPS, 256, lr, 0.1, False, None)
 
 
 def image_defaults() -> InputDefaults:
     """Defaults of images."""
-    return InputDefaults(True, IMAGE_STEPS, 128, {"adamw": 2e-3, "sgd": 0.05})
+    lr = {"adamw": 2e-3, "sgd": 0.05}
+    return InputDefaults(True, IMAGE_STEPS, 128, lr, 0.3, True, "strong")
 
 
 def resolve_optimizer(
@@ -107,7 +118,7 @@ def shared_constraints() -> dict[str, list[Any]]:
     epochs_or_share = [Interval(Integral, 0, None, closed="left"), _share()]
     return {
         "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
-        "warmup_epochs": epochs_or_share,
+        "warmup_epochs": [*epochs_or_share, None],
         "refresh_every": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "lr": [Interval(Real, 0, None, closed="neither"), None],

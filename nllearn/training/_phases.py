@@ -8,7 +8,7 @@ __all__ = ["Schedule", "resolve_batch_size", "resolve_schedule"]
 
 # Gradient steps that a fit aims at while max_epochs is None, and the bounds in epochs.
 TABLE_STEPS = 3000
-IMAGE_STEPS = 6000
+IMAGE_STEPS = 3000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 30, 200
 # Refreshes after the warm-up while refresh_every is None.
 _REFRESHES = 5
@@ -30,6 +30,8 @@ class Schedule:
         First epoch in which the labels may be corrected.
     polish_start : int
         First epoch that trains on the fused labels.
+    renews_fusion : bool
+        Whether every refresh after that fuses anew, or the first fusion stands.
     """
 
     max_epochs: int
@@ -37,6 +39,7 @@ class Schedule:
     refresh_every: int
     correction_start: int
     polish_start: int
+    renews_fusion: bool = False
 
     def is_warmup(self, epoch: int) -> bool:
         """Whether the epoch trains on the given labels alone."""
@@ -60,7 +63,8 @@ class Schedule:
         """Whether losses, features and corrections are renewed before the epoch."""
         since = epoch - self.warmup_epochs
         if self.is_polish(epoch):
-            return epoch == max(self.polish_start, self.warmup_epochs)
+            first = epoch == max(self.polish_start, self.warmup_epochs)
+            return first or (self.renews_fusion and since % self.refresh_every == 0)
         return since >= 0 and (since % self.refresh_every == 0 or epoch == self.correction_start)
 
     def may_correct(self, epoch: int) -> bool:
@@ -90,6 +94,7 @@ def resolve_schedule(
     refresh_every: int | None,
     correction_start: int | float,
     polish_share: float = 0.0,
+    renews_fusion: bool = False,
 ) -> Schedule:
     """Turn the parameters of an estimator into epochs.
 
@@ -107,6 +112,8 @@ def resolve_schedule(
         As the estimators document them.
     polish_share : float in [0, 1), default=0
         Last share of the epochs that trains on the fused labels.
+    renews_fusion : bool, default=False
+        Whether every refresh of that phase fuses anew.
 
     Returns
     -------
@@ -126,4 +133,4 @@ def resolve_schedule(
         start = min(max(warmup, start), max(warmup, last))
     after = max(1, max_epochs - warmup)
     every = max(1, round(after / _REFRESHES)) if refresh_every is None else refresh_every
-    return Schedule(max_epochs, min(warmup, max_epochs), every, start, polish)
+    return Schedule(max_epochs, min(warmup, max_epochs), every, start, polish, renews_fusion)

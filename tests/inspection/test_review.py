@@ -1,0 +1,229 @@
+"""The review page as a file: what it holds, and that nothing in it can run."""
+
+import hashlib
+import json
+import re
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from nllearn import MixNNClassifier
+from nllearn.inspection import review_page_of, write_review_page
+from nllearn.inspection._page import embed_json
+from nllearn.inspection._payload import loss_payload, worst_classes
+from nllearn.inspection._review import nearest_rows
+
+ISSUES = pd.DataFrame(
+    {
+        "is_label_issue": [True, False, True, True],
+        "label_quality": [0.3, 0.9, 0.1, 0.2],
+        "given_label": ["cat", "dog", "cat", "dog"],
+        "corrected_label": ["dog", "dog", "dog", "cat"],
+        "neighbor_share_given": [0.1, np.nan, np.inf, 0.5],
+    }
+)
+
+
+def data_of(path):
+    """The data in a page."""
+    page = path.read_text(encoding="utf-8")
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
+    return json.loads(text)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(issues=ISSUES, **kwargs):
+        return data_of(
+            write_review_page(tmp_path / "r.html", issues=issues, overwrite=True, **kwargs)
+        )
+
+    return write
+
+
+def test_issues_come_with_the_worst_first(write):
+    data = write()
+    assert data["classes"] == ["cat", "dog"]
+    assert data["listed"]["row"] == [2, 3, 0]
+    assert data["listed"]["given"] == [0, 1, 0]
+    assert data["listed"]["corrected"] == [1, 0, 1]
+    assert data["listed"]["quality"] == [0.1, 0.2, 0.3]
+    assert data["evidence"] == {"neighbor_share_given": [None, 0.5, 0.1]}
+    assert data["summary"] == {"n_rows": 4, "n_issues": 3, "n_changed": 3, "noise_rate": None}
+    assert write(max_rows=2)["listed"]["row"] == [2, 3]
+
+
+def test_names_of_rows_and_content_follow_the_rows(write):
+    named = ISSUES.set_axis(["a", "b", "c", "d"], axis=0)
+    data = write(named, texts=["t0", "t1", "t2", "t3"], features=np.eye(4))
+    shown = dict(zip(data["content"]["rows"], data["content"]["values"], strict=True))
+    assert shown == {0: "t0", 1: "t1", 2: "t2", 3: "t3"}  # row 1 as a neighbour
+    assert data["ids"] == {"0": "a", "1": "b", "2": "c", "3": "d"}
+    assert "ids" not in write()
+
+
+def test_probabilities_matrix_and_curves(write):
+    proba = np.array([[0.2, 0.8], [0.1, 0.9], [0.5, 0.5], [0.7, 0.3]])
+    data = write(
+        label_distributions=proba,
+        transition_matrix=[[0.9, 0.1], [0.25, 0.75]],
+        history=[{"epoch": 1, "train_loss": 2.0, "phase": "warm-up"}, {"share_easy": np.nan}],
+    )
+    assert data["fused"] == {
+        "code": [[0, 1], [0, 1], [1, 0]],
+        "proba": [[0.5, 0.5], [0.7, 0.3], [0.8, 0.2]],
+    }
+    assert data["transition"] == [[0.9, 0.1], [0.25, 0.75]]
+    assert data["history"]["losses"] == {"train_loss": [2.0, None]}
+    assert data["history"]["shares"] == {"share_easy": [None, None]}
+    assert data["history"]["epoch"] == [1, 2]
+
+
+def test_run_depends_on_labels_and_names_alone(write):
+    first = write()["run"]
+    assert write(texts=list("abcd"), title="other")["run"] == first
+    assert write(ISSUES.assign(corrected_label=["dog"] * 4))["run"] != first
+    assert write(ISSUES.set_axis(list("abcd"), axis=0))["run"] != first
+
+
+def test_worst_classes_against_loops():
+    rng = np.random.default_rng(0)
+    given, corrected = rng.integers(0, 4, 60), rng.integers(0, 4, 60)
+    issue = given != corrected
+    for entry in worst_classes(issue, given, corrected, 5):
+        rows = [i for i in range(60) if given[i] == entry["label"]]
+        assert entry["n"] == len(rows)
+        assert entry["issues"] == sum(issue[i] for i in rows)
+        moved = [int(corrected[i]) for i in rows if issue[i]]
+        assert moved.count(entry["to"]) == max(moved.count(c) for c in range(4))
+    shares = [e["issues"] / e["n"] for e in worst_classes(issue, given, corrected, 5)]
+    assert shares == sorted(shares, reverse=True)
+    assert worst_classes(np.zeros(60, bool), given, given, 5) == []
+
+
+def test_the_mixture_has_the_area_of_the_histogram():
+    rng = np.random.default_rng(0)
+    losses = np.r_[rng.normal(1, 0.2, 700), rng.normal(3, 0.2, 300)]
+    payload = loss_payload(losses, losses > 2)
+    assert sum(payload["kept"]) == 700
+    assert sum(payload["issue"]) == 300
+    step = payload["x"][1] - payload["x"][0]
+    # Rows per bin, integrated over the axis and divided by the width of a bin, are rows.
+    for name, rows in (("small", 700), ("large", 300)):
+        assert sum(payload[name]) * step * 50 == pytest.approx(rows, rel=0.05)
+    assert "small" not in loss_payload(np.ones(10), np.zeros(10, bool))
+    assert loss_payload(np.ones(0), np.zeros(0, bool)) is None
+
+
+def test_nearest_rows_against_loops():
+    features = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+    near, similarity = nearest_rows(features, np.array([4, 7]), 3)
+    centred = features - features.mean(0)
+    for line, row in enumerate((4, 7)):
+        cosine = {
+            other: centred[row]
+            @ centred[other]
+            / np.linalg.norm(centred[row])
+            / np.linalg.norm(centred[other])
+            for other in range(12)
+            if other != row
+        }
+        best = sorted(cosine, key=cosine.get, reverse=True)[:3]
+        assert near[line].tolist() == best
+        np.testing.assert_allclose(similarity[line], [cosine[i] for i in best], rtol=1e-4)
+
+
+def test_nothing_in_the_data_can_run(write, tmp_path):
+    hostile = "</script><script>alert(1)</script><!--{{script}}\u2028"
+    issues = ISSUES.assign(given_label=hostile)
+    data = write(issues, texts=[hostile] * 4, title=hostile)
+    assert hostile in data["classes"]
+    assert data["content"]["values"] == [hostile] * 3
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert page.count("<script") == page.count("</script>") == 3
+    assert embed_json({"a": "<\u2029&>\ud800"}) == '{"a":"\\u003c\\u2029\\u0026\\u003e\\ud800"}'
+    with pytest.raises(ValueError, match="JSON"):
+        embed_json([np.nan])
+
+
+def test_the_policy_has_the_hashes_of_the_scripts(write, tmp_path):
+    import base64
+
+    write()
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    for script in re.findall(r"<script>(.*?)</script>", page, re.S):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+
+
+def test_the_libraries_are_those_that_were_built():
+    vendor = files("nllearn.inspection") / "vendor"
+    record = json.loads((vendor / "VERSIONS.json").read_text())
+    for name, digest in record["sha256"].items():
+        assert hashlib.sha256((vendor / name).read_bytes()).hexdigest() == digest, name
+    licences = (vendor / "LICENSES.txt").read_text(encoding="utf-8")
+    for name in ("echarts", "zrender", "tslib", "tabulator-tables"):
+        assert f"{name} {record['packages'][name]}" in licences
+    size = sum((vendor / name).stat().st_size for name in record["sha256"])
+    assert size < 1_400_000
+
+
+def test_an_existing_file_is_kept(tmp_path):
+    path = tmp_path / "r.html"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        write_review_page(path, issues=ISSUES)
+    with pytest.raises(ValueError, match="texts has 2 rows and issues has 4"):
+        write_review_page(path, issues=ISSUES, texts=["a", "b"], overwrite=True)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"max_rows": 0}, "max_rows=0"),
+        ({"features": np.ones((3, 2))}, r"features has shape \(3, 2\); expected \(4, d\)"),
+        ({"losses": np.ones((4, 1))}, "losses has shape"),
+        ({"transition_matrix": np.eye(3)}, r"expected \(2, 2\)"),
+        ({"classes": ["cat", "fox"]}, "given_label of row 1 is 'dog'"),
+    ],
+)
+def test_arguments_that_do_not_fit(write, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        write(**kwargs)
+    with pytest.raises(ValueError, match="no column"):
+        write(ISSUES[["given_label"]])
+
+
+def test_page_of_a_fitted_classifier(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    X = pd.DataFrame(3 * np.eye(3)[y] + rng.normal(size=(90, 3))).add_prefix("x")
+    X.index = [f"r{i}" for i in range(90)]
+    noisy = y.copy()
+    noisy[::6] = (noisy[::6] + 1) % 3
+    clf = MixNNClassifier(max_epochs=4, random_state=0)
+    with pytest.raises(NotFittedError):
+        review_page_of(clf, tmp_path / "r.html")
+    clf.fit(X, noisy)
+    data = data_of(review_page_of(clf, tmp_path / "r.html", table=X, threshold=0.5))
+    issues = clf.label_issues(0.5)
+    assert data["summary"]["n_issues"] == issues["is_label_issue"].sum() > 0
+    assert data["summary"]["noise_rate"] == pytest.approx(clf.noise_rate_, abs=1e-4)
+    row = data["listed"]["row"][0]
+    assert data["ids"][str(row)] == f"r{row}"
+    assert issues["label_quality"].iloc[row] == issues["label_quality"].min()
+    assert data["content"]["columns"] == ["x0", "x1", "x2"]
+    assert len(data["history"]["epoch"]) == 4
+    assert len(data["listed"]["x"]) == len(data["listed"]["row"])
+    assert sum(data["losses"]["kept"]) + sum(data["losses"]["issue"]) == 90
+    compact = data_of(review_page_of(clf.compact(), tmp_path / "r.html", overwrite=True))
+    assert "x" not in compact["listed"]
+    assert "neighbors" not in compact

@@ -25,9 +25,16 @@ _HOMES = {
     "AnchorHallucinationClassifier": "nllearn.classifiers",
     "LabelCleaner": "nllearn.cleaning",
     "MixNNClassifier": "nllearn.classifiers",
+    "load": "nllearn.persistence",
 }
 
-__all__ = ["AnchorHallucinationClassifier", "LabelCleaner", "MixNNClassifier", "__version__"]
+__all__ = [
+    "AnchorHallucinationClassifier",
+    "LabelCleaner",
+    "MixNNClassifier",
+    "__version__",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nllearn import __version__
+from nllearn._review_commands import add_review_commands, write_page
 from nllearn.exceptions import MissingExtraError
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def _build_parser() -> _Parser:
         help="also mark rows whose label_quality is below Q as label issues",
     )
     clean.add_argument("--device", default="auto", help="cpu, cuda, ... (default: %(default)s)")
+    clean.add_argument("--report", metavar="PAGE.html", help="also write the review page")
+    clean.add_argument("--save", metavar="MODEL", help="also save the fitted model")
 
     noise = commands.add_parser(
         "noise",
@@ -144,6 +147,8 @@ def _build_parser() -> _Parser:
     noise.add_argument(
         "--keep-true", action="store_true", help="keep the true labels in the column true_label"
     )
+
+    add_review_commands(commands, _say)
 
     demo = commands.add_parser(
         "demo",
@@ -212,6 +217,7 @@ def _number(kind: type, low: float, high: float = float("inf")) -> Callable[[str
 def _clean(args: argparse.Namespace) -> None:
     """Read, learn, write, sum up."""
     import numpy as np
+    import pandas as pd
 
     from nllearn.tables import (
         RESULT_COLUMNS,
@@ -225,6 +231,9 @@ def _clean(args: argparse.Namespace) -> None:
     )
 
     check_output(args.output, args.table, force=args.force)
+    for extra in (args.report, args.save):
+        if extra and os.path.exists(extra) and not args.force:
+            raise CommandError(f"{extra} exists; use --force to replace it")
     table, labels = _read(args)
     refuse_taken(table, RESULT_COLUMNS)
     embeddings = read_embeddings(args.embeddings, table.n_rows) if args.embeddings else None
@@ -249,7 +258,11 @@ def _clean(args: argparse.Namespace) -> None:
         verbose=int(sys.stderr.isatty() and not args.quiet),
     )
     with _interrupts():
-        estimator.fit(X[known], given)
+        rows = X[known]
+        if not known.all() and X.ndim == 2:
+            # The index carries the rows' numbers in the table to the review page and back.
+            rows = pd.DataFrame(rows, index=np.flatnonzero(known))
+        estimator.fit(rows, given)
     issues = estimator.label_issues(threshold=args.threshold)
     proba = None if known.all() else estimator.predict_proba(X[~known])
     columns = result_columns(issues, known, classes=estimator.classes_, proba=proba)
@@ -261,6 +274,14 @@ def _clean(args: argparse.Namespace) -> None:
         how = "left out" if args.missing_labels == "drop" else "filled with the prediction"
         _say(args, f"rows without a label  {n_missing}, {how}")
     _say(args, f"written: {args.output}")
+    if args.report:
+        shown = args.text[0] if len(args.text) == 1 else None
+        rows = table.frame[known]
+        write_page(estimator, rows, args.report, text=shown, overwrite=args.force)
+        _say(args, f"written: {args.report}")
+    if args.save:
+        estimator.save(args.save, overwrite=args.force)
+        _say(args, f"written: {args.save}")
 
 
 def _noise(args: argparse.Namespace) -> None:

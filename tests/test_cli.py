@@ -22,6 +22,7 @@ class NearestMeans:
     """A stand-in for the classifiers with the members that the command line uses."""
 
     def fit(self, X, y):
+        X = np.asarray(X)
         assert X.dtype == np.float32 or X.ndim > 2
         X = self.first_column(X)
         self.classes_, codes = np.unique(y, return_inverse=True)

@@ -32,13 +32,14 @@ LEVELS = {
     "model_selection": 4,
     "cli": 5,
     "_demo": 5,
+    "_review_commands": 5,
     "__main__": 6,
 }
 
 # The side rooms: the highest level that each may import, and who may import it.
 SIDE_ROOMS = {
     "datasets": (2, {"cli", "_demo"}),
-    "tables": (2, {"cli"}),
+    "tables": (2, {"cli", "_review_commands"}),
 }
 
 # The few ways between neighbours of one level.
@@ -54,6 +55,7 @@ SAME_LEVEL = {
     ("classifiers", "persistence"),  # clf.save
     ("persistence", "classifiers"),  # load makes the class anew
     ("cli", "_demo"),
+    ("cli", "_review_commands"),
 }
 
 # Allowed inside a function only, so that importing the first does not load the second.

@@ -12,7 +12,6 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
 from nllearn._validation import (
     check_params,
@@ -22,6 +21,7 @@ from nllearn._validation import (
 )
 from nllearn.classifiers._components import build_module, select_rows
 from nllearn.classifiers._conclusion import Conclusion, conclude, weigh_evidence
+from nllearn.classifiers._fitted import FittedMethods
 from nllearn.classifiers._inputs import ImageInput, TableInput, check_input
 from nllearn.classifiers._parameters import (
     image_defaults,
@@ -42,7 +42,6 @@ from nllearn.training import (
     collect,
     explain_memory,
     fork_torch_seed,
-    predict_logits,
     resolve_batch_size,
     resolve_schedule,
 )
@@ -51,7 +50,7 @@ from nllearn.training._progress import FitProgress
 __all__ = ["BaseNoisyLabelClassifier"]
 
 
-class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the classifiers: holds a skorch net, does not inherit from one.
 
     A subclass has its parameters, ``_constraints``, builds its components in
@@ -390,103 +389,3 @@ class BaseNoisyLabelClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta
             for row in self.net_.history
         ]
         self.n_iter_ = len(self.history_)
-
-    def _logits(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Checked rows through the fitted network."""
-        check_is_fitted(self, "net_")
-        device = next(self.net_.module_.parameters()).device
-        with explain_memory(device, self._input.is_image):
-            return predict_logits(self.net_.module_, self._input.new_source(self, X, device))
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities of the network.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), images, paths or Dataset
-            Rows with the columns that fit saw. Images as for fit, and of the same
-            shape and kind of number; also a single image, file or folder.
-
-        Returns
-        -------
-        proba : float64 ndarray of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``; rows sum to one.
-        """
-        logits, _ = self._logits(X)
-        return logits.double().softmax(1).cpu().numpy()
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable class of every row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), images, paths or Dataset
-            Rows with the columns that fit saw. Images as for fit, and of the same
-            shape and kind of number; also a single image, file or folder.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            In the dtype of the labels that were fitted.
-        """
-        check_is_fitted(self, "net_")
-        return self.classes_[self.predict_proba(X).argmax(1)]
-
-    def embed(self, X: Any) -> np.ndarray:
-        """Features of the fitted network: its last hidden layer.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), images, paths or Dataset
-            Rows with the columns that fit saw. Images as for fit, and of the same
-            shape and kind of number; also a single image, file or folder.
-
-        Returns
-        -------
-        features : float32 ndarray of shape (n_samples, d)
-        """
-        return self._logits(X)[1].cpu().numpy()
-
-    def compact(self) -> BaseNoisyLabelClassifier:
-        """Drop the features of the training rows, the largest thing that fit keeps.
-
-        Prediction and :meth:`label_issues` work as before.
-
-        Returns
-        -------
-        self : object
-        """
-        check_is_fitted(self, "net_")
-        self._features = None
-        return self
-
-    def label_issues(self, threshold: float | None = None) -> Any:
-        """Table of the training rows: which labels are issues, and why.
-
-        Parameters
-        ----------
-        threshold : float in [0, 1], optional
-            Rows whose quality is below it are issues too. Without it, issues are
-            the rows whose corrected label differs from the given one.
-
-        Returns
-        -------
-        table : DataFrame
-            One row per training row, with the index of X where it had one:
-            `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
-            `predicted_label`, `predicted_proba` (these two are the network alone),
-            then evidence columns.
-        """
-        check_is_fitted(self, "net_")
-        from nllearn.inspection import label_issue_table
-
-        return label_issue_table(
-            classes=self.classes_,
-            given=self._given,
-            corrected=self._corrected,
-            quality=self.label_quality_,
-            network_proba=self._network_proba,
-            evidence=self._evidence,
-            index=self._index,
-            threshold=threshold,
-        )

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from nllearn._validation import check_params, check_trusted, resolve_device
+from nllearn.classifiers._review import ReviewMethods
 from nllearn.cleaning._inputs import check_neighbor_graph, check_pred_probs, check_sparse_size
 from nllearn.cleaning._rows import RowScale, choose_scale, row_blocks
 from nllearn.cleaning._sampler import SamplerBase
@@ -39,7 +40,7 @@ _STAGES = ("neighbours", "regression", "regression of mixed rows", "verdict")
 _N_NAMED = 5
 
 
-class LabelCleaner(SamplerBase):
+class LabelCleaner(ReviewMethods, SamplerBase):
     """Find and correct wrong labels of embeddings or tables, in seconds, without training.
 
     Three witnesses say what they think of every row's label without having seen it:

@@ -1,5 +1,31 @@
-"""Tables from plain arrays; imported by the classifiers' methods when they are called."""
+"""Tables, plots and the review page from plain arrays; the classifiers import it when asked."""
 
+from nllearn.inspection._decisions import Decision, apply_decisions_to, read_decisions
+from nllearn.inspection._displays import (
+    LabelQualityDisplay,
+    LossMixtureDisplay,
+    TransitionMatrixDisplay,
+)
+from nllearn.inspection._displays_of_maps import FeatureMapDisplay, ParameterSensitivityDisplay
+from nllearn.inspection._exports import export_issues, guard_cell, unguard_cell
 from nllearn.inspection._issues import label_issue_table
+from nllearn.inspection._map import feature_map
+from nllearn.inspection._review import review_page_of, write_review_page
 
-__all__ = ["label_issue_table"]
+__all__ = [
+    "Decision",
+    "FeatureMapDisplay",
+    "LabelQualityDisplay",
+    "LossMixtureDisplay",
+    "ParameterSensitivityDisplay",
+    "TransitionMatrixDisplay",
+    "apply_decisions_to",
+    "export_issues",
+    "feature_map",
+    "guard_cell",
+    "label_issue_table",
+    "read_decisions",
+    "review_page_of",
+    "unguard_cell",
+    "write_review_page",
+]

@@ -1,0 +1,183 @@
+"""The commands ``nllearn report`` and ``nllearn apply``: what a person sees and decides."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["add_review_commands", "write_page"]
+
+FINAL_COLUMNS = ("final_label", "is_reviewed")
+
+
+def add_review_commands(commands: Any, say: Callable[[argparse.Namespace, str], None]) -> None:
+    """Add both commands to the parser.
+
+    Parameters
+    ----------
+    commands : argparse's object of ``add_subparsers``
+    say : callable
+        ``(args, line)``; prints a line unless the command is quiet.
+    """
+    report = commands.add_parser(
+        "report",
+        help="write the review page of a saved model",
+        description="Write one HTML file in which a person reviews the label issues of a model "
+        "that `nllearn clean --save` or save() wrote.",
+    )
+    report.add_argument("model", metavar="MODEL", help="the saved model")
+    report.add_argument(
+        "--table",
+        required=True,
+        help="the rows that the model was fitted on, in the same order: what the page shows",
+    )
+    report.add_argument("-o", "--output", required=True, metavar="PAGE.html")
+    _add_page_options(report)
+    report.set_defaults(run=lambda args: _report(args, say))
+
+    apply = commands.add_parser(
+        "apply",
+        help="write the final labels after a review",
+        description="Write the cleaned table with the columns final_label and is_reviewed.",
+    )
+    apply.add_argument(
+        "decisions", metavar="DECISIONS", help=".json or .csv that the review page exported"
+    )
+    apply.add_argument("--table", required=True, help="the table that `nllearn clean` wrote")
+    apply.add_argument("--label", required=True, metavar="COLUMN", help="its label column")
+    apply.add_argument("-o", "--output", required=True, metavar="OUT")
+    apply.add_argument(
+        "--undecided",
+        choices=("corrected", "given"),
+        default="corrected",
+        help="label of rows that nobody decided (default: %(default)s)",
+    )
+    _add_common(apply)
+    apply.set_defaults(run=lambda args: _apply(args, say))
+
+
+def _add_page_options(parser: argparse.ArgumentParser) -> None:
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--text", metavar="COLUMN", help="show this column as text")
+    shown.add_argument("--images", metavar="COLUMN", help="show the image files of this column")
+    parser.add_argument("--title", default="Label review")
+    parser.add_argument("--max-rows", type=int, default=20_000, metavar="N")
+    _add_common(parser)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="replace the output if it exists")
+    parser.add_argument("--encoding", default="utf-8", help="of a text table (default: utf-8)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
+    """Write the review page of an estimator with the rows of a frame.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    frame : DataFrame
+        The rows of ``fit``.
+    path : str
+    **options
+        ``text`` and ``images``, names of columns or None; and anything of ``report``.
+    """
+    text, images = options.pop("text", None), options.pop("images", None)
+    for column in (text, images):
+        if column is not None and column not in frame.columns:
+            known = ", ".join(map(repr, frame.columns[:30]))
+            raise ValueError(f"there is no column {column!r} to show; the table has {known}")
+    shown: dict[str, Any] = {"table": frame}
+    if text is not None:
+        shown = {"texts": frame[text].astype(str).tolist()}
+    elif images is not None:
+        shown = {"images": frame[images].astype(str).tolist()}
+    estimator.report(path, **shown, **options)
+
+
+def _report(args: argparse.Namespace, say: Callable[[argparse.Namespace, str], None]) -> None:
+    from nllearn.persistence import load
+    from nllearn.tables import read_table
+
+    if os.path.exists(args.output) and not args.force:
+        raise ValueError(f"{args.output} exists; use --force to replace it")
+    estimator = _or_one_line(lambda: load(args.model))
+    frame = read_table(args.table, encoding=args.encoding).frame
+    n = len(estimator.label_quality_)
+    if len(frame) != n:
+        raise ValueError(
+            f"{args.table} has {len(frame)} rows, but the model was fitted on {n}; pass the rows "
+            "of the fit in their order"
+        )
+    _or_one_line(
+        lambda: write_page(
+            estimator,
+            frame,
+            args.output,
+            text=args.text,
+            images=args.images,
+            title=args.title,
+            max_rows=args.max_rows,
+            overwrite=args.force,
+        )
+    )
+    say(args, f"written: {args.output}")
+
+
+def _apply(args: argparse.Namespace, say: Callable[[argparse.Namespace, str], None]) -> None:
+    import numpy as np
+    import pandas as pd
+
+    from nllearn.inspection import apply_decisions_to
+    from nllearn.tables import check_output, read_labels, read_table, refuse_taken, write_table
+
+    check_output(args.output, args.table, force=args.force)
+    table = read_table(args.table, label=args.label, encoding=args.encoding)
+    if "corrected_label" not in table.names:
+        raise ValueError(
+            f"{args.table} has no column 'corrected_label'; pass the table that nllearn clean wrote"
+        )
+    refuse_taken(table, FINAL_COLUMNS)
+    labels = read_labels(table, args.label)
+    known = np.flatnonzero(~labels.missing)
+    corrected = _corrected(table, known, labels.given)
+    cleaned = pd.DataFrame({"given_label": labels.given, "corrected_label": corrected}, index=known)
+    final, decided = _or_one_line(
+        lambda: apply_decisions_to(cleaned, args.decisions, undecided=args.undecided)
+    )
+    columns = pd.DataFrame(
+        {
+            # Rows without a label keep what cleaning put there.
+            "final_label": table.frame["corrected_label"].astype(object).copy(),
+            "is_reviewed": False,
+        }
+    )
+    columns.loc[known, "final_label"] = pd.Series(final.tolist(), index=known, dtype=object)
+    columns.loc[known, "is_reviewed"] = decided
+    spelling = {"final_label": labels.spelling}
+    write_table(table, columns, args.output, spelling=spelling, force=args.force)
+    changed = int((final != labels.given).sum())
+    say(args, f"{int(decided.sum())} labels decided by hand, {changed} differ from the given ones")
+    say(args, f"written: {args.output}")
+
+
+def _corrected(table: Any, known: Any, given: Any) -> Any:
+    """Corrected labels in the type of the given ones."""
+    import numpy as np
+
+    values = table.frame["corrected_label"].to_numpy()[known]
+    if given.dtype == object or given.dtype.kind in "US":
+        spelled = {str(value): value for value in given.tolist()}
+        return np.array([spelled.get(str(v), str(v)) for v in values.tolist()], dtype=object)
+    return values.astype(given.dtype)
+
+
+def _or_one_line(call: Callable[[], Any]) -> Any:
+    """Turn errors about files and types into the ones that the command tells in one line."""
+    try:
+        return call()
+    except (OSError, TypeError) as error:
+        raise ValueError(str(error)) from error

@@ -1,0 +1,237 @@
+"""Decisions of a person about labels: read them, and turn them into final labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nllearn.inspection._exports import unguard_cell
+
+__all__ = ["Decision", "apply_decisions_to", "read_decisions"]
+
+_ACTIONS = ("accept", "reject", "other", "skip")
+_COLUMNS = ("row", "decision", "given_label", "label")
+_FORMAT = "nllearn-decisions"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided about one row.
+
+    Parameters
+    ----------
+    row : int
+        Position among the training rows, from 0.
+    action : {"accept", "reject", "other", "skip"}
+        Take the suggested label, keep the given one, take another one, or decide nothing.
+    given_label : str
+        The given label as text, to tell that the decision belongs to these rows.
+    label : str
+        The label decided on as text; empty for "skip".
+    """
+
+    row: int
+    action: str
+    given_label: str
+    label: str
+
+
+def read_decisions(path: str | os.PathLike[str]) -> list[Decision]:
+    """Read decisions that the review page exported, JSON or CSV.
+
+    A CSV file has the columns `row`, `decision`, `given_label` and `label` in any order; others
+    are not read. The apostrophe that the export puts before ``=``, ``+``, ``-``, ``@``, tab, line
+    break and apostrophe is taken away, nothing else.
+
+    Parameters
+    ----------
+    path : str or path
+        Ends in ``.json`` or ``.csv``.
+
+    Returns
+    -------
+    decisions : list of Decision
+        In the order of the file.
+
+    Raises
+    ------
+    ValueError
+        For another ending, a file that is no export, or a bad entry; the entry is named.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from nllearn.inspection import read_decisions
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "decisions.csv")
+    ...     _ = path.write_text("row,decision,given_label,label\\n3,accept,cat,'-dog\\n")
+    ...     read_decisions(path)
+    [Decision(row=3, action='accept', given_label='cat', label='-dog')]
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in (".json", ".csv"):
+        raise ValueError(
+            f"{path}: decisions end in .json or .csv, not in {ending or 'nothing'!r}; "
+            "pass a file that the review page exported"
+        )
+    entries = _read_json(path) if ending == ".json" else _read_csv(path)
+    return [_decision(path, number, entry) for number, entry in enumerate(entries, start=1)]
+
+
+def apply_decisions_to(
+    estimator_or_table: Any, decisions: Any, *, undecided: str = "corrected"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Final labels of all rows, and which of them a person decided.
+
+    Parameters
+    ----------
+    estimator_or_table : fitted classifier or DataFrame
+        Has ``label_issues()``; or is such a table, with the columns `given_label` and
+        `corrected_label`, one row per training row.
+    decisions : str, path or iterable of Decision
+        A file for :func:`read_decisions`, or what it returned. When a row comes twice, the last
+        decision counts.
+    undecided : {"corrected", "given"}, default="corrected"
+        Label of the rows that nobody decided or that were skipped: the cleaned one, or the one
+        in the data.
+
+    Returns
+    -------
+    labels : ndarray of shape (n,)
+        In the dtype of the given labels.
+    decided : bool ndarray of shape (n,)
+        Rows accepted, rejected or given another label. They can be passed to ``fit`` as
+        ``trusted``.
+
+    Raises
+    ------
+    ValueError
+        If a decision names a row or a label that is not there, or its given label differs from
+        the table's: the decisions belong to other data.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from nllearn.inspection import Decision, apply_decisions_to
+    >>> table = pd.DataFrame({"given_label": ["cat", "cat", "dog"],
+    ...                       "corrected_label": ["dog", "cat", "cat"]})
+    >>> labels, decided = apply_decisions_to(table, [Decision(2, "reject", "dog", "dog")])
+    >>> labels.tolist(), decided.tolist()
+    (['dog', 'cat', 'dog'], [False, False, True])
+    """
+    if undecided not in ("corrected", "given"):
+        raise ValueError(f"undecided={undecided!r} must be 'corrected' or 'given'")
+    given, corrected, classes = _labels_of(estimator_or_table)
+    if isinstance(decisions, str | os.PathLike):
+        decisions = read_decisions(decisions)
+    value_of = {str(value): value for value in classes}
+    labels = (corrected if undecided == "corrected" else given).copy()
+    start, decided = labels.copy(), np.zeros(len(given), dtype=bool)
+    for decision in decisions:
+        row = decision.row
+        if not 0 <= row < len(given):
+            raise ValueError(
+                f"a decision names row {row}, but there are {len(given)} rows; "
+                "the decisions belong to other data"
+            )
+        if decision.given_label != str(given[row]):
+            raise ValueError(
+                f"row {row} has the given label {str(given[row])!r}, but its decision was made "
+                f"for {decision.given_label!r}; the decisions belong to other data"
+            )
+        if decision.action == "skip":
+            labels[row], decided[row] = start[row], False
+            continue
+        if decision.label not in value_of:
+            raise ValueError(
+                f"row {row} was given the label {decision.label!r}, which is none of the "
+                f"{len(classes)} classes {_some(value_of)}; correct it in the decisions"
+            )
+        labels[row], decided[row] = value_of[decision.label], True
+    return labels, decided
+
+
+def _labels_of(source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Given and corrected labels, and every label that a row may get."""
+    table = source.label_issues() if hasattr(source, "label_issues") else source
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(
+            f"expected a fitted classifier or a DataFrame, not a {type(source).__name__}"
+        )
+    missing = [name for name in ("given_label", "corrected_label") if name not in table.columns]
+    if missing:
+        raise ValueError(f"the table has no column {missing}; pass what label_issues() returns")
+    given, corrected = (table[name].to_numpy() for name in ("given_label", "corrected_label"))
+    classes = getattr(source, "classes_", None)
+    if classes is None:
+        classes = pd.unique(np.concatenate([given, corrected]))
+    return given, corrected, np.asarray(classes)
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+
+
+def _read_json(path: Path) -> list[Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: this is no JSON file ({error})") from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(f"{path}: this is no export of the review page (no format {_FORMAT!r})")
+    if content.get("version") != 1:
+        raise ValueError(
+            f"{path}: version {content.get('version')!r} of the format is not known; "
+            "version 1 is read here, update nllearn"
+        )
+    entries = content.get("decisions")
+    if not isinstance(entries, list):
+        raise ValueError(f"{path}: 'decisions' is not a list")
+    return entries
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise ValueError(
+                    f"{path}: the column(s) {', '.join(missing)} are missing; "
+                    f"decisions have {', '.join(_COLUMNS)}"
+                )
+            return [
+                {key: unguard_cell(line[key] or "") for key in _COLUMNS if line[key] is not None}
+                for line in reader
+            ]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: this is no CSV file ({error})") from error
+
+
+def _decision(path: Path, number: int, entry: Any) -> Decision:
+    """Check one entry of a file."""
+    where = f"{path}: decision {number}"
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"{where} is {entry!r}, expected an object")
+    missing = [name for name in _COLUMNS if name not in entry]
+    if missing:
+        raise ValueError(f"{where} has no {', '.join(missing)}")
+    try:
+        row = int(str(entry["row"]))
+    except ValueError:
+        raise ValueError(f"{where} has row={entry['row']!r}, which is no whole number") from None
+    if entry["decision"] not in _ACTIONS:
+        raise ValueError(
+            f"{where} has decision={entry['decision']!r}; it must be one of {', '.join(_ACTIONS)}"
+        )
+    return Decision(row, entry["decision"], str(entry["given_label"]), str(entry["label"] or ""))

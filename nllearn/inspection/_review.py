@@ -1,0 +1,355 @@
+"""The review page: one HTML file to look at label issues and to decide about them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from nllearn.functional.geometry import centred_unit_rows, cosine_topk
+from nllearn.inspection._content import content_reader
+from nllearn.inspection._files import check_free, write_whole
+from nllearn.inspection._map import feature_map
+from nllearn.inspection._page import render_page
+from nllearn.inspection._payload import (
+    history_payload,
+    loss_payload,
+    rows_payload,
+    run_id,
+    summary_payload,
+    worst_classes,
+)
+
+__all__ = ["nearest_rows", "review_page_of", "write_review_page"]
+
+_N_NEIGHBORS = 5
+# Rows that are no issue, drawn on the map as a background.
+_MAX_BACKGROUND = 3000
+
+
+def write_review_page(
+    path: str | os.PathLike[str],
+    *,
+    issues: pd.DataFrame,
+    classes: Any = None,
+    features: np.ndarray | None = None,
+    label_distributions: np.ndarray | None = None,
+    network_proba: np.ndarray | None = None,
+    losses: np.ndarray | None = None,
+    history: Any = None,
+    transition_matrix: np.ndarray | None = None,
+    noise_rate: float | None = None,
+    images: Any = None,
+    texts: Any = None,
+    table: Any = None,
+    max_rows: int = 20_000,
+    title: str = "Label review",
+    overwrite: bool = False,
+) -> Path:
+    """Write label issues as one HTML file that opens from disk and needs no network.
+
+    The page has a list to sort and filter, a card of the current row with the evidence, a map of
+    the features, the transition matrix, the losses with the fitted mixture and the training
+    curves. What is not passed is left out. Rows are reviewed by keyboard; decisions stay in the
+    browser and are exported as JSON or CSV for :func:`apply_decisions_to`.
+
+    Pictures, texts and cells take 14 MB at most, those of the worst labels first; the page says
+    for how many rows it has them. Texts are cut after 2,000 characters, cells after 200, tables
+    after 50 columns, and pictures are made 96 pixels wide or high.
+
+    Parameters
+    ----------
+    path : str or path
+        The HTML file.
+    issues : DataFrame of n rows
+        What ``label_issues()`` returns: at least `is_label_issue`, `label_quality`,
+        `given_label` and `corrected_label`. Numeric columns beyond the known ones are shown as
+        evidence.
+    classes : array-like of shape (n_classes,), optional
+        All labels, in the order of the columns below. None takes the labels in `issues`.
+    features : ndarray of shape (n, d), optional
+        Of the fitted network; for the map and the nearest neighbours.
+    label_distributions, network_proba : ndarray of shape (n, n_classes), optional
+        Probabilities of the true label, and of the network alone.
+    losses : ndarray of shape (n,), optional
+        Loss of every row against its given label.
+    history : list of dict, optional
+        One per epoch.
+    transition_matrix : ndarray of shape (n_classes, n_classes), optional
+        Rows are true labels.
+    noise_rate : float, optional
+        Estimated share of wrong labels.
+    images : array of shape (n, H, W), (n, H, W, C) or (n, C, H, W), or sequence, optional
+        One per row; items of a sequence are paths, PIL images or arrays. Needs Pillow.
+    texts : sequence of n str, optional
+        One per row.
+    table : DataFrame or array of n rows, optional
+        What to show of every row. At most one of `images`, `texts` and `table`.
+    max_rows : int, default=20000
+        Most issues in the list; those of the lowest label quality are taken.
+    title : str, default="Label review"
+        Title of the page.
+    overwrite : bool, default=False
+        Replace an existing file.
+
+    Returns
+    -------
+    path : Path
+        The file, written whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit the table of issues.
+    FileExistsError
+        If the file is there and `overwrite` is False.
+    MissingExtraError
+        For images without Pillow.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import pandas as pd
+    >>> from nllearn.inspection import write_review_page
+    >>> issues = pd.DataFrame({"is_label_issue": [True, False], "label_quality": [0.1, 0.9],
+    ...     "given_label": ["cat", "dog"], "corrected_label": ["dog", "dog"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write_review_page(
+    ...         pathlib.Path(folder, "review.html"), issues=issues, texts=["woof", "bark"])
+    ...     "woof" in page.read_text(encoding="utf-8")
+    True
+    """
+    path = check_free(path, overwrite=overwrite)
+    if int(max_rows) < 1:
+        raise ValueError(f"max_rows={max_rows!r} must be at least 1")
+    classes, codes = _codes(issues, classes)
+    n, n_classes = len(issues), len(classes)
+    content = content_reader(images, texts, table)
+    for name, value, shape in (
+        ("features", features, (n, None)),
+        ("label_distributions", label_distributions, (n, n_classes)),
+        ("network_proba", network_proba, (n, n_classes)),
+        ("losses", losses, (n,)),
+        ("transition_matrix", transition_matrix, (n_classes, n_classes)),
+    ):
+        _check_shape(name, value, shape)
+    if content is not None and content.n_rows != n:
+        raise ValueError(f"{content.kind} has {content.n_rows} rows and issues has {n}")
+
+    issue = issues["is_label_issue"].to_numpy(dtype=bool)
+    quality = issues["label_quality"].to_numpy(dtype=float)
+    rows = np.flatnonzero(issue)
+    rows = rows[np.argsort(quality[rows], kind="stable")][: int(max_rows)]
+    ids = None if _counts_rows(issues.index) else [str(name) for name in issues.index]
+    neighbors, places, background = None, None, None
+    if features is not None and len(rows):
+        features = np.asarray(features, dtype=np.float32)
+        neighbors = nearest_rows(features, rows)
+        background = _background(issue)
+        drawn = np.concatenate([rows, background])
+        places = np.full((n, 2), np.nan, dtype=np.float32)
+        places[drawn] = feature_map(features[drawn])
+
+    given, corrected = codes["given"], codes["corrected"]
+    data: dict[str, Any] = {
+        "run": run_id(given, corrected, classes, ids or [str(n)]),
+        "title": title,
+        "summary": summary_payload(issue, given, corrected, noise_rate),
+        "classes": [str(value) for value in classes],
+        "worst": worst_classes(issue, given, corrected, n_classes),
+        "losses": None if losses is None else loss_payload(np.asarray(losses), issue),
+        "history": history_payload(history),
+        "transition": None
+        if transition_matrix is None
+        else np.round(np.asarray(transition_matrix, dtype=float), 4).tolist(),
+        **rows_payload(
+            issues,
+            rows,
+            codes=codes,
+            label_distributions=label_distributions,
+            network_proba=network_proba,
+            neighbors=neighbors,
+            places=places,
+            content=content,
+        ),
+    }
+    if ids is not None:
+        shown = set(rows.tolist())
+        if neighbors is not None:
+            shown |= set(neighbors[0].ravel().tolist())
+        data["ids"] = {str(row): ids[row] for row in sorted(shown)}
+    if background is not None and places is not None:
+        data["background"] = {
+            "given": given[background].tolist(),
+            "corrected": corrected[background].tolist(),
+            "quality": np.round(quality[background], 3).tolist(),
+            "x": np.round(places[background, 0].astype(float), 3).tolist(),
+            "y": np.round(places[background, 1].astype(float), 3).tolist(),
+        }
+    page = render_page(data, title=title).encode("utf-8")
+    return write_whole(path, lambda file: file.write(page), overwrite=overwrite)
+
+
+def review_page_of(
+    estimator: Any,
+    path: str | os.PathLike[str],
+    *,
+    images: Any = None,
+    texts: Any = None,
+    table: Any = None,
+    threshold: float | None = None,
+    max_rows: int = 20_000,
+    title: str = "Label review",
+    overwrite: bool = False,
+) -> Path:
+    """Write the review page of a fitted classifier.
+
+    The classifier keeps no training data, so pass what is to be seen of the rows, in the order
+    of ``fit``. After ``compact()`` there is no map and there are no neighbours.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        Has ``label_issues()`` and what ``fit`` leaves.
+    path : str or path
+        The HTML file.
+    images, texts, table : optional
+        One of them; see :func:`write_review_page`.
+    threshold : float in [0, 1], optional
+        Rows whose quality is below it are issues too.
+    max_rows : int, default=20000
+        Most issues in the list.
+    title : str, default="Label review"
+        Title of the page.
+    overwrite : bool, default=False
+        Replace an existing file.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    NotFittedError
+        If the classifier is not fitted.
+    ValueError, FileExistsError, MissingExtraError
+        As :func:`write_review_page`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from sklearn.datasets import load_iris
+    >>> from nllearn import MixNNClassifier
+    >>> from nllearn.inspection import review_page_of
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MixNNClassifier(max_epochs=3, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = review_page_of(clf, pathlib.Path(folder, "review.html"), table=X)
+    ...     page.name, page.stat().st_size < 2_000_000
+    ('review.html', True)
+    """
+    check_is_fitted(estimator)
+    check_free(path, overwrite=overwrite)
+    issues = estimator.label_issues(threshold)
+    proba = getattr(estimator, "_network_proba", None)
+    losses = None
+    if proba is not None:
+        given = np.searchsorted(estimator.classes_, issues["given_label"].to_numpy())
+        own = np.asarray(proba, dtype=float)[np.arange(len(given)), given]
+        losses = -np.log(np.maximum(own, 1e-12))
+    return write_review_page(
+        path,
+        issues=issues,
+        classes=estimator.classes_,
+        features=getattr(estimator, "_features", None),
+        label_distributions=estimator.label_distributions_,
+        network_proba=proba,
+        losses=losses,
+        history=getattr(estimator, "history_", None),
+        transition_matrix=estimator.transition_matrix_,
+        noise_rate=estimator.noise_rate_,
+        images=images,
+        texts=texts,
+        table=table,
+        max_rows=max_rows,
+        title=title,
+        overwrite=overwrite,
+    )
+
+
+def nearest_rows(
+    features: np.ndarray, rows: np.ndarray, n_neighbors: int = _N_NEIGHBORS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Most similar other rows of some rows, exactly, by the cosine around the mean.
+
+    Parameters
+    ----------
+    features : float32 ndarray of shape (n, d)
+    rows : int64 ndarray of shape (m,)
+    n_neighbors : int, default=5
+        Capped at n - 1.
+
+    Returns
+    -------
+    near : int64 ndarray of shape (m, k)
+        The most similar first; never the row itself.
+    similarity : float32 ndarray of shape (m, k)
+        In [-1, 1].
+    """
+    unit, _ = centred_unit_rows(torch.from_numpy(features))
+    own = torch.from_numpy(np.asarray(rows, dtype=np.int64))
+    similarity, near = cosine_topk(unit[own], unit, n_neighbors, exclude=own)
+    return near.numpy(), similarity.numpy()
+
+
+def _codes(issues: pd.DataFrame, classes: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Classes, and the labels of the table as positions in them."""
+    needed = ("is_label_issue", "label_quality", "given_label", "corrected_label")
+    missing = [name for name in needed if name not in issues.columns]
+    if missing:
+        raise ValueError(f"issues has no column {missing}; pass what label_issues() returns")
+    names = [n for n in ("given", "corrected", "predicted") if f"{n}_label" in issues.columns]
+    if classes is None:
+        labels = pd.concat([issues[f"{name}_label"] for name in names])
+        classes = np.unique(labels.dropna().to_numpy())
+    classes = np.asarray(classes)
+    index = pd.Index(classes)
+    codes = {}
+    for name in names:
+        column = issues[f"{name}_label"]
+        codes[name] = index.get_indexer(pd.Index(column))
+        if (codes[name] < 0).any():
+            row = int(np.flatnonzero(codes[name] < 0)[0])
+            raise ValueError(
+                f"{name}_label of row {row} is {column.iloc[row]!r}, which is not in classes"
+            )
+    return classes, codes
+
+
+def _check_shape(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
+    if value is None:
+        return
+    found = np.shape(value)
+    if len(found) != len(shape) or any(
+        w is not None and w != f for w, f in zip(shape, found, strict=True)
+    ):
+        wanted = ", ".join("d" if w is None else str(w) for w in shape)
+        raise ValueError(f"{name} has shape {found}; expected ({wanted}), one row per issue row")
+
+
+def _counts_rows(index: pd.Index) -> bool:
+    """Tell whether the index says no more than the position."""
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+
+
+def _background(issue: np.ndarray) -> np.ndarray:
+    """Rows that are no issue, evenly from first to last."""
+    kept = np.flatnonzero(~issue)
+    if len(kept) <= _MAX_BACKGROUND:
+        return kept
+    return kept[np.linspace(0, len(kept) - 1, _MAX_BACKGROUND).astype(np.int64)]

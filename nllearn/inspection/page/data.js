@@ -1,0 +1,87 @@
+// The data of the page, and how a row is named and shown. Text reaches the page by textContent
+// alone, so markup in labels and texts stays text.
+const DATA = JSON.parse(document.getElementById("data").textContent);
+
+const byId = (id) => document.getElementById(id);
+
+/** Make an element with a class and text or children. */
+function make(tag, className, content) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (Array.isArray(content)) element.append(...content);
+  else if (content !== undefined && content !== null) element.textContent = String(content);
+  return element;
+}
+
+const percent = (value, digits = 0) =>
+  value === null || value === undefined ? "unknown" : `${(100 * value).toFixed(digits)} %`;
+const className = (code) => DATA.classes[code];
+const rowName = (row) => (DATA.ids && DATA.ids[row] !== undefined ? DATA.ids[row] : String(row));
+
+const contentOfRow = new Map();
+if (DATA.content) {
+  DATA.content.rows.forEach((row, i) => contentOfRow.set(row, DATA.content.values[i]));
+}
+
+/** One line that stands for a row in lists and in the search. */
+function previewText(row) {
+  const value = contentOfRow.get(row);
+  if (value === undefined || DATA.content.kind === "images") return "";
+  if (DATA.content.kind === "texts") return value;
+  return value.map((cell, i) => `${DATA.content.columns[i]} ${cell}`).join(" · ");
+}
+
+/** Small element for a row: picture or one line. */
+function previewElement(row) {
+  const value = contentOfRow.get(row);
+  if (value !== undefined && DATA.content.kind === "images") {
+    const image = make("img");
+    image.src = value;
+    image.alt = "";
+    return image;
+  }
+  return make("span", "preview", value === undefined ? "" : previewText(row).slice(0, 300));
+}
+
+/** Large element for a row: picture, whole text or all cells. */
+function contentElement(row) {
+  const box = make("div", "content");
+  const value = contentOfRow.get(row);
+  if (!DATA.content) return box;
+  if (value === undefined) {
+    box.append(make("p", "note", "Not in this file, which would have become too large."));
+  } else if (DATA.content.kind === "images") {
+    const image = make("img");
+    image.src = value;
+    image.alt = `Picture of row ${rowName(row)}`;
+    box.append(image);
+  } else if (DATA.content.kind === "texts") {
+    box.append(make("p", "text", value));
+  } else {
+    const cells = make("dl", "evidence");
+    value.forEach((cell, i) =>
+      cells.append(make("dt", "", DATA.content.columns[i]), make("dd", "", cell)));
+    box.append(cells);
+  }
+  return box;
+}
+
+// What the list holds; `index` is the position in DATA.listed.
+const ITEMS = DATA.listed.row.map((row, index) => ({
+  index,
+  row,
+  name: rowName(row),
+  given: className(DATA.listed.given[index]),
+  suggested: className(DATA.listed.corrected[index]),
+  quality: DATA.listed.quality[index],
+  decision: "",
+}));
+
+/** Lower-case text that the search looks in; made when it is first needed. */
+function searchText(item) {
+  if (item.searchable === undefined) {
+    item.searchable =
+      `${item.name}\n${item.given}\n${item.suggested}\n${previewText(item.row)}`.toLowerCase();
+  }
+  return item.searchable;
+}

@@ -1,0 +1,125 @@
+// Decisions: in memory, in the browser's storage under the name of the run, and as files.
+const STORE = `nllearn-review:${DATA.run}`;
+const ACTION_NAMES = {
+  accept: "✓ accepted", reject: "✗ kept given", other: "✎ other", skip: "– skipped",
+};
+const decisions = new Map(); // position in the list -> {action, code}
+const undoStack = [];
+let storageWorks = true;
+
+function storageFailed(error) {
+  if (storageWorks) {
+    storageWorks = false;
+    const warning = byId("storage-warning");
+    warning.textContent =
+      `This browser does not keep decisions (${error.name}): export them before you leave.`;
+    warning.hidden = false;
+  }
+}
+
+function loadDecisions() {
+  let stored = null;
+  try {
+    stored = JSON.parse(localStorage.getItem(STORE) || "null");
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) storageFailed(error);
+  }
+  if (!stored || typeof stored !== "object") return;
+  const position = new Map(DATA.listed.row.map((row, index) => [String(row), index]));
+  for (const [row, entry] of Object.entries(stored)) {
+    const index = position.get(row);
+    if (index === undefined || !Array.isArray(entry) || !(entry[0] in ACTION_NAMES)) continue;
+    if (entry[0] !== "skip" && className(entry[1]) === undefined) continue;
+    decisions.set(index, { action: entry[0], code: entry[1] });
+    ITEMS[index].decision = decisionText(index);
+  }
+}
+
+function saveDecisions() {
+  const stored = {};
+  for (const [index, { action, code }] of decisions) stored[ITEMS[index].row] = [action, code];
+  try {
+    localStorage.setItem(STORE, JSON.stringify(stored));
+  } catch (error) {
+    storageFailed(error);
+  }
+}
+
+function decisionText(index) {
+  const decision = decisions.get(index);
+  if (!decision) return "";
+  if (decision.action === "other") return `✎ ${className(decision.code)}`;
+  return ACTION_NAMES[decision.action];
+}
+
+function setDecision(index, decision) {
+  if (decision) decisions.set(index, decision);
+  else decisions.delete(index);
+  saveDecisions();
+}
+
+/** Decide about a row, so that it can be undone. */
+function decide(index, action, code = null) {
+  undoStack.push({ index, before: decisions.get(index) });
+  setDecision(index, { action, code });
+}
+
+/** Take the last decision back; the position in the list, or null when there is none. */
+function undo() {
+  const last = undoStack.pop();
+  if (!last) return null;
+  setDecision(last.index, last.before);
+  return last.index;
+}
+
+function decisionRecords() {
+  return [...decisions.keys()].sort((a, b) => ITEMS[a].row - ITEMS[b].row).map((index) => {
+    const { action, code } = decisions.get(index);
+    const item = ITEMS[index];
+    return {
+      row: item.row,
+      name: item.name,
+      decision: action,
+      given_label: item.given,
+      suggested_label: item.suggested,
+      label: action === "skip" ? "" : className(code),
+      label_quality: item.quality,
+    };
+  });
+}
+
+function decisionsJson() {
+  return JSON.stringify({
+    format: "nllearn-decisions",
+    version: 1,
+    run: DATA.run,
+    title: DATA.title,
+    n_rows: DATA.summary.n_rows,
+    decisions: decisionRecords(),
+  }, null, 1);
+}
+
+// The same rule as guard_cell in Python, which reads the file back.
+const guardCell = (text) => (/^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text);
+
+function decisionsCsv() {
+  const names = [
+    "row", "name", "decision", "given_label", "suggested_label", "label", "label_quality",
+  ];
+  const cell = (value) => {
+    if (value === null || value === undefined) return "";
+    if (typeof value === "number") return String(value);
+    return `"${guardCell(value).replaceAll('"', '""')}"`;
+  };
+  const lines = decisionRecords().map((record) => names.map((name) => cell(record[name])).join(","));
+  // The mark at the start tells spreadsheets that this is UTF-8.
+  return "\ufeff" + [names.join(","), ...lines].join("\r\n") + "\r\n";
+}
+
+function download(text, type, ending) {
+  const link = make("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = `decisions-${DATA.run}.${ending}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}

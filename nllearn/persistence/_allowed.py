@@ -1,0 +1,52 @@
+"""The classes that a file may name: those of the package, and torch's optimisers."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+
+from nllearn import hallucinators, neighbors, networks, selectors
+
+__all__ = ["component_classes", "optimizer_classes"]
+
+
+@functools.cache
+def component_classes() -> dict[str, type]:
+    """Backbones, selectors, hallucinators and searches of the package, by name.
+
+    A name in a file is only ever looked up here, never imported.
+
+    Returns
+    -------
+    classes : dict of str to type
+    """
+    return {
+        name: value
+        for room in (networks, selectors, hallucinators, neighbors)
+        for name, value in vars(room).items()
+        if name in room.__all__
+        and inspect.isclass(value)
+        and issubclass(value, BaseEstimator)
+        and not name.startswith("Base")
+    }
+
+
+@functools.cache
+def optimizer_classes() -> dict[str, Any]:
+    """Optimisers of ``torch.optim``, by name.
+
+    Returns
+    -------
+    classes : dict of str to type
+    """
+    return {
+        name: value
+        for name, value in vars(torch.optim).items()
+        if inspect.isclass(value)
+        and issubclass(value, torch.optim.Optimizer)
+        and value is not torch.optim.Optimizer
+    }

@@ -1,0 +1,178 @@
+"""One safetensors file: tensors, a JSON document, and a checksum over both."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from nllearn import __version__
+
+__all__ = ["FORMAT_VERSION", "read_container", "replace_file", "write_container"]
+
+#: Raised with every change of what a file holds.
+FORMAT_VERSION = 1
+# The entry of the metadata that holds the description, and how it is spelled.
+_ENTRY = "nllearn"
+_SPELLING: dict[str, Any] = {"allow_nan": False, "separators": (",", ":")}
+
+
+def write_container(
+    path: Path, document: Any, tensors: Mapping[str, torch.Tensor], *, overwrite: bool
+) -> None:
+    """Write a document and its tensors.
+
+    Parameters
+    ----------
+    path : Path
+    document : any
+        For ``json.dumps``.
+    tensors : mapping of str to Tensor
+        On the CPU and contiguous.
+    overwrite : bool
+
+    Raises
+    ------
+    FileExistsError
+        See :func:`replace_file`.
+    """
+    head = {
+        "format_version": FORMAT_VERSION,
+        "nllearn_version": __version__,
+        "estimator": document,
+    }
+    # One entry alone: the order of several is not fixed, and equal fits give equal files.
+    text = json.dumps({**head, "sha256": checksum(head, tensors)}, **_SPELLING)
+    metadata = {_ENTRY: text}
+    replace_file(
+        path, lambda temporary: save_file(dict(tensors), temporary, metadata), overwrite=overwrite
+    )
+
+
+def read_container(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Read and check what :func:`write_container` wrote.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    document : any
+    tensors : dict of str to Tensor
+        On the CPU, not tied to the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    ValueError
+        If it is of another kind or version, or damaged.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {str(path)!r}")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            # Copies: what was checked must not change with the file under it.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
+    except SafetensorError as error:
+        raise ValueError(f"it is no safetensors file, or it is damaged ({error})") from error
+    if _ENTRY not in metadata:
+        raise ValueError("it was not written by nllearn")
+    try:
+        head = json.loads(metadata[_ENTRY], parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("its description is nested too deep") from error
+    if not isinstance(head, dict):
+        raise ValueError(f"its description is a {type(head).__name__}, not an object")
+    if head.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"it has format version {head.get('format_version')!r}, written by nllearn "
+            f"{head.get('nllearn_version')!r}, and this is nllearn {__version__!r}, which reads "
+            f"version {FORMAT_VERSION!r}: use the other nllearn"
+        )
+    if head.pop("sha256", None) != checksum(head, tensors):
+        raise ValueError("its checksum is wrong: the file is damaged or was changed; save it anew")
+    return head.get("estimator"), tensors
+
+
+def checksum(head: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    """Sha256 over the description and all tensors.
+
+    Parameters
+    ----------
+    head : mapping
+        All of the description but the checksum itself.
+    tensors : mapping of str to Tensor
+
+    Returns
+    -------
+    digest : str
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    # Names and shapes go in too, so that no byte can move from one part to the next.
+    shapes = [[name, str(t.dtype), list(t.shape)] for name, t in sorted(tensors.items())]
+    digest.update(json.dumps([head, shapes], **_SPELLING).encode())
+    for _, tensor in sorted(tensors.items()):
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} in its description, which is no JSON")
+
+
+def replace_file(path: Path, write: Callable[[Path], Any], *, overwrite: bool) -> None:
+    """Write a file beside its place and move it there when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        A link is followed.
+    write : callable
+        Gets the path to write to.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one and it may not.
+    OSError
+        If it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    _refuse_existing(target, overwrite)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        temporary.touch(exist_ok=False)
+        mode = stat.S_IMODE(temporary.stat().st_mode)
+        write(temporary)
+        # Libraries may write a file of their own that others cannot read.
+        temporary.chmod(mode)
+        with open(temporary, "rb") as file:
+            # The new name must not point to data that are still on their way.
+            os.fsync(file.fileno())
+        _refuse_existing(target, overwrite)
+        os.replace(temporary, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _refuse_existing(target: Path, overwrite: bool) -> None:
+    if target.is_dir():
+        raise IsADirectoryError(f"{str(target)!r} is a folder; give the name of a file")
+    if target.exists() and not overwrite:
+        raise FileExistsError(f"{str(target)!r} exists; set overwrite=True to replace it")

@@ -80,13 +80,10 @@ class Deadline(Callback):
     def __init__(self, deadline: float):
         self.deadline = deadline
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Stop when the next epoch might not end in time."""
-        if not len(net.history):
-            return
-        took = net.history[-1].get("dur", 0.0)
-        self.longest_ = max(getattr(self, "longest_", 0.0), took)
-        if time.monotonic() + 1.5 * self.longest_ + 10 > self.deadline:
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Stop when this epoch might not end in time; the one before is saved by now."""
+        longest = max((row.get("dur", 0.0) for row in net.history), default=0.0)
+        if time.monotonic() + 1.5 * longest + 10 > self.deadline:
             sys.exit("out of time; the same command goes on from the checkpoint")
 
 
@@ -113,7 +110,10 @@ def of_classifier(
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     stages = sum(v for r in clf.history_ for k, v in r.items() if k.startswith("seconds"))
     tests = [row["test"] for row in clf.history_ if "test" in row]
+    # Over all processes of a run that was killed and resumed.
+    trained = sum(row["dur"] for row in clf.history_)
     result = {
+        "seconds": max(wall, trained),
         "test": clf.score(case.X_test, case.y_test),
         "best_test": max(tests) if tests else None,
         "noise_rate": clf.noise_rate_,
@@ -215,7 +215,7 @@ def _table(found: list[dict[str, Any]]) -> str:
     for method in dict.fromkeys(r["method"] for r in found):
         mine = [r for r in found if r["method"] == method]
         for r in mine:
-            r["minutes"] = r["wall"] / 60 if "wall" in r else None
+            r["minutes"] = r.get("seconds", r["wall"]) / 60 if "wall" in r else None
             if method == "plain network":
                 r["labels"], r["calibration"], r["noise_rate"] = r["network_labels"], None, None
         rows.append(

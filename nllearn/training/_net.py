@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -89,6 +90,12 @@ class NoisyLabelNet(NeuralNet):
         """The trained module itself, without the wrapper that ``compile=True`` puts around it."""
         return getattr(self.module_, "_orig_mod", self.module_)
 
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Tell the callbacks; a checkpoint comes after them, with what they wrote down."""
+        super().notify(method_name, **cb_kwargs)
+        if method_name == "on_epoch_end" and self.end_epoch is not None:
+            self.end_epoch(self, len(self.history) - 1)
+
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches from tensors on the device; other iterators get what skorch gives them."""
         if training and self.iterator_train is DeviceBatches:
@@ -124,6 +131,7 @@ class NoisyLabelNet(NeuralNet):
     ) -> None:
         """Seed the epoch, set the learning rate and let the method refresh its state."""
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
+        self._epoch_started = time.perf_counter()
         epoch = len(self.history) - 1
         seed_torch(seed_for(self.seed, epoch, 1), torch.device(self.device))
         for group in self.optimizer_.param_groups:
@@ -175,6 +183,7 @@ class NoisyLabelNet(NeuralNet):
     ) -> None:
         """Sum the epoch up in one row of the history and drop its batches."""
         super().on_epoch_end(net, dataset_train, dataset_valid, **kwargs)
+        self.history.record("dur", time.perf_counter() - self._epoch_started)
         batches = self.history[-1]["batches"]
         losses = [row["train_loss"] for row in batches if "train_loss" in row]
         self.history.record("train_loss", sum(losses) / max(1, len(losses)))
@@ -192,8 +201,6 @@ class NoisyLabelNet(NeuralNet):
             self.history[-1].get("phase", "training"),
             self.history[-1]["train_loss"],
         )
-        if self.end_epoch is not None:
-            self.end_epoch(self, len(self.history) - 1)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Keep the averaged weights as the fitted ones, and let go of the method."""

@@ -118,7 +118,8 @@ def _value_range(images: np.ndarray) -> tuple[float, float]:
     sample = np.asarray(images[::step], dtype=np.float64)
     low, high = float(np.nanmin(sample)), float(np.nanmax(sample))
     if low >= 0.0:  # the two usual scales; anything else was standardised
-        low, high = 0.0, 1.0 if high <= 1.0 else max(high, 255.0)
+        # Digits of 0 to 16 must not come out black; pictures of 0 to 255 may be dark.
+        low, high = 0.0, 1.0 if high <= 1.0 else 255.0 if 64.0 < high <= 255.0 else high
     return low, high
 
 

@@ -25,7 +25,9 @@ def blocks(dtype, high):
 
 
 @pytest.mark.parametrize("layout", ["last", "first", "paths", "pil"])
-@pytest.mark.parametrize(("dtype", "high"), [(np.uint8, 255), (np.float32, 1.0), (float, 255.0)])
+@pytest.mark.parametrize(
+    ("dtype", "high"), [(np.uint8, 255), (np.float32, 1.0), (float, 255.0), (float, 16.0)]
+)
 def test_pictures(tmp_path, layout, dtype, high):
     images = blocks(dtype, high)
     if layout == "first":

@@ -24,6 +24,7 @@ FORMAT_VERSION = 1
 # The entry of the metadata that holds the description, and how it is spelled.
 _ENTRY = "nllearn"
 _SPELLING: dict[str, Any] = {"allow_nan": False, "separators": (",", ":")}
+_SEAL = ',"sha256":"{}"}}'
 
 
 def write_container(
@@ -51,8 +52,7 @@ def write_container(
         "estimator": document,
     }
     # One entry alone: the order of several is not fixed, and equal fits give equal files.
-    text = json.dumps({**head, "sha256": checksum(head, tensors)}, **_SPELLING)
-    metadata = {_ENTRY: text}
+    metadata = {_ENTRY: seal(json.dumps(head, **_SPELLING), tensors)}
     replace_file(
         path, lambda temporary: save_file(dict(tensors), temporary, metadata), overwrite=overwrite
     )
@@ -101,32 +101,34 @@ def read_container(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
             f"{head.get('nllearn_version')!r}, and this is nllearn {__version__!r}, which reads "
             f"version {FORMAT_VERSION!r}: use the other nllearn"
         )
-    if head.pop("sha256", None) != checksum(head, tensors):
+    digest = head.get("sha256")
+    body = metadata[_ENTRY].removesuffix(_SEAL.format(digest)) + "}"
+    if metadata[_ENTRY] != seal(body, tensors):
         raise ValueError("its checksum is wrong: the file is damaged or was changed; save it anew")
     return head.get("estimator"), tensors
 
 
-def checksum(head: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
-    """Sha256 over the description and all tensors.
+def seal(body: str, tensors: Mapping[str, torch.Tensor]) -> str:
+    """Put the checksum into a description, as its last entry.
 
     Parameters
     ----------
-    head : mapping
-        All of the description but the checksum itself.
+    body : str
+        JSON object; its very letters count.
     tensors : mapping of str to Tensor
 
     Returns
     -------
-    digest : str
-        64 hexadecimal digits.
+    text : str
+        JSON object with ``sha256``, over the description and all tensors.
     """
     digest = hashlib.sha256()
     # Names and shapes go in too, so that no byte can move from one part to the next.
     shapes = [[name, str(t.dtype), list(t.shape)] for name, t in sorted(tensors.items())]
-    digest.update(json.dumps([head, shapes], **_SPELLING).encode())
+    digest.update(f"[{body},{json.dumps(shapes, **_SPELLING)}]".encode())
     for _, tensor in sorted(tensors.items()):
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    return body.removesuffix("}") + _SEAL.format(digest.hexdigest())
 
 
 def _refuse_constant(name: str) -> Any:

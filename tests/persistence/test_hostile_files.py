@@ -73,6 +73,14 @@ def test_a_flipped_byte_of_the_weights_is_told(content, path):
         load(path)
 
 
+def test_the_letters_of_the_description_count(content, path):
+    # The same number, spelled otherwise.
+    assert b"1e-08" in content
+    path.write_bytes(content.replace(b"1e-08", b"1E-08"))
+    with pytest.raises(ValueError, match="checksum is wrong"):
+        load(path)
+
+
 def test_what_others_wrote(path, tmp_path):
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(ValueError, match="not written by nllearn"):
@@ -95,7 +103,7 @@ def test_what_others_wrote(path, tmp_path):
         ('{"format_version": "1"}', "format version '1'"),
         ("{}", "format version None"),
         ('{"format_version": 1, "sha256": 3}', "checksum"),
-        ('{"format_version": 1, "x": 1e999}', "float"),
+        ('{"format_version": 1, "x": 1e999}', "checksum"),
     ],
 )
 def test_descriptions_that_are_none(text, words, path):

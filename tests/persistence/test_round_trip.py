@@ -252,7 +252,7 @@ def test_modules_of_the_user_are_asked_for(pictures, tmp_path, global_random_sta
     )
 
 
-def test_builders_of_the_user_are_asked_for(table, tmp_path):
+def test_builders_of_the_user_are_asked_for(table, tmp_path, global_random_state_untouched):
     X, y = table
     clf = MixNNClassifier(backbone=Builder(), **SHORT).fit(X, y)
     found = there_and_back(clf, tmp_path / "a", backbone=Builder())
@@ -425,6 +425,14 @@ def test_labels_of_every_kind(one_fitted, scratch, table, classes):
     for key in ("classes_", "corrected_labels_"):
         assert_equal(getattr(found, key), getattr(clf, key))
     assert_equal(found.predict(table[0]), clf.predict(table[0]))
+
+
+def test_text_that_is_no_unicode(one_fitted, tmp_path):
+    clf = with_labels(one_fitted, np.array(["\0", "a\0", "\udc80"], dtype=object))
+    clf._index = pd.Index(["\ud800"] * 60, dtype=object)
+    found = there_and_back(clf, tmp_path / "a")
+    assert_equal(found.classes_, clf.classes_)
+    pd.testing.assert_index_equal(found._index, clf._index)
 
 
 def test_labels_that_are_bool(table, tmp_path):

@@ -33,6 +33,7 @@ from nllearn.classifiers._resume import Checkpoints, check_can_resume, fingerpri
 from nllearn.classifiers._session import FitSession
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.losses import soft_cross_entropy
+from nllearn.neighbors import BaseNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import (
     FeatureBank,
@@ -57,6 +58,8 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
     ``_build_components``, turns a feature bank into new targets in ``_correct`` and
     defines the loss of a batch after the warm-up in ``_batch_loss``.
     """
+
+    neighbors_: Any
 
     # Last share of the epochs that learns from the fused labels, by measurement.
     _polish_share = 0.6
@@ -389,3 +392,6 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
             for row in self.net_.history
         ]
         self.n_iter_ = len(self.history_)
+        if isinstance(self.neighbors_, BaseNeighbors):
+            # The rows that it searched are twice the size of all that fit keeps of them.
+            self.neighbors_.forget()

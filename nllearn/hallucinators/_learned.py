@@ -102,7 +102,7 @@ class LearnedHallucinator(BaseHallucinator):
         return {
             "module": self.module_.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "loss": self.loss_,
+            "loss": getattr(self, "loss_", 0.0),
         }
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:

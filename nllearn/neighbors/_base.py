@@ -93,6 +93,12 @@ class BaseNeighbors(BaseEstimator):
             return self._pick(distances.cpu().numpy(), indices.cpu().numpy(), return_distance)
         return self._pick(distances, indices, return_distance)
 
+    def forget(self) -> None:
+        """Let go of the fitted rows; ``fit`` is needed before the next search."""
+        for name in ("n_samples_fit_", "_rows", "_index"):
+            if hasattr(self, name):
+                delattr(self, name)
+
     @staticmethod
     def _pick(distances: Any, indices: Any, return_distance: bool) -> Any:
         return (distances, indices) if return_distance else indices

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,7 +102,6 @@ def test_every_none_is_resolved(fitted):
 
 def test_compact_drops_the_features_alone(fitted, blobs):
     import copy
-    import pickle
 
     small = copy.deepcopy(fitted).compact()
     assert len(pickle.dumps(small)) < len(pickle.dumps(fitted)) - 240 * 256
@@ -114,7 +115,6 @@ def test_embed_gives_float32_features(fitted, blobs):
 
 
 def test_fit_keeps_no_copy_of_x(fitted, blobs):
-    import pickle
 
     # 240 rows of 8 columns: the state is dominated by the network (about 14 kB of weights,
     # 3 kB) and the float16 features (240 x 256); X in any float form would show by name.
@@ -122,4 +122,9 @@ def test_fit_keeps_no_copy_of_x(fitted, blobs):
     for name, value in state.items():
         if isinstance(value, np.ndarray) and name != "_features":
             assert value.shape != blobs[0].shape, name
+    assert fitted._features.dtype == np.float16
+
+
+def test_no_rows_are_kept_but_float16_features(fitted):
+    assert not hasattr(fitted.neighbors_, "_rows")
     assert fitted._features.dtype == np.float16

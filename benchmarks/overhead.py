@@ -147,7 +147,8 @@ _TABLE_HEAD = (
 )
 _IMAGE_HEAD = (
     "5,000 made images of 32x32 pixels, the default network for images, batches of 128. The "
-    "bare loop has no random views; the loop of fit draws the default, strong views of every image. Two views of "
+    "bare loop has no random views; the loop of fit draws the default, strong views of every "
+    "image. Two views of "
     "an image in Anchor Hallucination are two passes in both loops."
 )
 

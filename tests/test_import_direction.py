@@ -17,6 +17,7 @@ PACKAGE = ROOT / "nllearn"
 LEVELS = {
     "exceptions": 0,
     "_validation": 0,
+    "_whole_file": 0,
     "metrics": 0,
     "functional": 0,
     "networks": 0,

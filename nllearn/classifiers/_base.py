@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from abc import ABCMeta, abstractmethod
 from typing import Any
 
@@ -20,7 +19,12 @@ from nllearn._validation import (
     resolve_device,
 )
 from nllearn.classifiers._components import build_module, select_rows
-from nllearn.classifiers._conclusion import Conclusion, conclude, weigh_evidence
+from nllearn.classifiers._conclusion import (
+    Conclusion,
+    conclude,
+    warn_of_lost_classes,
+    weigh_evidence,
+)
 from nllearn.classifiers._fitted import FittedMethods
 from nllearn.classifiers._inputs import ImageInput, TableInput, check_input
 from nllearn.classifiers._parameters import (
@@ -31,7 +35,6 @@ from nllearn.classifiers._parameters import (
 )
 from nllearn.classifiers._resume import Checkpoints, check_can_resume, fingerprint
 from nllearn.classifiers._session import FitSession
-from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.losses import soft_cross_entropy
 from nllearn.neighbors import BaseNeighbors
 from nllearn.selectors import Selection
@@ -373,14 +376,7 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
         self.clean_proba_ = conclusion.clean_proba
         self.noise_rate_ = conclusion.noise_rate
         self.transition_matrix_ = conclusion.transition
-        gone = np.setdiff1d(conclusion.given, conclusion.corrected)
-        if len(gone):
-            warnings.warn(
-                f"no row keeps or gets the label(s) {self.classes_[gone].tolist()} in "
-                "corrected_labels_: look at these classes before you use it",
-                NoisyLabelWarning,
-                stacklevel=3,
-            )
+        warn_of_lost_classes(self.classes_, conclusion.given, conclusion.corrected, stacklevel=3)
         self._given = conclusion.given
         self._corrected = conclusion.corrected
         self._network_proba = conclusion.network_proba

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from nllearn.classifiers._components import find_neighbors
+from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.correction import fuse_with_given
 from nllearn.functional.geometry import centred_unit_rows, cosine_topk
 from nllearn.functional.transition import estimate_transition, noise_rate
@@ -21,7 +23,7 @@ from nllearn.functional.witnesses import (
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, Ledger
 
-__all__ = ["Conclusion", "Verdict", "conclude", "weigh_evidence"]
+__all__ = ["Conclusion", "Verdict", "conclude", "warn_of_lost_classes", "weigh_evidence"]
 
 # Weights of the two witnesses, and how much softer they are taken once T is known. Fixed
 # by measurement over symmetric, part-dependent and human noise (docs/benchmarks).
@@ -147,6 +149,29 @@ def conclude(
             "target_changed_at": ledger.changed_at.cpu().numpy(),
         },
     )
+
+
+def warn_of_lost_classes(
+    classes: np.ndarray, given: np.ndarray, corrected: np.ndarray, stacklevel: int
+) -> None:
+    """Name the classes that no row keeps or gets.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+    given, corrected : int64 ndarray of shape (n,)
+        Positions in `classes`.
+    stacklevel : int
+        As for ``warnings.warn``, counted from the caller.
+    """
+    gone = np.setdiff1d(given, corrected)
+    if len(gone):
+        warnings.warn(
+            f"no row keeps or gets the label(s) {classes[gone].tolist()} in "
+            "corrected_labels_: look at these classes before you use it",
+            NoisyLabelWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def _ask_neighbors(

@@ -142,7 +142,6 @@ class Checkpoints:
             self._restore(net, session, hallucinator)
         net.end_epoch = lambda net, epoch: self._save(net, epoch, session, hallucinator)
         net.partial_fit(session.rows, epochs=net.max_epochs - len(net.history))
-        net.end_epoch = None
 
     def _save(self, net: NoisyLabelNet, epoch: int, session: FitSession, hallucinator: Any) -> None:
         assert self._folder is not None

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from nllearn._validation import check_params, check_trusted, resolve_device
+from nllearn.classifiers._conclusion import warn_of_lost_classes
 from nllearn.classifiers._review import ReviewMethods
 from nllearn.cleaning._inputs import check_neighbor_graph, check_pred_probs, check_sparse_size
 from nllearn.cleaning._rows import RowScale, choose_scale, row_blocks
@@ -381,14 +382,7 @@ class LabelCleaner(ReviewMethods, SamplerBase):
         self.corrected_labels_ = self.classes_[corrected]
         self.noise_rate_ = noise_rate(quality, weight)
         self.transition_matrix_ = _transition_of(distributions, given, weight)
-        gone = np.setdiff1d(given, corrected)
-        if len(gone):
-            warnings.warn(
-                f"no row keeps or gets the label(s) {self.classes_[gone].tolist()} in "
-                "corrected_labels_: look at these classes before you use it",
-                NoisyLabelWarning,
-                stacklevel=4,
-            )
+        warn_of_lost_classes(self.classes_, given, corrected, stacklevel=4)
         best = torch.as_tensor(corrected, device=scores.device).unsqueeze(1)
         own = torch.as_tensor(given, device=scores.device).unsqueeze(1)
         predicted = np.empty(len(given), dtype=np.int64)

@@ -61,11 +61,12 @@ class ImageRecords(Dataset):
         """
         raise NotImplementedError
 
-    # A DataLoader asks for whole batches by this name.
-    __getitems__ = read
-
     def __getitem__(self, row: int) -> torch.Tensor:
         return self.read([row])[0]
+
+    def __getitems__(self, rows: Sequence[int]) -> torch.Tensor:
+        """A DataLoader asks for whole batches by this name."""
+        return self.read(rows)
 
     @property
     def n_bytes(self) -> int:
@@ -122,8 +123,6 @@ class ArrayRecords(ImageRecords):
             some = some.astype(np.float32)
         return torch.from_numpy(np.ascontiguousarray(some))
 
-    __getitems__ = read
-
     def read_all(self) -> torch.Tensor:
         """All images as one tensor that shares memory with the array where it can."""
         if self.X.dtype not in (np.uint8, np.float32) or any(s <= 0 for s in self.X.strides):
@@ -171,8 +170,6 @@ class PathRecords(ImageRecords):
         return torch.from_numpy(
             decode_images(paths, size=self.decode_size, n_channels=self.shape[0])
         )
-
-    __getitems__ = read
 
 
 class DatasetRecords(ImageRecords):
@@ -227,8 +224,6 @@ class DatasetRecords(ImageRecords):
                     f"{self._item_shape}; all images need one size: resize them in the Dataset"
                 )
         return torch.from_numpy(np.stack(items))
-
-    __getitems__ = read
 
 
 def _image_of(item: Any) -> Any:

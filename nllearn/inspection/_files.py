@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from nllearn._whole_file import whole_file
+
 __all__ = ["check_free", "write_whole"]
 
 
@@ -63,16 +65,9 @@ def write_whole(
         As :func:`check_free`.
     """
     path = check_free(path, overwrite=overwrite)
-    # Behind a link: replacing the link itself would leave its file unchanged.
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())  # the new name must not point to data still on its way
-        check_free(target, overwrite=overwrite)  # it may have appeared meanwhile
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        whole_file(path, lambda target: check_free(target, overwrite=overwrite)) as temporary,
+        open(temporary, "wb") as file,
+    ):
+        write(file)
     return path

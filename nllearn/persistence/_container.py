@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from nllearn import __version__
+from nllearn._whole_file import whole_file
 
 __all__ = ["FORMAT_VERSION", "read_container", "replace_file", "write_container"]
 
@@ -154,23 +153,9 @@ def replace_file(path: Path, write: Callable[[Path], Any], *, overwrite: bool) -
     OSError
         If it cannot be written.
     """
-    target = Path(os.path.realpath(path))
-    _refuse_existing(target, overwrite)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.touch(exist_ok=False)
-        mode = stat.S_IMODE(temporary.stat().st_mode)
+    _refuse_existing(Path(os.path.realpath(path)), overwrite)
+    with whole_file(path, lambda target: _refuse_existing(target, overwrite)) as temporary:
         write(temporary)
-        # Libraries may write a file of their own that others cannot read.
-        temporary.chmod(mode)
-        with open(temporary, "rb") as file:
-            # The new name must not point to data that are still on their way.
-            os.fsync(file.fileno())
-        _refuse_existing(target, overwrite)
-        os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def _refuse_existing(target: Path, overwrite: bool) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nllearn._whole_file import whole_file
 from nllearn.tables._errors import TableError, column_list
 from nllearn.tables._reading import ENDINGS, Table, is_gap
 
@@ -134,22 +135,18 @@ def write_table(
 
 def _replace(path: Path, write: Callable[[BinaryIO], Any], force: bool) -> None:
     """Write a temporary file next to the target, then give it the name of the target."""
-    target = _target(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())  # the new name must not point to data still on its way
+
+    def refuse(target: Path) -> None:
         if target.exists() and not force:
             raise TableError(f"--output: {path} appeared meanwhile; add --force to replace it")
-        os.replace(temporary, target)
+
+    try:
+        with whole_file(path, refuse) as temporary, open(temporary, "wb") as file:
+            write(file)
     except OSError as error:
         raise TableError(f"--output: {path} cannot be written ({error.strerror})") from error
     except (TypeError, NotImplementedError) as error:  # pyarrow has no type for a column
         raise TableError(f"--output: {path} cannot hold this table ({error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _target(path: Path) -> Path:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["add_review_commands", "write_page"]
+__all__ = ["add_review_commands", "refuse_existing", "write_page"]
 
 FINAL_COLUMNS = ("final_label", "is_reviewed")
 
@@ -73,6 +73,24 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
+def refuse_existing(path: str, *, force: bool) -> None:
+    """Refuse to replace a file, before any work is done.
+
+    Parameters
+    ----------
+    path : str
+    force : bool
+        The user allows it.
+
+    Raises
+    ------
+    ValueError
+        If the file is there and `force` is False.
+    """
+    if os.path.exists(path) and not force:
+        raise ValueError(f"{path} exists; use --force to replace it")
+
+
 def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
     """Write the review page of an estimator with the rows of a frame.
 
@@ -102,8 +120,7 @@ def _report(args: argparse.Namespace, say: Callable[[argparse.Namespace, str], N
     from nllearn.persistence import load
     from nllearn.tables import read_table
 
-    if os.path.exists(args.output) and not args.force:
-        raise ValueError(f"{args.output} exists; use --force to replace it")
+    refuse_existing(args.output, force=args.force)
     estimator = _or_one_line(lambda: load(args.model))
     frame = read_table(args.table, encoding=args.encoding).frame
     n = len(estimator.label_quality_)

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nllearn import __version__
-from nllearn._review_commands import add_review_commands, write_page
+from nllearn._review_commands import add_review_commands, refuse_existing, write_page
 from nllearn.exceptions import MissingExtraError
 
 if TYPE_CHECKING:
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-METHODS = {"ah": "AnchorHallucinationClassifier", "mixnn": "MixNNClassifier"}
+# Name on the command line -> class, and its method for rows without a label.
+METHODS = {
+    "cleaner": ("LabelCleaner", "label_proba"),
+    "ah": ("AnchorHallucinationClassifier", "predict_proba"),
+    "mixnn": ("MixNNClassifier", "predict_proba"),
+}
+# What a cell of the --trusted column may hold; a gap is not trusted.
+TRUE_WORDS, FALSE_WORDS = ("true", "yes", "1", "1.0"), ("false", "no", "0", "0.0", "")
 # Name on the command line -> generator in nllearn.datasets, and whether it looks at the features.
 NOISE_TYPES = {
     "symmetric": ("make_symmetric_noise", False),
@@ -93,8 +100,8 @@ def _build_parser() -> _Parser:
         "clean",
         help="find and correct wrong labels of a table",
         description="Find and correct wrong labels. Writes the table with a corrected label, the "
-        "quality of the given label and the network's prediction for every row. The given labels "
-        "stay as they are.",
+        "quality of the given label and a prediction that ignores it for every row. The given "
+        "labels stay as they are.",
     )
     clean.set_defaults(run=_clean)
     _add_table_options(clean)
@@ -109,15 +116,31 @@ def _build_parser() -> _Parser:
     clean.add_argument(
         "--method",
         choices=tuple(METHODS),
-        default="ah",
-        help="anchor hallucination or MixNN (default: %(default)s)",
+        default="cleaner",
+        help="LabelCleaner, which trains no network; or a classifier: anchor hallucination or "
+        "MixNN, also for images (default: %(default)s)",
     )
-    clean.add_argument("--epochs", type=_number(int, 3), metavar="N", help="default: automatic")
+    clean.add_argument(
+        "--epochs", type=_number(int, 3), metavar="N", help="of a classifier; default: automatic"
+    )
+    clean.add_argument(
+        "--trusted",
+        metavar="COLUMN",
+        help="rows where this column is true, yes or 1 have a label that is known to be right; "
+        "nothing else is learnt from it",
+    )
     clean.add_argument(
         "--threshold",
         type=_number(float, 0.0, 1.0),
         metavar="Q",
         help="also mark rows whose label_quality is below Q as label issues",
+    )
+    clean.add_argument(
+        "--budget",
+        type=_budget,
+        metavar="N",
+        help="mark at most N rows as label issues, those of the lowest quality; with a point, as "
+        "in 0.05, it is a share of the rows (only with --method cleaner)",
     )
     clean.add_argument("--device", default="auto", help="cpu, cuda, ... (default: %(default)s)")
     clean.add_argument("--report", metavar="PAGE.html", help="also write the review page")
@@ -153,8 +176,9 @@ def _build_parser() -> _Parser:
     demo = commands.add_parser(
         "demo",
         help="the methods against a plain network, on images of digits with 40 %% wrong labels",
-        description="Train a plain network and both methods on images of handwritten digits with "
-        "40 %% part-dependent label noise, and compare them on clean test images.",
+        description="Train a plain network, the same on labels that LabelCleaner cleaned, and both "
+        "methods on images of handwritten digits with 40 %% part-dependent label noise. Compare "
+        "them on clean test images.",
     )
     demo.set_defaults(run=_demo)
     demo.add_argument("--epochs", type=_number(int, 3), default=None, metavar="N")
@@ -214,6 +238,19 @@ def _number(kind: type, low: float, high: float = float("inf")) -> Callable[[str
     return parse
 
 
+def _budget(text: str) -> int | float:
+    """Read a number of rows, or a share of them: 1 is a row, 1.0 is all rows."""
+    with contextlib.suppress(ValueError):
+        if (rows := int(text)) >= 1:
+            return rows
+    with contextlib.suppress(ValueError):
+        if "." in text and 0 < (share := float(text)) <= 1:
+            return share
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is neither a whole number of at least 1 nor a share such as 0.05"
+    )
+
+
 def _clean(args: argparse.Namespace) -> None:
     """Read, learn, write, sum up."""
     import numpy as np
@@ -223,28 +260,34 @@ def _clean(args: argparse.Namespace) -> None:
         RESULT_COLUMNS,
         check_output,
         missing_error,
-        read_embeddings,
         refuse_taken,
         result_columns,
         summary_lines,
         write_table,
     )
 
+    _check_method(args)
     check_output(args.output, args.table, force=args.force)
     for extra in (args.report, args.save):
-        if extra and os.path.exists(extra) and not args.force:
-            raise CommandError(f"{extra} exists; use --force to replace it")
+        if extra:
+            refuse_existing(extra, force=args.force)
     table, labels = _read(args)
     refuse_taken(table, RESULT_COLUMNS)
-    embeddings = read_embeddings(args.embeddings, table.n_rows) if args.embeddings else None
+    embeddings = _embeddings(args.embeddings, table.n_rows) if args.embeddings else None
     n_missing = int(labels.missing.sum())
     if n_missing and args.missing_labels == "error":
         raise missing_error(labels)
     given, known = labels.given, ~labels.missing
+    trusted = None if args.trusted is None else _trusted(table, args.trusted)[known]
     if n_missing and args.missing_labels == "drop":
         table, embeddings = table.select(known), None if embeddings is None else embeddings[known]
         known = np.ones(table.n_rows, dtype=bool)
-    X = _features(args, table, labels.name, embeddings)
+    X = _features(args, table, labels.name, embeddings, aside=args.trusted)
+    if X.ndim > 2 and args.method == "cleaner":
+        raise CommandError(
+            f"the rows are images of shape {X.shape[1:]}, and --method cleaner needs a table or "
+            "embeddings; use --method ah or mixnn, or add --embeddings FILE.npy"
+        )
     _say(
         args,
         f"learning from a table of {len(given)} x {X[0].size}, {len(np.unique(given))} classes",
@@ -253,18 +296,20 @@ def _clean(args: argparse.Namespace) -> None:
     estimator = _make_estimator(
         args.method,
         epochs=args.epochs,
+        budget=args.budget,
         seed=args.seed,
         device=args.device,
         verbose=int(sys.stderr.isatty() and not args.quiet),
     )
     with _interrupts():
-        rows = X[known]
+        # All rows as they are: a memmap is not copied.
+        rows = X if known.all() else X[known]
         if not known.all() and X.ndim == 2:
             # The index carries the rows' numbers in the table to the review page and back.
             rows = pd.DataFrame(rows, index=np.flatnonzero(known))
-        estimator.fit(rows, given)
+        estimator.fit(rows, given, **({} if trusted is None else {"trusted": trusted}))
     issues = estimator.label_issues(threshold=args.threshold)
-    proba = None if known.all() else estimator.predict_proba(X[~known])
+    proba = None if known.all() else getattr(estimator, METHODS[args.method][1])(X[~known])
     columns = result_columns(issues, known, classes=estimator.classes_, proba=proba)
     spelling = {name: labels.spelling for name in ("corrected_label", "predicted_label")}
     write_table(table, columns, args.output, spelling=spelling, force=args.force)
@@ -277,7 +322,9 @@ def _clean(args: argparse.Namespace) -> None:
     if args.report:
         shown = args.text[0] if len(args.text) == 1 else None
         rows = table.frame[known]
-        write_page(estimator, rows, args.report, text=shown, overwrite=args.force)
+        # With the threshold, so that page and table mark the same rows.
+        options = {"threshold": args.threshold, "overwrite": args.force}
+        write_page(estimator, rows, args.report, text=shown, **options)
         _say(args, f"written: {args.report}")
     if args.save:
         estimator.save(args.save, overwrite=args.force)
@@ -293,7 +340,6 @@ def _noise(args: argparse.Namespace) -> None:
     from nllearn.tables import (
         TRUE_LABEL,
         check_output,
-        read_embeddings,
         read_flips,
         refuse_taken,
         write_table,
@@ -316,7 +362,7 @@ def _noise(args: argparse.Namespace) -> None:
     given, known = labels.given, ~labels.missing
     inputs: tuple[Any, ...] = (given,)
     if needs_features:
-        rows = read_embeddings(args.embeddings, table.n_rows) if args.embeddings else None
+        rows = _embeddings(args.embeddings, table.n_rows) if args.embeddings else None
         inputs = (_features(args, table, labels.name, rows)[known], given)
     noisy = getattr(datasets, generator)(*inputs, **options)
 
@@ -348,15 +394,58 @@ def _demo(args: argparse.Namespace) -> None:
     )
 
 
+def _check_method(args: argparse.Namespace) -> None:
+    """Refuse options that the method would not look at."""
+    if args.epochs is not None and args.method == "cleaner":
+        raise CommandError(
+            "--epochs has no effect with --method cleaner, which trains no network; use --method "
+            "ah or mixnn"
+        )
+    if args.budget is not None and args.method != "cleaner":
+        raise CommandError(
+            f"--budget has no effect with --method {args.method}; use --method cleaner"
+        )
+
+
 def _make_estimator(
-    method: str, *, epochs: int | None, seed: int, device: str, verbose: int
+    method: str,
+    *,
+    epochs: int | None,
+    budget: float | None,
+    seed: int,
+    device: str,
+    verbose: int,
 ) -> Any:
-    """Build the classifier; the one place where the command line names its parameters."""
+    """Build the estimator; the one place where the command line names its parameters."""
+    shared: dict[str, Any] = {"random_state": seed, "device": device, "verbose": verbose}
+    if method == "cleaner":
+        from nllearn.cleaning import LabelCleaner
+
+        return LabelCleaner(budget=budget, **shared)
     from nllearn import classifiers
 
-    return getattr(classifiers, METHODS[method])(
-        max_epochs=epochs, random_state=seed, device=device, verbose=verbose
-    )
+    return getattr(classifiers, METHODS[method][0])(max_epochs=epochs, **shared)
+
+
+def _trusted(table: Table, name: str) -> Any:
+    """Read the column that says which labels are known to be right."""
+    import numpy as np
+
+    from nllearn.tables._errors import unknown_column
+
+    if name not in table.frame.columns:
+        raise unknown_column(name, table.names, option="--trusted")
+    column = table.frame[name]
+    trusted = np.zeros(table.n_rows, dtype=bool)
+    for row, (value, is_gap) in enumerate(zip(column.tolist(), column.isna(), strict=True)):
+        word = "" if is_gap else str(value).strip().lower()
+        if word not in (*TRUE_WORDS, *FALSE_WORDS):
+            raise CommandError(
+                f"--trusted: row {row} of column {name!r} holds {value!r}; use true or false, yes "
+                "or no, 1 or 0, or nothing"
+            )
+        trusted[row] = word in TRUE_WORDS
+    return trusted
 
 
 @contextlib.contextmanager
@@ -396,8 +485,16 @@ def _read(args: argparse.Namespace) -> tuple[Table, LabelColumn]:
     return table, labels
 
 
-def _features(args: argparse.Namespace, table: Table, label: str, embeddings: Any) -> Any:
-    """Plan the columns, show the plan, compute the matrix."""
+def _features(
+    args: argparse.Namespace,
+    table: Table,
+    label: str,
+    embeddings: Any,
+    aside: str | None = None,
+) -> Any:
+    """Plan the columns, show the plan, compute the matrix; `aside` is not learnt from."""
+    import numpy as np
+
     from nllearn.tables import feature_matrix, plan_columns, plan_text
 
     plans = plan_columns(
@@ -406,13 +503,46 @@ def _features(args: argparse.Namespace, table: Table, label: str, embeddings: An
         text=args.text,
         categorical=args.categorical,
         numeric=args.numeric,
-        drop=args.drop,
+        drop=args.drop if aside is None or aside in args.drop else [*args.drop, aside],
     )
     for line in plan_text(plans):
         _say(args, f"  {line}")
     if embeddings is not None:
         _say(args, f"  {args.embeddings}: {embeddings.shape[1]} numbers per row")
+    if isinstance(embeddings, np.memmap) and not any(plan.used for plan in plans):
+        return _finite_rows(embeddings, args.embeddings)
     return feature_matrix(table, plans, embeddings=embeddings, random_state=args.seed)
+
+
+def _embeddings(path: str, n_rows: int) -> Any:
+    """Read vectors of the rows; a file of float32 is mapped, so that it need not fit in memory."""
+    import numpy as np
+
+    from nllearn.tables import read_embeddings
+
+    # What cannot be mapped is read, or refused with the reason, by read_embeddings.
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        is_plain = isinstance(array, np.memmap) and array.dtype == np.float32
+        if path.endswith(".npy") and is_plain and array.ndim == 2 and array.shape[1]:
+            if len(array) == n_rows:
+                return array
+    return read_embeddings(path, n_rows)
+
+
+def _finite_rows(array: Any, path: str) -> Any:
+    """Refuse values that are not finite, block by block."""
+    import numpy as np
+
+    for start in range(0, len(array), 65_536):
+        bad = np.flatnonzero(~np.isfinite(array[start : start + 65_536]).all(axis=1))
+        if len(bad):
+            raise CommandError(
+                f"--embeddings: {path} holds NaN or infinite values (first: row {start + bad[0]}); "
+                "fill or remove them"
+            )
+    return array
 
 
 def _say(args: argparse.Namespace, line: str) -> None:

@@ -19,9 +19,10 @@ ADDED = ["corrected_label", "label_quality", "is_label_issue", "predicted_label"
 
 
 class NearestMeans:
-    """A stand-in for the classifiers with the members that the command line uses."""
+    """A stand-in for cleaner and classifiers with the members that the command line uses."""
 
-    def fit(self, X, y):
+    def fit(self, X, y, trusted=None):
+        self.seen_, self.trusted_ = X, trusted
         X = np.asarray(X)
         assert X.dtype == np.float32 or X.ndim > 2
         X = self.first_column(X)
@@ -42,6 +43,8 @@ class NearestMeans:
         weights = np.exp(distances.min(axis=1, keepdims=True) - distances)
         return weights / weights.sum(axis=1, keepdims=True)
 
+    label_proba = predict_proba
+
     def label_issues(self, threshold=None):
         quality = self.proba_[np.arange(len(self.codes_)), self.codes_]
         predicted = self.classes_[self.proba_.argmax(axis=1)]
@@ -61,14 +64,19 @@ class NearestMeans:
         )
 
 
+class Asked(list):
+    """Settings of the stand-ins that were made, and the last of them."""
+
+
 @pytest.fixture
 def fake(monkeypatch):
-    """Replace the classifiers and record what the command line asks of them."""
-    asked = []
+    """Replace the estimators and record what the command line asks of them."""
+    asked = Asked()
 
     def make(method, **options):
         asked.append({"method": method, **options})
-        return NearestMeans()
+        asked.made = NearestMeans()
+        return asked.made
 
     monkeypatch.setattr(cli, "_make_estimator", make)
     return asked
@@ -128,7 +136,9 @@ def test_clean_writes_the_whole_table_and_the_results(table, tmp_path, fake, cap
         assert word in screen, screen
     assert "labels changed        10 (11.1%)" in screen
     assert "most often to" in screen
-    assert fake == [{"method": "ah", "epochs": None, "seed": 0, "device": "auto", "verbose": 0}]
+    settings = {"epochs": None, "budget": None, "seed": 0, "device": "auto", "verbose": 0}
+    assert fake == [{"method": "cleaner", **settings}]
+    assert fake.made.trusted_ is None
 
 
 def test_clean_passes_the_options_on(table, tmp_path, fake, capsys):
@@ -136,7 +146,8 @@ def test_clean_passes_the_options_on(table, tmp_path, fake, capsys):
     words = ("clean", table, "--label", "art", "-o", out, "--quiet", "--method", "mixnn")
     words += ("--epochs", 5, "--seed", 3, "--device", "cpu", "--threshold", "1.0")
     assert run(*words) == 0
-    assert fake == [{"method": "mixnn", "epochs": 5, "seed": 3, "device": "cpu", "verbose": 0}]
+    settings = {"epochs": 5, "budget": None, "seed": 3, "device": "cpu", "verbose": 0}
+    assert fake == [{"method": "mixnn", **settings}]
     assert capsys.readouterr() == ("", "")
     assert pd.read_csv(out)["is_label_issue"].mean() > 0.9
 
@@ -269,7 +280,7 @@ def test_an_existing_output_is_kept(table, tmp_path, fake, capsys):
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, ValueError("X holds\n  nothing")])
 def test_a_failed_fit_leaves_the_old_output(table, tmp_path, monkeypatch, capsys, problem):
     class Failing(NearestMeans):
-        def fit(self, X, y):
+        def fit(self, X, y, trusted=None):
             raise problem
 
     monkeypatch.setattr(cli, "_make_estimator", lambda *args, **kwargs: Failing())
@@ -330,6 +341,31 @@ def test_a_warning_is_one_line(table, tmp_path, monkeypatch, capsys):
         (["clean", "in.csv", "--label", "größe", "-o", "o.csv"], "fractions"),
         (["clean", "in.csv", "--label", "Nr", "-o", "o.csv"], "90 different values"),
         (["clean", "in.csv", "--label", "art", "-o", "o.csv", "--epochs", "2"], "at least 3"),
+        (
+            ["clean", "in.csv", "--label", "art", "-o", "o.csv", "--epochs", "9"],
+            "--epochs has no effect with --method cleaner.*use --method ah or mixnn",
+        ),
+        (
+            ["clean", "in.csv", "--label", "art", "-o", "o.csv", "--budget", "9"]
+            + ["--method", "ah"],
+            "--budget has no effect with --method ah",
+        ),
+        *(
+            (
+                ["clean", "in.csv", "--label", "art", "-o", "o.csv", "--budget", budget],
+                f"--budget: '{budget}' is neither a whole number of at least 1 nor a share",
+            )
+            for budget in ("0", "1.5", "0.0", "nan", "few")
+        ),
+        (["clean", "in.csv", "--label", "art", "-o", "o.csv", "--method", "x"], "'cleaner', 'ah'"),
+        (
+            ["clean", "in.csv", "--label", "art", "-o", "o.csv", "--trusted", "Aktiv"],
+            "--trusted: the table has no column 'Aktiv'. Did you mean 'aktiv'",
+        ),
+        (
+            ["clean", "in.csv", "--label", "art", "-o", "o.csv", "--trusted", "datum"],
+            "--trusted: row 0 of column 'datum' holds '2021-01-01'; use true or false",
+        ),
         (["clean", "in.csv", "--label", "art", "-o", "o.csv", "--threshold", "nan"], "at most 1"),
         (["clean", "in.csv", "--label", "art", "-o", "o.csv", "--seed", "-1"], "whole number"),
         (["clean", "in.csv", "--label", "art", "-o", "o.csv", "--text", "x"], "no column 'x'"),
@@ -356,6 +392,58 @@ def test_bad_input_is_one_clear_line(table, tmp_path, fake, capsys, monkeypatch,
     assert re.search(message, error_of(capsys, *words))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.npy", "in.csv"]
     assert fake == []
+
+
+@pytest.mark.parametrize("words", [["true", "False"], ["YES", "no "], ["1", "0"], ["1", ""]])
+@pytest.mark.parametrize("gaps", ["drop", "predict"])
+def test_trusted_rows_are_read_from_a_column(tmp_path, fake, words, gaps):
+    frame = frame_of()
+    frame["checked"] = np.array(words)[1 - (np.arange(90) % 5 == 0)]
+    frame.loc[[10, 12], "art"] = ""
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    line = ("clean", tmp_path / "in.csv", "--label", "art", "-o", tmp_path / "o.csv", "--quiet")
+    assert run(*line, "--missing-labels", gaps) == 0
+    with_column = fake.made.seen_.shape[1]
+    assert run(*line, "--missing-labels", gaps, "--trusted", "checked", "--force") == 0
+    known = ~np.isin(np.arange(90), [10, 12])
+    np.testing.assert_array_equal(fake.made.trusted_, (np.arange(90) % 5 == 0)[known])
+    assert fake.made.seen_.shape[1] < with_column, "nothing is learnt from it"
+    assert (
+        run(*line, "--missing-labels", gaps, "--trusted", "checked", "--force", "--drop", "Nr") == 0
+    )
+
+
+def test_a_file_of_float32_is_mapped_when_it_is_all_there_is(tmp_path, fake, capsys):
+    frame = frame_of()[["Nr", "art"]]
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    vectors = np.random.default_rng(0).normal(size=(90, 5)).astype(np.float32)
+    line = ("clean", tmp_path / "in.csv", "--label", "art", "-o", tmp_path / "o.csv", "--force")
+    line += ("--embeddings", tmp_path / "e.npy")
+    np.save(tmp_path / "e.npy", vectors)
+    assert run(*line) == 0
+    assert isinstance(fake.made.seen_, np.memmap)
+    np.testing.assert_array_equal(fake.made.seen_, vectors)
+    # A column beside them makes a table of both.
+    assert run(*line, "--categorical", "Nr") == 0
+    assert not isinstance(fake.made.seen_, np.memmap) and fake.made.seen_.shape[1] > 5
+    np.testing.assert_array_equal(fake.made.seen_[:, -5:], vectors)
+    np.save(tmp_path / "e.npy", vectors.astype(np.float16))
+    assert run(*line) == 0
+    assert fake.made.seen_.dtype == np.float32
+    capsys.readouterr()
+    vectors[70, 1] = np.nan
+    np.save(tmp_path / "e.npy", vectors)
+    assert "e.npy holds NaN or infinite values (first: row 70)" in error_of(capsys, *line)
+
+
+def test_images_need_a_classifier(tmp_path, fake, capsys):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "in.npz", X=rng.normal(size=(60, 8, 8, 3)), y=np.arange(60) % 3)
+    line = ("clean", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    err = error_of(capsys, *line)
+    assert "images of shape (8, 8, 3)" in err and "--method ah or mixnn" in err
+    assert run(*line, "--method", "mixnn") == 0
+    assert fake.made.seen_.shape == (60, 8, 8, 3)
 
 
 def test_a_cleaned_table_is_refused_by_name(table, tmp_path, fake, capsys):
@@ -414,7 +502,9 @@ def test_demo(capsys):
     out, err = capsys.readouterr()
     assert err == ""
     rows = [line.split() for line in out.splitlines() if "->" in line]
-    assert [row[0] for row in rows] == ["plain", "MixNN", "Anchor"]
+    assert [row[0] for row in rows] == ["plain", "LabelCleaner,", "MixNN", "Anchor"]
+    assert float(rows[1][-2]) > 0.9, "the cleaner does not depend on the epochs"
+    assert float(rows[1][-5]) > float(rows[0][-5])
     assert all(float(row[-5]) > 0.5 for row in rows), "test accuracy"
     assert rows[0][-4] == rows[0][-2], "a plain network leaves the labels as they are"
     assert run("demo", "--epochs", 4, "--quiet") == 0
@@ -468,8 +558,8 @@ def test_the_process_exits_with_the_code(table, tmp_path):
     assert "größe" in done.stdout or "labels changed" in done.stdout
 
 
-@pytest.mark.parametrize("method", ["mixnn", "ah"])
-def test_clean_with_the_real_classifiers(tmp_path, method):
+@pytest.mark.parametrize("method", ["cleaner", "mixnn", "ah"])
+def test_clean_with_the_real_estimators(tmp_path, method):
     rng = np.random.default_rng(0)
     frame = frame_of(240)
     group = np.arange(240) % 3
@@ -479,9 +569,57 @@ def test_clean_with_the_real_classifiers(tmp_path, method):
     frame.to_csv(tmp_path / "in.csv", index=False)
     out = tmp_path / "out.csv"
     words = ("clean", tmp_path / "in.csv", "--label", "art", "-o", out, "--method", method)
-    assert run(*words, "--epochs", 10, "--missing-labels", "predict", "--quiet") == 0
+    words += () if method == "cleaner" else ("--epochs", 10)
+    assert run(*words, "--missing-labels", "predict", "--quiet") == 0
     result = pd.read_csv(out)
     true = np.array(["rot", "grün", "blau"])[group]
     before, after = (np.mean(result[c] == true) for c in ("art", "corrected_label"))
     assert after > before
+    assert result["corrected_label"][5] == true[5]
     assert result["label_quality"].isna().sum() == 1
+
+
+def test_the_options_of_the_cleaner(tmp_path, capsys):
+    frame = frame_of(240)
+    true = np.array(["rot", "grün", "blau"])[np.arange(240) % 3]
+    wrong = np.flatnonzero(frame["art"] != true)
+    frame["checked"] = np.where(np.arange(240) == wrong[0], "yes", "")
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        centres = 4 * rng.normal(size=3)
+        frame[f"x_{i}"] = np.round(centres[np.arange(240) % 3] + rng.normal(size=240), 3)
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    out = tmp_path / "out.csv"
+    words = ("clean", tmp_path / "in.csv", "--label", "art", "-o", out, "--force")
+    assert run(*words) == 0
+    screen = capsys.readouterr()
+    assert screen.err == "" and "label issues          27" in screen.out
+    plain = pd.read_csv(out)
+    assert (plain["corrected_label"] == true).mean() > 0.98
+    alone = plain["predicted_label"] == true
+    assert alone[wrong].all(), "the prediction does not look at the given label"
+    assert run(*words, "--trusted", "checked", "--quiet") == 0
+    trusted = pd.read_csv(out)
+    assert trusted["corrected_label"][wrong[0]] == frame["art"][wrong[0]]
+    assert trusted["label_quality"][wrong[0]] == 1
+    for budget, n in (("5", 5), ("0.05", 12)):
+        assert run(*words, "--budget", budget, "--quiet") == 0
+        few = pd.read_csv(out)
+        assert few["is_label_issue"].sum() == n
+        worst = few["label_quality"][few["is_label_issue"]].max()
+        assert worst <= few["label_quality"][wrong].sort_values().iloc[n - 1] + 1e-6
+        assert few["corrected_label"].equals(plain["corrected_label"])
+    assert run(*words, "--threshold", "0.999", "--quiet") == 0
+    more = pd.read_csv(out)
+    assert (
+        more["is_label_issue"] == ((more["label_quality"] < 0.999) | plain["is_label_issue"])
+    ).all()
+
+
+def test_a_bar_shows_the_stages_on_a_terminal(table, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    words = ("clean", table, "--label", "art", "-o", tmp_path / "out.csv", "--force")
+    assert run(*words) == 0
+    assert "verdict" in capsys.readouterr().err
+    assert run(*words, "--quiet") == 0
+    assert capsys.readouterr().err == ""

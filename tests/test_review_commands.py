@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ def cleaned(tmp_path_factory):
     X.loc[[4, 9], "kind"] = ""
     X.to_csv(folder / "wine.csv", index=False)
     words = ["clean", folder / "wine.csv", "--label", "kind", "-o", folder / "out.csv", "--quiet"]
-    words += ["--epochs", "10", "--missing-labels", "predict"]
+    words += ["--missing-labels", "predict", "--threshold", "0.6"]
     words += ["--report", folder / "page.html", "--save", folder / "model.safetensors"]
     assert cli.main([str(word) for word in words]) == 0
     return folder
@@ -42,11 +43,22 @@ def test_clean_writes_page_and_model(cleaned):
     page = (cleaned / "page.html").read_text()
     assert page.startswith("<!DOCTYPE html>") and "alcohol" in page
     model = load(cleaned / "model.safetensors")
-    assert isinstance(model, MixNNClassifier | type(model))
+    assert isinstance(model, LabelCleaner)
     table = pd.read_csv(cleaned / "out.csv")
     known = table["kind"].notna()
+    # The page lists the rows that the table marks, with the same threshold.
+    issues = table["is_label_issue"]
+    assert issues.sum() > (table["kind"] != table["corrected_label"])[known].sum()
+    assert n_listed(page) == issues.sum()
     np.testing.assert_array_equal(model.corrected_labels_, table["corrected_label"][known])
     assert list(model.label_issues().index[:6]) == [0, 1, 2, 3, 5, 6]
+
+
+def n_listed(page):
+    """Number of issues that a review page tells."""
+    (payload,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    (count,) = re.findall(r'"n_issues":(\d+)', payload)
+    return int(count)
 
 
 def test_existing_files_stay(cleaned, capsys):

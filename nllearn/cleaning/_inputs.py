@@ -17,14 +17,20 @@ def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.nd
     """Check out-of-sample probabilities: shape, range, sums."""
     if pred_probs is None:
         return None
-    probs = np.asarray(pred_probs)
+    probs = _as_array("pred_probs", pred_probs)
     if probs.shape != (n_rows, len(classes)):
         raise ValueError(
             f"pred_probs has shape {probs.shape}; expected ({n_rows}, {len(classes)}), one row per "
             f"row of X and one column per class in the order of the sorted labels of y"
         )
-    if not np.issubdtype(probs.dtype, np.number) or not np.isfinite(probs).all():
-        raise ValueError("pred_probs must be finite numbers; replace NaN and infinity")
+    if probs.dtype.kind not in "fiu":
+        raise ValueError(f"pred_probs has dtype {probs.dtype}; pass real numbers, such as float32")
+    bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"row {bad[0]} of pred_probs is not finite (nor are {len(bad) - 1} others); replace "
+            "NaN and infinity, for example by 1 / n_classes"
+        )
     if probs.min() < 0:
         raise ValueError(
             f"pred_probs has values down to {probs.min():.3g}; probabilities are not negative, "
@@ -62,7 +68,7 @@ def check_neighbor_graph(neighbor_graph: Any, n_rows: int) -> np.ndarray | None:
         graph = _dense_indices(graph, n_rows)
     elif isinstance(graph, tuple | list) and len(graph) == 2 and np.ndim(graph[1]) == 2:
         graph = graph[1]  # (distances, indices), as kneighbors returns them
-    graph = np.asarray(graph)
+    graph = _as_array("neighbor_graph", graph)
     if (
         graph.ndim != 2
         or len(graph) != n_rows
@@ -86,6 +92,19 @@ def check_neighbor_graph(neighbor_graph: Any, n_rows: int) -> np.ndarray | None:
             "rows); leave the row itself out, as kneighbors() without X does"
         )
     return graph.astype(np.int64)
+
+
+def _as_array(name: str, values: Any) -> np.ndarray:
+    """As an array; rows of different lengths and objects that are no numbers get our error."""
+    if sparse.issparse(values):
+        return values.toarray()
+    try:
+        array = np.asarray(values)
+        return array.astype(np.float64) if array.dtype == object else array
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} is no array of numbers ({error}); all its rows need the same length"
+        ) from error
 
 
 def _dense_indices(graph: Any, n_rows: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from nllearn.functional.witnesses import neighbor_log_votes
 __all__ = ["RowScale", "choose_scale", "dense_rows", "row_blocks"]
 
 _BLOCK = 8192
+_FARTHEST = 1e15
 # Rows that vote on the scale, and what a less plain scale must gain, in nats per row.
 _N_TRIED, _N_VOTES, _GAIN = 4000, 20, 0.02
 
@@ -39,7 +40,8 @@ class RowScale:
         out = torch.empty(X.shape[0], width, device=device)
         for rows in row_blocks(X.shape[0]):
             block = (dense_rows(X, rows) - self.mean) / self.scale
-            scaled = torch.from_numpy(block.astype(np.float32))
+            # Farther away the squares of float32 overflow; fitted rows are never so far.
+            scaled = torch.from_numpy(block.clip(-_FARTHEST, _FARTHEST).astype(np.float32))
             if self.lift > 0:
                 scaled = torch.cat([scaled, torch.full((len(scaled), 1), self.lift)], 1)
             out[rows] = unit_rows(scaled.to(device))
@@ -79,8 +81,9 @@ def choose_scale(
     mean, spread = _moments(X, weight)
     if not (spread > 0).any():
         raise ValueError(
-            f"X is constant: none of its {X.shape[1]} column(s) varies over the rows, so nothing "
-            "can be learnt from it; pass features or embeddings that differ between rows"
+            f"X is constant: none of its {X.shape[1]} column(s) varies over the rows that take "
+            "part (or by less than 1e-150), so nothing can be learnt from it; pass features or "
+            "embeddings that differ between rows"
         )
     uniform = np.full_like(spread, spread.max())
     single = np.where(spread > 1e-7 * spread.max(), spread, np.inf)

@@ -6,6 +6,8 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from nllearn._validation import check_labels
+
 __all__ = ["HAS_IMBLEARN", "SamplerBase"]
 
 try:
@@ -27,6 +29,28 @@ if HAS_IMBLEARN:
 
         def __init__(self) -> None:
             pass
+
+        def fit_resample(self, X: Any, y: Any, **params: Any) -> Any:
+            """Clean, and return rows and labels.
+
+            Parameters
+            ----------
+            X : array-like of shape (n_samples, n_features)
+                As for ``fit``.
+            y : array-like of shape (n_samples,)
+                Given labels.
+            **params : dict
+                As for ``fit``.
+
+            Returns
+            -------
+            X : array or DataFrame of shape (n_kept, n_features)
+                Rows, in the form in which they were given.
+            y : array or Series of shape (n_kept,)
+                Their labels.
+            """
+            # Missing labels would make the base class cast NaN to whole numbers.
+            return super().fit_resample(X, check_labels(y), **params)
 
         def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
             y, binarized = check_target_type(y, indicate_one_vs_all=True)

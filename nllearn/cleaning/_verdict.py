@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,26 @@ from nllearn.cleaning._rows import row_blocks
 from nllearn.cleaning._witnesses import Graph, ask_neighbors
 from nllearn.functional.correction import fuse_with_given
 from nllearn.functional.reliability import (
-    boundary_share,
+    boundary_rates,
     equal_bins,
     estimate_rates,
     fuse_at_boundary,
+    noise_sits_at_boundary,
     prior_strength,
     sharpness_for,
 )
 from nllearn.functional.transition import estimate_transition
 
-__all__ = ["NoiseModel", "Verdict", "fuse", "judge"]
+__all__ = ["NoiseModel", "Verdict", "fuse", "judge", "judge_at_boundary"]
 
 # Weight of the neighbours' log votes beside the regressions' scores.
 VOTE_WEIGHT = 0.12
 # Rows that sharpness and noise are estimated on; more change nothing that can be measured.
 _N_SAMPLE = 100_000
 _N_BINS = 8
+# Bins that noise at the boundary is continued over, and rows in each.
+_LEAST_BINS, _MOST_BINS, _BIN_ROWS = 4, 16, 40
+_N_REFITS = 2
 _EASY_SHARE = 0.8
 # The agreement of the witnesses counts as much as this many trusted rows.
 _AGREEMENT_ROWS = 50.0
@@ -39,8 +44,8 @@ class NoiseModel:
     """How given labels come from true ones.
 
     `sharpness` turns evidence into probabilities. `transition` is class-conditional
-    noise, `rates` (with the upper `edges` of the margin's bins) noise at the boundary,
-    `boundary` the weight of the second.
+    noise, `rates` (with the upper `edges` of the margin's bins) noise at the boundary;
+    `boundary` is 1 where the second holds, else 0.
     """
 
     sharpness: float
@@ -52,12 +57,18 @@ class NoiseModel:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Distributions over the true label, the noise model, and the votes of the easy rows."""
+    """Distributions over the true label, and what they were made from.
+
+    `votes` are the mean of two rounds of votes, by the `labels` with the weights `voters`, both
+    of shape (2, n). `easy` marks the surest rows of every class, whose votes are `easy_votes`.
+    """
 
     distributions: torch.Tensor
     noise: NoiseModel
     easy: torch.Tensor
     labels: torch.Tensor
+    voters: torch.Tensor
+    votes: torch.Tensor
     easy_votes: torch.Tensor
 
 
@@ -117,12 +128,94 @@ def judge(
     easy = easiest_per_class(labels, confidence, n_classes)
     easy_votes = ask_neighbors(graph, labels, n_classes, weights * easy)
 
-    evidence = scores[sample] + VOTE_WEIGHT * easy_votes[sample]
-    transition = _transition(sharpness * evidence, *sampled)
-    noise = _with_boundary(sharpness, transition, scores, evidence, sample, sampled)
-    distributions = fuse(scores, easy_votes, given, noise)
-    distributions[trusted] = F.one_hot(given[trusted], n_classes).float()
-    return Verdict(distributions, noise, easy, labels, easy_votes)
+    # Easy rows alone say most where noise prefers a class, all rows where they are few.
+    votes = 0.5 * (log_votes + easy_votes)
+    sharpness = sharpness_for(scores[sample] + VOTE_WEIGHT * votes[sample], target, sampled[1])
+    evidence = sharpness * (scores[sample] + VOTE_WEIGHT * easy_votes[sample])
+    transition = _transition(evidence, *sampled)
+    bins, edges = _margin_bins(scores[sample], _N_BINS)
+    rates = estimate_rates(evidence.softmax(1), sampled[0], bins, _N_BINS, sampled[1])
+    at_boundary = noise_sits_at_boundary(rates, len(active))
+    noise = NoiseModel(sharpness, transition, rates, edges, float(at_boundary))
+    if at_boundary:
+        # How it goes on is for judge_at_boundary: no fusion here would stand.
+        distributions = scores
+    else:
+        distributions = _with_trusted(fuse(scores, votes, given, noise), given, trusted)
+    voters = torch.stack([weights, weights * easy])
+    return Verdict(
+        distributions, noise, easy, torch.stack([given, labels]), voters, votes, easy_votes
+    )
+
+
+def judge_at_boundary(
+    first: Verdict,
+    scores: torch.Tensor,
+    log_votes: torch.Tensor,
+    given: torch.Tensor,
+    weights: torch.Tensor,
+    trusted: torch.Tensor,
+    generator: torch.Generator,
+    refit: Callable[[torch.Tensor], torch.Tensor],
+) -> tuple[Verdict, torch.Tensor]:
+    """Where noise sits at the class boundary: fit on the other rows, and look again.
+
+    Each row's probability of a wrong label is continued from the rows that the witnesses
+    are surer of (:func:`~nllearn.functional.reliability.boundary_rates`). The regressions
+    are fitted anew with the rows weighted by how probably right their label is, twice. In
+    the end a label that is probably wrong speaks against its class.
+
+    Parameters
+    ----------
+    first : Verdict
+        Of :func:`judge`.
+    scores, log_votes : float32 Tensor of shape (n, n_classes)
+    given : int64 Tensor of shape (n,)
+    weights : float32 Tensor of shape (n,)
+    trusted : bool Tensor of shape (n,)
+    generator : torch.Generator
+    refit : callable
+        ``trust -> scores``.
+
+    Returns
+    -------
+    verdict : Verdict
+    scores : float32 Tensor of shape (n, n_classes)
+    """
+    active = torch.nonzero(weights > 0).squeeze(1)
+    order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(given.device)
+    sample = active[order.sort().values]
+    n_bins = min(_MOST_BINS, max(_LEAST_BINS, len(sample) // _BIN_ROWS))
+
+    def look() -> tuple[torch.Tensor, torch.Tensor]:
+        bins, edges = _margin_bins(scores[sample], n_bins)
+        differs = scores[sample].argmax(1) != given[sample]
+        return boundary_rates(differs, bins, n_bins, weights[sample]), edges
+
+    rates, edges = look()
+    for _ in range(_N_REFITS):
+        trust = 1.0 - rates[torch.bucketize(_margin(scores), edges)]
+        scores = refit(torch.where(trusted, 1.0, trust))
+        rates, edges = look()
+    noise = replace(first.noise, rates=rates, edges=edges)
+    distributions = _with_trusted(fuse(scores, log_votes, given, noise), given, trusted)
+    verdict = replace(
+        first,
+        distributions=distributions,
+        noise=noise,
+        labels=torch.stack([given, given]),
+        voters=torch.stack([weights, weights]),
+        votes=log_votes,
+    )
+    return verdict, scores
+
+
+def _with_trusted(
+    distributions: torch.Tensor, given: torch.Tensor, trusted: torch.Tensor
+) -> torch.Tensor:
+    """The given label of trusted rows for certain, in place."""
+    distributions[trusted] = F.one_hot(given[trusted], distributions.shape[1]).float()
+    return distributions
 
 
 def fuse(
@@ -132,12 +225,11 @@ def fuse(
     out = torch.empty_like(scores)
     for rows in row_blocks(len(scores)):
         block = noise.sharpness * (scores[rows] + VOTE_WEIGHT * log_votes[rows])
-        fused = fuse_with_given(block, given[rows], noise.transition)
         if noise.boundary > 0:
             rate = noise.rates[torch.bucketize(_margin(scores[rows]), noise.edges)]
-            at_boundary = fuse_at_boundary(block.softmax(1), given[rows], rate)
-            fused = torch.lerp(fused, at_boundary, noise.boundary)
-        out[rows] = fused
+            out[rows] = fuse_at_boundary(block.softmax(1), given[rows], rate)
+        else:
+            out[rows] = fuse_with_given(block, given[rows], noise.transition)
     return out
 
 
@@ -180,25 +272,11 @@ def _transition(
     return estimate(prior_rows=prior_strength(counts))
 
 
-def _with_boundary(
-    sharpness: float,
-    transition: torch.Tensor,
-    scores: torch.Tensor,
-    evidence: torch.Tensor,
-    sample: torch.Tensor,
-    sampled: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-) -> NoiseModel:
-    """Look where the noise sits; where it is at the boundary alone, model it there."""
-    given, weights, _ = sampled
-    margin = _margin(scores[sample])
-    bins = equal_bins(margin, _N_BINS)
-    edges = torch.stack(
-        [margin[bins == b].max() if (bins == b).any() else margin.max() for b in range(_N_BINS - 1)]
-    )
-    proba = (sharpness * evidence).softmax(1)
-    spread = estimate_rates(proba, given, bins, _N_BINS, weights, confusable=False)
-    boundary = boundary_share(spread)
-    rates = spread
-    if boundary > 0:
-        rates = estimate_rates(proba, given, bins, _N_BINS, weights, confusable=True)
-    return NoiseModel(sharpness, transition, rates, edges, boundary)
+def _margin_bins(scores: torch.Tensor, n_bins: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bin of every row by its margin, least sure first, and the bins' upper edges but the last."""
+    margin = _margin(scores)
+    bins = equal_bins(margin, n_bins)
+    edges = [
+        margin[bins == b].max() if (bins == b).any() else margin.max() for b in range(n_bins - 1)
+    ]
+    return bins, torch.stack(edges)

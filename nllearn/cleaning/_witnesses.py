@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "ask_neighbors",
     "find_graph",
     "fit_regression",
+    "fit_regressions",
     "mixed_rows",
 ]
 
@@ -39,6 +40,8 @@ _N_MIXED = 10
 # Exact search costs more above; neighbours per row below and above.
 _CROSSOVER = {"cpu": 60_000, "cuda": 500_000}
 _N_EXACT, _N_APPROXIMATE = 50, 30
+# Where classes are small: two thirds of a class, but not fewer than these.
+_N_FEWEST = 5
 # Rows on which the ridge is chosen, and features that are held rather than made again
 # (in numbers: 300 MB of float32).
 _N_TRIED, _HELD = 10_000, 75_000_000
@@ -75,6 +78,7 @@ def find_graph(
     unit: torch.Tensor,
     search: Any,
     n_neighbors: int | None,
+    n_classes: int,
     known: Any,
     seed: int,
 ) -> tuple[Graph, Any]:
@@ -88,7 +92,8 @@ def find_graph(
         return _with_cosines(unit, found[:, : n_neighbors or found.shape[1]]), "neighbor_graph"
     if search is None or search == "auto":
         search = "exact" if n <= _CROSSOVER.get(unit.device.type, 60_000) else "descent"
-    k = n_neighbors or (_N_APPROXIMATE if search == "descent" else _N_EXACT)
+    few = max(_N_FEWEST, 2 * n // (3 * n_classes))
+    k = n_neighbors or min(few, _N_APPROXIMATE if search == "descent" else _N_EXACT)
     if search == "descent":
         search = DescentNeighbors(k, n_jobs=torch.get_num_threads(), random_state=seed)
     elif search == "exact":
@@ -149,6 +154,70 @@ def mixed_rows(unit: torch.Tensor, near: torch.Tensor, bank: torch.Tensor) -> to
     return unit_rows(0.5 * unit + 0.5 * unit_rows(bank[near].float().mean(1)))
 
 
+def fit_regressions(
+    unit: torch.Tensor,
+    graph: Graph,
+    given: torch.Tensor,
+    n_classes: int,
+    weights: torch.Tensor,
+    log_votes: torch.Tensor,
+    n_landmarks: int,
+    generator: torch.Generator,
+    trust: torch.Tensor | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[torch.Tensor, list[Regression], float]:
+    """Regress the given labels on the rows, and on the rows mixed with their neighbours.
+
+    With `trust`, every class counts the same in the fit, however many of its rows are
+    believed: noise at the boundary takes most from the classes that are hard to tell apart.
+
+    Parameters
+    ----------
+    unit : float32 Tensor of shape (n, d)
+    graph : Graph
+    given : int64 Tensor of shape (n,)
+    n_classes : int
+    weights : float32 Tensor of shape (n,)
+    log_votes : Tensor of shape (n, n_classes)
+    n_landmarks : int
+    generator : torch.Generator
+    trust : float32 Tensor of shape (n,) or None
+        How far each given label is believed; the fit weighs the rows by it.
+    advance : callable
+        Called after each regression.
+
+    Returns
+    -------
+    scores : float32 Tensor of shape (n, n_classes)
+        Mean of both, each row's own label left out; the mean top score of each is 1.
+    regressions : list of Regression
+    agreed : float
+        Share of rows on which the first names the class that the neighbours name.
+    """
+    scores = torch.zeros(len(unit), n_classes, device=unit.device)
+    fits, agreed = [], 0.0
+    for mixing in (None, graph):
+        fits.append(
+            fit_regression(
+                unit,
+                mixing,
+                given,
+                n_classes,
+                weights,
+                log_votes,
+                n_landmarks,
+                generator,
+                scores,
+                trust,
+            )
+        )
+        if mixing is None:
+            # Without neighbours mixed in, the two have the labels alone in common.
+            agreed = agreement(scores, log_votes, weights)
+        advance()
+    return scores.mul_(0.5), fits, agreed
+
+
 def fit_regression(
     unit: torch.Tensor,
     graph: Graph | None,
@@ -159,12 +228,14 @@ def fit_regression(
     n_landmarks: int,
     generator: torch.Generator,
     out: torch.Tensor,
+    trust: torch.Tensor | None = None,
 ) -> Regression:
     """Fit one regression and add its leave-one-out scores, at mean top score 1, to `out`.
 
     The ridge is the one at which the regression agrees most often with the neighbours
     and the given labels together. Squared error on the given labels alone follows noise
-    that depends on the features; the neighbours do not follow it in the same way.
+    that depends on the features; the neighbours do not follow it in the same way. With
+    `trust` the given labels count half: they are known to be bad witnesses.
 
     Parameters
     ----------
@@ -178,11 +249,18 @@ def fit_regression(
     n_landmarks : int
     generator : torch.Generator
     out : float32 Tensor of shape (n, n_classes)
+    trust : float32 Tensor of shape (n,) or None
 
     Returns
     -------
     regression : Regression
     """
+    fitted, share_of_given = weights, 1.0
+    if trust is not None:
+        fitted, share_of_given = weights * trust, 0.5
+        mass = torch.zeros(n_classes, device=given.device).index_add_(0, given, fitted)
+        fitted = fitted / mass.clamp_min(1e-12)[given]
+        fitted = fitted / fitted[fitted > 0].mean()
     n = len(unit)
 
     def rows_of(rows: slice) -> torch.Tensor:
@@ -211,19 +289,19 @@ def fit_regression(
                 held.append((rows, features))
             yield rows, features
 
-    system = ridge_system(blocks, weights)
-    moments, target_mean = ridge_moments(system, blocks, given, weights)
+    system = ridge_system(blocks, fitted)
+    moments, target_mean = ridge_moments(system, blocks, given, fitted)
 
     tried = candidates[:_N_TRIED]
     axes = system.axes(kernel_features(chosen[: len(tried)], kmap))
     best_ridge, best_value, factor = _RIDGES[0], -1.0, 1.0
     for ridge in _RIDGES:
         scores = leave_one_out_block(
-            axes, system, moments, target_mean, given[tried], weights[tried], ridge
+            axes, system, moments, target_mean, given[tried], fitted[tried], ridge
         ).add_(target_mean)
         value, top = scores.max(1)
         agreed = agreement(top, log_votes[tried], weights[tried])
-        agreed += agreement(top, given[tried], weights[tried])
+        agreed += share_of_given * agreement(top, given[tried], weights[tried])
         if agreed > best_value + 1e-9:
             best_ridge, best_value = ridge, agreed
             mean_top = float((weights[tried] * value).sum() / weights[tried].sum())
@@ -237,7 +315,7 @@ def fit_regression(
             moments,
             target_mean,
             given[rows],
-            weights[rows],
+            fitted[rows],
             best_ridge,
         ).add_(target_mean)
         out[rows] += scores.mul_(factor)

@@ -10,10 +10,11 @@ import torch
 
 __all__ = [
     "agreement",
-    "boundary_share",
+    "boundary_rates",
     "equal_bins",
     "estimate_rates",
     "fuse_at_boundary",
+    "noise_sits_at_boundary",
     "prior_strength",
     "sharpness_for",
 ]
@@ -94,13 +95,11 @@ def estimate_rates(
     bins: torch.Tensor,
     n_bins: int,
     weights: torch.Tensor,
-    *,
-    confusable: bool,
 ) -> torch.Tensor:
     r"""Share of wrong labels per bin by expectation maximisation.
 
     The probability of the given label j of row i in bin b, when the true one is k, is
-    :math:`1 - e_b` for j = k and :math:`e_b \, c_{ij} / \sum_{l \ne k} c_{il}` otherwise.
+    :math:`1 - e_b` for j = k and :math:`e_b / (C - 1)` otherwise.
 
     Parameters
     ----------
@@ -110,21 +109,16 @@ def estimate_rates(
     bins : int64 Tensor of shape (n,)
     n_bins : int
     weights : Tensor of shape (n,)
-    confusable : bool
-        Whether a wrong label falls on the classes that the row resembles,
-        :math:`c_{ij} = p_{ij}`, or on any, :math:`c_{ij} = 1`.
 
     Returns
     -------
     rates : float32 Tensor of shape (n_bins,)
         In [0, 0.95].
     """
-    kind = _confusion(proba, given, confusable)
-    given_column = given.unsqueeze(1)
     mass = proba.new_zeros(n_bins).index_add_(0, bins, weights)
     rates = proba.new_full((n_bins,), 0.3)
-    own = proba.gather(1, given_column).squeeze(1)
-    other = (proba * kind).sum(1)  # kind is 0 at the given label
+    own = proba.gather(1, given.unsqueeze(1)).squeeze(1)
+    other = (1.0 - own) / max(proba.shape[1] - 1, 1)
     for _ in range(_MAX_ROUNDS):
         rate = rates[bins]
         wrong = rate * other
@@ -137,6 +131,46 @@ def estimate_rates(
         if change < _TOL:
             break
     return rates
+
+
+def boundary_rates(
+    differs: torch.Tensor, bins: torch.Tensor, n_bins: int, weights: torch.Tensor
+) -> torch.Tensor:
+    r"""Share of wrong labels per bin of noise that grows towards the class boundary.
+
+    Where the witnesses are sure, they differ from the given label as often as it is wrong.
+    Where they are unsure they have learnt the noise, and differ too seldom. So the log-odds
+    of the bins in between, those with a share of difference from 0.015 to one third, are
+    continued as a straight line over the number of the bin; bins below take the line where
+    it is above what they show.
+
+    Parameters
+    ----------
+    differs : bool Tensor of shape (n,)
+        Whether the witnesses name another class than the given one.
+    bins : int64 Tensor of shape (n,)
+        Of :func:`equal_bins` over the margin of the witnesses, the least sure rows first.
+    n_bins : int
+    weights : Tensor of shape (n,)
+
+    Returns
+    -------
+    rates : float32 Tensor of shape (n_bins,)
+        In [0.005, 0.995].
+    """
+    mass = weights.new_zeros(n_bins).index_add_(0, bins, weights)
+    shown = weights.new_zeros(n_bins).index_add_(0, bins, weights * differs)
+    shown = (shown / mass.clamp_min(1e-12)).clamp(0.005, 0.995).double()
+    odds = (shown / (1.0 - shown)).log()
+    use = torch.nonzero((shown > 0.015) & (shown < 1.0 / 3.0)).squeeze(1)
+    if len(use) >= 2:
+        x = use.double()
+        slope = ((x - x.mean()) * (odds[use] - odds[use].mean())).sum()
+        slope = slope / (x - x.mean()).square().sum()
+        below = torch.arange(int(use.min()), device=odds.device)
+        line = odds[use].mean() + slope * (below - x.mean())
+        odds[below] = torch.maximum(odds[below], line)
+    return odds.sigmoid().clamp(0.005, 0.995).float()
 
 
 def fuse_at_boundary(proba: torch.Tensor, given: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
@@ -154,33 +188,32 @@ def fuse_at_boundary(proba: torch.Tensor, given: torch.Tensor, rate: torch.Tenso
     fused : Tensor of shape (n, n_classes)
         Rows sum to one.
     """
-    fused = proba * _confusion(proba, given, True) * rate.unsqueeze(1)
+    fused = proba * _confusion(proba, given) * rate.unsqueeze(1)
     own = proba.gather(1, given.unsqueeze(1)) * (1.0 - rate.unsqueeze(1))
     fused.scatter_(1, given.unsqueeze(1), own)
     return fused / fused.sum(1, keepdim=True).clamp_min(1e-30)
 
 
-def boundary_share(rates: torch.Tensor) -> float:
-    """How surely the noise sits where the witnesses are unsure, and only there.
+def noise_sits_at_boundary(rates: torch.Tensor, n_rows: int) -> bool:
+    """Whether noise sits where the witnesses are unsure, and hardly elsewhere.
 
-    Class-conditional and human noise reach the rows that every witness is sure of;
-    noise that a classifier makes does not. Below about two percent it cannot be told
-    from rows that are hard and rightly labelled.
+    Class-conditional and human noise reach the rows that every witness is sure of; noise
+    that a classifier makes does not. Below about one percent of the rows, or a handful, it
+    cannot be told from rows that are hard and rightly labelled.
 
     Parameters
     ----------
     rates : Tensor of shape (n_bins,)
         Of :func:`estimate_rates`, the surest rows last.
+    n_rows : int
 
     Returns
     -------
-    share : float in [0, 1]
+    at_boundary : bool
     """
     mean = float(rates.mean())
     top = float(rates[-max(1, len(rates) // 4) :].mean())
-    concentrated = (0.4 - top / max(mean, 1e-6)) / 0.1
-    enough = (mean - 0.014) / 0.008
-    return min(max(min(concentrated, enough), 0.0), 1.0)
+    return mean > 0.01 + 5.0 / n_rows and top < 0.3 * mean
 
 
 def prior_strength(
@@ -222,13 +255,9 @@ def prior_strength(
     return max(candidates, key=evidence)
 
 
-def _confusion(proba: torch.Tensor, given: torch.Tensor, confusable: bool) -> torch.Tensor:
+def _confusion(proba: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
     """Probability of the given label under each true class, knowing that it is wrong."""
     column = given.unsqueeze(1)
-    if not confusable:
-        kind = torch.full_like(proba, 1.0 / max(proba.shape[1] - 1, 1))
-    else:
-        likeness = proba.clamp_min(1e-4)
-        others = (likeness.sum(1, keepdim=True) - likeness).clamp_min(1e-4)
-        kind = likeness.gather(1, column) / others
-    return kind.scatter(1, column, 0.0)
+    likeness = proba.clamp_min(1e-4)
+    others = (likeness.sum(1, keepdim=True) - likeness).clamp_min(1e-4)
+    return (likeness.gather(1, column) / others).scatter(1, column, 0.0)

@@ -1,4 +1,4 @@
-"""Fitted classifiers in files that hold data and never code."""
+"""Fitted estimators in files that hold data and never code."""
 
 from nllearn.persistence._estimator import load, save
 from nllearn.persistence._onnx import export_onnx

@@ -65,12 +65,9 @@ def _sample(estimator: Any) -> torch.Tensor:
     opened = estimator._input
     if not opened.is_image:
         return torch.zeros(2, estimator.n_features_in_)
-    dtype = torch.float32
-    if not opened._is_float:
-        mean, scale = opened._scale.mean, opened._scale.scale
-        # No bytes have a mean or a deviation outside of these.
-        bytes_can = mean.min() >= 0 and mean.max() <= 255 and scale.max() <= 127.5
-        dtype = torch.uint8 if bytes_can else torch.int32
+    dtype = torch.uint8 if opened._is_bytes else torch.int32
+    if opened._is_float:
+        dtype = torch.float32
     return torch.zeros((2, *opened.array_shape), dtype=dtype)
 
 
@@ -81,8 +78,8 @@ def export_onnx(
 
     The graph standardises the rows itself. Its input ``X`` has any number of rows:
     float32 of shape (n, n_features) for tables; images in the layout that fit got,
-    float32 where fit got floating-point numbers, else uint8, or int32 where the pixels
-    cannot have been bytes. Its outputs are ``probabilities``, float32 of shape
+    float32 where fit got floating-point numbers, uint8 where it got bytes, int32 where it
+    got other whole numbers. Its outputs are ``probabilities``, float32 of shape
     (n, n_classes), and ``features``, float32 of shape (n, d). The class labels stand in
     the metadata under ``classes``, as a JSON list in the order of the columns.
 

@@ -9,10 +9,11 @@ from scipy.special import gammaln
 
 from nllearn.functional.reliability import (
     agreement,
-    boundary_share,
+    boundary_rates,
     equal_bins,
     estimate_rates,
     fuse_at_boundary,
+    noise_sits_at_boundary,
     prior_strength,
     sharpness_for,
 )
@@ -63,11 +64,57 @@ def drawn(confusable, rates=(0.5, 0.3, 0.05), n=30_000, n_classes=4, seed=0):
     )
 
 
-@pytest.mark.parametrize("confusable", [False, True])
-def test_rates_are_recovered(confusable):
-    proba, given, bins = drawn(confusable)
-    rates = estimate_rates(proba, given, bins, 3, torch.ones(len(given)), confusable=confusable)
-    np.testing.assert_allclose(rates, [0.5, 0.3, 0.05], atol=0.05 if confusable else 0.03)
+def test_rates_are_recovered():
+    proba, given, bins = drawn(False)
+    rates = estimate_rates(proba, given, bins, 3, torch.ones(len(given)))
+    np.testing.assert_allclose(rates, [0.5, 0.3, 0.05], atol=0.03)
+
+
+def slow_boundary_rates(differs, bins, n_bins, weights):
+    shown = []
+    for b in range(n_bins):
+        inside = [i for i in range(len(bins)) if bins[i] == b]
+        share = sum(weights[i] * differs[i] for i in inside) / sum(weights[i] for i in inside)
+        shown.append(min(max(share, 0.005), 0.995))
+    odds = [np.log(s / (1 - s)) for s in shown]
+    use = [b for b in range(n_bins) if 0.015 < shown[b] < 1 / 3]
+    if len(use) >= 2:
+        line = np.polyfit(use, [odds[b] for b in use], 1)
+        for b in range(min(use)):
+            odds[b] = max(odds[b], np.polyval(line, b))
+    return np.clip(1 / (1 + np.exp(-np.array(odds))), 0.005, 0.995)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_boundary_rates_by_loops(seed):
+    rng = np.random.default_rng(seed)
+    bins = rng.permutation(np.arange(400) % 8)
+    differs = rng.random(400) < 0.6 * np.exp(-0.6 * bins)
+    weights = rng.random(400)
+    got = boundary_rates(*(torch.from_numpy(a) for a in (differs, bins)), 8, torch.tensor(weights))
+    np.testing.assert_allclose(got, slow_boundary_rates(differs, bins, 8, weights), atol=1e-5)
+
+
+def test_boundary_rates_go_on_where_the_witnesses_follow_the_noise():
+    # The witnesses differ from at most half of the labels, of which nine in ten are wrong.
+    n_bins, per_bin = 10, 2000
+    true = 1 / (1 + np.exp(-(2.4 - 0.9 * np.arange(n_bins))))
+    shown = np.minimum(true, 0.5)
+    bins = np.repeat(np.arange(n_bins), per_bin)
+    differs = np.tile((np.arange(per_bin) + 0.5) / per_bin, n_bins) < shown[bins]
+    rates = boundary_rates(
+        torch.from_numpy(differs), torch.from_numpy(bins), n_bins, torch.ones(len(bins))
+    ).numpy()
+    assert true[0] > 0.9
+    np.testing.assert_allclose(rates[:-2], true[:-2], atol=0.03)
+
+
+def test_boundary_rates_without_noise_or_with_noise_everywhere_are_what_is_shown():
+    bins, ones = torch.arange(800) % 8, torch.ones(800)
+    none = boundary_rates(torch.zeros(800, dtype=torch.bool), bins, 8, ones)
+    np.testing.assert_allclose(none, 0.005, atol=1e-6)
+    half = boundary_rates((torch.arange(800) // 8) % 2 == 0, bins, 8, ones)
+    np.testing.assert_allclose(half, 0.5, atol=1e-6)
 
 
 def test_fusion_by_loops():
@@ -86,16 +133,18 @@ def test_fusion_by_loops():
 
 
 @pytest.mark.parametrize(
-    ("rates", "low", "high"),
+    ("rates", "n_rows", "expected"),
     [
-        ([0.4] * 8, 0, 0),  # the same everywhere: class-conditional
-        ([0.2, 0.3, 0.2, 0.1, 0.05, 0.01, 0, 0], 1, 1),  # where the witnesses are unsure
-        ([0.05, 0.01, 0, 0, 0, 0, 0, 0], 0, 0),  # too little to tell from hard rows
-        ([0.0] * 8, 0, 0),
+        ([0.4] * 8, 1000, False),  # the same everywhere: class-conditional
+        ([0.2, 0.3, 0.2, 0.1, 0.05, 0.01, 0, 0], 1000, True),  # where the witnesses are unsure
+        ([0.2, 0.3, 0.2, 0.1, 0.05, 0.01, 0, 0], 40, False),  # a handful of rows
+        ([0.05, 0.01, 0, 0, 0, 0, 0, 0], 1000, False),  # too little to tell from hard rows
+        ([0.2, 0.2, 0.15, 0.15, 0.1, 0.1, 0.06, 0.06], 1000, False),  # sure rows have it too
+        ([0.0] * 8, 1000, False),
     ],
 )
-def test_noise_at_the_boundary_is_told_from_other_noise(rates, low, high):
-    assert low <= boundary_share(torch.tensor(rates)) <= high
+def test_noise_at_the_boundary_is_told_from_other_noise(rates, n_rows, expected):
+    assert noise_sits_at_boundary(torch.tensor(rates), n_rows) is expected
 
 
 def slow_evidence(counts, strength):

@@ -135,8 +135,8 @@ def _without(name):
 OS = ["os.system", {"command": "touch harm"}]
 EDITS = {
     "class by path": (_into("class", value="os.system"), "'os.system' is none of"),
-    "another class": (_into("class", value="LabelCleaner"), "is none of"),
-    "class that is no text": (_into("class", value=["a"]), "unhashable"),
+    "another class": (_into("class", value="LabelCleaner"), "unexpected keyword"),
+    "class that is no text": (_into("class", value=["a"]), "is none of"),
     "component by path": (_into("params", "selector", value={"component": OS}), "'os.system'"),
     "unknown parameter": (_into("params", "shell", value=1), "unexpected keyword"),
     "unknown parameter of a component": (

@@ -84,13 +84,15 @@ def test_images(pictures, tmp_path):
     "kind",
     [
         "grey",
+        "small integers",
         *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("channels_first", "floats")),
     ],
 )
 def test_layouts_and_dtypes(kind, pictures, tmp_path):
     x, y = pictures
     x, expected = {
-        # Numbers that are no bytes.
+        # Numbers that could be bytes and are none, and such as could not.
+        "small integers": (x.astype(np.int32), "tensor(int32)"),
         "grey": (x[..., 0].astype(np.int32) * 100 - 5000, "tensor(int32)"),
         "channels_first": (x.transpose(0, 3, 1, 2).copy(), "tensor(uint8)"),
         "floats": ((x / 255).astype(np.float32), "tensor(float)"),

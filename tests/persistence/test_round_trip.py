@@ -25,7 +25,7 @@ from nllearn.exceptions import NoisyLabelWarning
 from nllearn.hallucinators import InterpolationHallucinator
 from nllearn.networks import MLP, MLPBackbone, ResNetBackbone
 from nllearn.persistence import load, save
-from nllearn.persistence._estimator import _IMAGE_INPUT
+from nllearn.persistence._classifier import _IMAGE_INPUT
 from nllearn.selectors import PuritySelector
 
 SHORT = {"max_epochs": 3, "device": "cpu", "random_state": 0}
@@ -108,6 +108,13 @@ def test_images(on_pictures, pictures, tmp_path):
         found.predict(pictures[0][:, 1:])
     with pytest.raises(ValueError, match="floating-point"):
         found.predict(pictures[0] / 255)
+
+
+def test_the_kind_of_pixels_is_kept(on_pictures, pictures, tmp_path):
+    assert there_and_back(on_pictures, tmp_path / "a")._input._is_bytes is True
+    x, y = pictures
+    clf = MixNNClassifier(**SHORT).fit(x.astype(np.int64), y)
+    assert there_and_back(clf, tmp_path / "b")._input._is_bytes is False
 
 
 def test_every_part_of_an_image_input_is_known(on_pictures):

@@ -1,0 +1,72 @@
+"""What ``fit_resample`` does with label issues: relabel them, drop them, or both."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from nllearn.exceptions import NoisyLabelWarning
+
+__all__ = ["apply_action", "warn_of_dropped_classes"]
+
+
+def apply_action(
+    action: str,
+    confidence: float,
+    issue: np.ndarray,
+    given: np.ndarray,
+    corrected: np.ndarray,
+    distributions: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decide which rows stay, and under which label.
+
+    Parameters
+    ----------
+    action : {"relabel", "drop", "relabel_or_drop"}
+    confidence : float
+        Least probability of a corrected label with "relabel_or_drop".
+    issue : bool ndarray of shape (n,)
+    given, corrected : int64 ndarray of shape (n,)
+    distributions : ndarray of shape (n, n_classes)
+
+    Returns
+    -------
+    labels : int64 ndarray of shape (n_kept,)
+    kept : int64 ndarray of shape (n_kept,) or None
+        Numbers of the rows; None where all stay by the nature of the action.
+    """
+    relabelled = np.where(issue, corrected, given)
+    if action == "relabel":
+        return relabelled, None
+    if action == "drop":
+        kept = np.flatnonzero(~issue)
+        return given[kept], kept
+    unsure = distributions[np.arange(len(given)), corrected] < confidence
+    # An issue by its quality alone has no better label.
+    kept = np.flatnonzero(~(issue & (unsure | (corrected == given))))
+    return relabelled[kept], kept
+
+
+def warn_of_dropped_classes(
+    action: str, classes: np.ndarray, corrected: np.ndarray, labels: np.ndarray, stacklevel: int
+) -> None:
+    """Name the classes of corrected labels that no row is left of.
+
+    Parameters
+    ----------
+    action : str
+    classes : ndarray of shape (n_classes,)
+    corrected : int64 ndarray of shape (n,)
+    labels : int64 ndarray of shape (n_kept,)
+    stacklevel : int
+        As for ``warnings.warn``, counted from the caller.
+    """
+    gone = np.setdiff1d(corrected, labels)
+    if len(gone):
+        warnings.warn(
+            f"action={action!r} leaves no row with the label(s) {classes[gone].tolist()}; use "
+            "action='relabel' or trusted= to keep them",
+            NoisyLabelWarning,
+            stacklevel=stacklevel + 1,
+        )

@@ -1,0 +1,309 @@
+"""A fitted cleaner in a file: the same bits when it is loaded, and no harm from a forged one."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import NearestNeighbors
+
+from nllearn import LabelCleaner, load
+from nllearn.neighbors import DescentNeighbors
+from nllearn.persistence import save
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Rows around four centres, and words of which a fifth are wrong."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, 300)
+    X = rng.normal(size=(300, 7)) + 3 * rng.normal(size=(4, 7))[y]
+    wrong = rng.random(300) < 0.2
+    y = np.where(wrong, (y + 1) % 4, y)
+    return X, np.array(["oak", "elm", "ash", "fir"])[y]
+
+
+@pytest.fixture(scope="module")
+def cleaner(rows):
+    X, y = rows
+    frame = pd.DataFrame(X[:200], index=np.arange(200) * 2).add_prefix("c")
+    return LabelCleaner(n_landmarks=60, random_state=0).fit(frame, y[:200])
+
+
+@pytest.fixture(scope="module")
+def content(cleaner, tmp_path_factory):
+    path = tmp_path_factory.mktemp("cleaner") / "a"
+    cleaner.save(path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(content, tmp_path):
+    (tmp_path / "a").write_bytes(content)
+    return tmp_path / "a"
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("scratch") / "a"
+
+
+def assert_same(found, expected, rows):
+    assert type(found) is LabelCleaner
+    assert vars(found).keys() == vars(expected).keys()
+    before = expected.get_params(deep=False)
+    for key, value in found.get_params(deep=False).items():
+        assert key in ("neighbors", "random_state") or value == before[key]
+    for key, value in vars(expected).items():
+        if isinstance(value, np.ndarray):
+            assert getattr(found, key).dtype == value.dtype, key
+            np.testing.assert_array_equal(getattr(found, key), value)
+    assert found.noise_rate_ == expected.noise_rate_
+    assert repr(found.resolved_params_) == repr(expected.resolved_params_)
+    pd.testing.assert_frame_equal(found.label_issues(0.7), expected.label_issues(0.7))
+    if expected._unit is None:
+        return
+    X, y = rows
+    new = pd.DataFrame(X[200:]).add_prefix("c")
+    # Of many rows and of one, which other kernels multiply.
+    for some in (slice(None), slice(3, 4)):
+        one = found.score_labels(new[some], y[200:][some])
+        two = expected.score_labels(new[some], y[200:][some])
+        np.testing.assert_array_equal(one.view(np.int32), two.view(np.int32))
+        np.testing.assert_array_equal(found.label_proba(new[some]), expected.label_proba(new[some]))
+
+
+@pytest.mark.parametrize("way", ["file", "pickle"])
+def test_every_bit_comes_back(cleaner, rows, path, way):
+    found = load(path) if way == "file" else pickle.loads(pickle.dumps(cleaner))
+    assert_same(found, cleaner, rows)
+
+
+def test_a_second_save_is_the_same_file(path, tmp_path):
+    load(path).save(tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == path.read_bytes()
+
+
+def test_file_and_pickle_hold_the_rows_once_in_half_precision(rows, tmp_path):
+    X, y = rows
+    wide = np.random.default_rng(0).normal(size=(300, 3000)).astype(np.float32)
+    wide[:, :7] = 20 * X
+    cleaner = LabelCleaner(n_landmarks=10, random_state=0).fit(wide, y)
+    cleaner.save(tmp_path / "a")
+    # The rows as float16, and 20 landmarks, mean and scale.
+    assert (tmp_path / "a").stat().st_size < 1.25 * wide.nbytes / 2
+    assert len(pickle.dumps(cleaner)) < 1.25 * wide.nbytes / 2
+    cleaner.compact().save(tmp_path / "b")
+    assert (tmp_path / "b").stat().st_size < 0.25 * wide.nbytes / 2
+    found = load(tmp_path / "b")
+    assert_same(found, cleaner, rows)
+    with pytest.raises(ValueError, match="compact"):
+        found.label_proba(wide[:2])
+
+
+def test_other_settings_come_back(rows, tmp_path):
+    X, y = rows
+    cleaner = LabelCleaner(
+        action="relabel_or_drop",
+        confidence=np.float32(0.5),
+        threshold=0.3,
+        budget=9,
+        n_neighbors=7,
+        n_landmarks=np.int64(30),
+        neighbors=DescentNeighbors(7, n_jobs=1, random_state=0),
+        random_state=np.random.RandomState(3),
+    )
+    frame = pd.DataFrame(X[:200]).add_prefix("c")
+    cleaner.fit_resample(frame, y[:200])
+    cleaner.save(tmp_path / "a")
+    found = load(tmp_path / "a")
+    assert_same(found, cleaner, rows)
+    assert found.label_issues()["is_label_issue"].sum() == 9
+    assert repr(found.neighbors) == repr(cleaner.neighbors)
+    np.testing.assert_array_equal(
+        clone(found).fit(frame, y[:200]).label_quality_,
+        clone(cleaner).fit(frame, y[:200]).label_quality_,
+    )
+
+
+def test_two_columns_whose_length_counts(tmp_path):
+    # Rows get a constant column there, which the file must not lose.
+    rng = np.random.default_rng(0)
+    radius = np.repeat([1.0, 4.0], 80)
+    angle = rng.uniform(0, 6.28, 160)
+    X = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    cleaner = LabelCleaner(random_state=0).fit(X, radius)
+    assert cleaner._scale.lift > 0
+    cleaner.save(tmp_path / "a")
+    np.testing.assert_array_equal(
+        load(tmp_path / "a").score_labels(X, radius), cleaner.score_labels(X, radius)
+    )
+
+
+def test_what_cannot_be_saved(cleaner, rows, tmp_path):
+    with pytest.raises(NotFittedError):
+        LabelCleaner().save(tmp_path / "a")
+    foreign = LabelCleaner(neighbors=NearestNeighbors(), random_state=0).fit(*rows)
+    with pytest.raises(TypeError, match=r"^neighbors=NearestNeighbors.*pickle"):
+        foreign.save(tmp_path / "a")
+    assert not [*tmp_path.iterdir()]
+    # It was used, but is no parameter any more.
+    foreign.set_params(neighbors=None).save(tmp_path / "a")
+    assert load(tmp_path / "a").resolved_params_["neighbors"] == "NearestNeighbors"
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        cleaner.save(tmp_path / "a")
+    cleaner.save(tmp_path / "a", overwrite=True)
+
+    class Mine(LabelCleaner):
+        pass
+
+    with pytest.raises(TypeError, match="estimator is a Mine"):
+        save(Mine(random_state=0).fit(*rows), tmp_path / "b")
+    with pytest.raises(ValueError, match="leave backbone out"):
+        load(tmp_path / "a", backbone=torch.nn.Linear(2, 2))
+
+
+def test_a_device_that_is_absent_becomes_the_cpu(cleaner, tmp_path, monkeypatch):
+    other = copy.copy(cleaner).set_params(device="cuda")
+    other.save(tmp_path / "a")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert load(tmp_path / "a")._unit.device.type == "cpu"
+    with pytest.raises(ValueError, match="no GPU"):
+        load(tmp_path / "a", device="cuda")
+
+
+def test_loading_starts_in_a_fresh_process(path):
+    code = "import nllearn, sys; print(len(nllearn.load(sys.argv[1]).label_issues()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "200\n"), done.stderr
+
+
+# -- files that are damaged or forged
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_damaged_files(data, content, scratch):
+    if data.draw(st.booleans()):
+        scratch.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    else:
+        changed = bytearray(content)
+        changed[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        scratch.write_bytes(changed)
+    with pytest.raises(ValueError, match=r"cannot load '.*a': "):
+        load(scratch)
+
+
+def into(*keys, value):
+    def edit(head, tensors):
+        place = head["estimator"]
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = value
+
+    return edit
+
+
+def tensor(name, value):
+    return lambda head, tensors: tensors.update({name: value})
+
+
+def renamed(old, new):
+    def edit(head, tensors):
+        head["estimator"]["fitted"][new] = head["estimator"]["fitted"].pop(old)
+
+    return edit
+
+
+EDITS = {
+    "class": (into("class", value="Cleaner"), "is none of"),
+    "a classifier": (into("class", value="MixNNClassifier"), "unexpected keyword"),
+    "unknown parameter": (into("params", "shell", value=1), "unexpected keyword"),
+    "a parameter that fit would refuse": (into("params", "budget", value="ls"), "budget='ls'"),
+    "component by path": (
+        into("params", "neighbors", value={"component": ["os.system", {}]}),
+        "'os.system'",
+    ),
+    "component of another role": (
+        into("params", "neighbors", value={"component": ["PuritySelector", {}]}),
+        "neighbors=PuritySelector",
+    ),
+    "method as attribute": (renamed("label_quality_", "fit"), "unknown attribute 'fit'"),
+    "rows": (tensor("label_quality_", torch.zeros(199)), r"\(199,\), not \(200\)"),
+    "neighbours": (tensor("_named", torch.zeros(200, dtype=torch.int32)), "_named has shape"),
+    "codes of predictions": (
+        tensor("_predicted", torch.full((200,), 4)),
+        "_predicted has codes outside",
+    ),
+    "codes of votes": (tensor("_vote_labels", torch.full((2, 200), -1)), "codes outside"),
+    "bank of other rows": (tensor("_unit", torch.zeros(199, 7).half()), r"\(199, 7\), not \("),
+    "bank of other columns": (tensor("_unit", torch.zeros(200, 8).half()), r"not \(200, 7\)"),
+    "bank with more in it": (into("bank", "_more", value=1), "_more"),
+    "weights of votes": (tensor("_vote_weights", torch.zeros(3)), "_vote_weights has shape"),
+    "scale": (tensor("_scale.mean", torch.zeros(6).double()), "_scale.mean has shape"),
+    "scale that is no number": (into("scale", "lift", value="1"), "_scale.lift is a str"),
+    "a part too many": (into("noise", "__class__", value="os.system"), "_noise does not have"),
+    "a part of another kind": (into("noise", "transition", value=[1]), "_noise.transition is a"),
+    "parts that are none": (into("noise", value=3), "_noise does not have the parts"),
+    "transition": (tensor("_noise.transition", torch.eye(3)), "_noise.transition has shape"),
+    "one regression": (lambda head, _: head["estimator"]["fits"].pop(), "cannot load"),
+    "landmarks": (tensor("_fits[0].kmap.landmarks", torch.zeros(60, 6)), "landmarks has shape"),
+    "coefficients": (tensor("_fits[1].coefficients", torch.zeros(9, 4)), "projection has shape"),
+    "offset": (tensor("_fits[1].offset", torch.zeros(3)), "offset has shape"),
+    "numbers that are none": (
+        tensor("_fits[0].offset", torch.full((4,), torch.nan)),
+        r"outside \[0, 1\]",
+    ),
+    "neighbours that are too many": (
+        lambda head, _: [
+            pair.__setitem__(1, 10**9)
+            for pair in head["estimator"]["resolved"]
+            if pair[0] == "n_neighbors"
+        ],
+        "n_neighbors",
+    ),
+    "index": (into("index", value=["RangeIndex", "int64", [0, 9, 1], None]), "9 rows"),
+    "missing tensor": (lambda _, tensors: tensors.pop("_unit"), "'_unit' is missing"),
+    "surplus tensor": (tensor("more", torch.zeros(1)), r"unknown tensors \['more'\]"),
+    "a change that is allowed": (into("params", "budget", value=3), None),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_forged_files_with_a_right_checksum(name, path, forge):
+    edit, words = EDITS[name]
+    forge(path, edit)
+    if words is None:
+        assert load(path).label_issues()["is_label_issue"].sum() == 3
+        return
+    with pytest.raises(ValueError, match=words):
+        load(path)
+
+
+def test_every_part_is_required(path, content, forge):
+    with safe_open(path, "pt") as file:
+        document = json.loads(file.metadata()["nllearn"])["estimator"]
+    for part in document.keys() - {"class"}:
+        path.write_bytes(content)
+        forge(path, lambda head, tensors, part=part: head["estimator"].pop(part))
+        with pytest.raises(ValueError, match=f"lacks '{part}'"):
+            load(path)
+    for name in document["fitted"].keys() - {"feature_names_in_"}:
+        path.write_bytes(content)
+        forge(path, lambda head, tensors, name=name: head["estimator"]["fitted"].pop(name))
+        with pytest.raises(ValueError, match=f"lacks the attribute '{name}'"):
+            load(path)

@@ -65,6 +65,11 @@ def leave_one_out_scores(
         if best is None or error < best_error:
             best_error, best = error, left_out
     assert best is not None
+    # The mean was taken out of the targets. Of it what tells classes apart comes back, without
+    # the row itself.
+    own = share * targets
+    others = (own.sum(0) - own) / (n_fitted - share).clamp_min(1e-6)
+    best = best + (others - 1.0 / targets.shape[1])
     top = (weights * best.max(1).values).sum() / n_fitted
     return best / top.clamp_min(1e-6)
 

@@ -356,7 +356,13 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         session: FitSession,
     ) -> torch.Tensor:
         """Votes of the valid anchors, each for the hard row that is most similar to it."""
-        similarity, nearest = cosine_topk(unit_rows(anchors.features), unit[hard_rows], 1)
+        asked, hard = unit_rows(anchors.features), unit[hard_rows]
+        if session.team is None:
+            similarity, nearest = cosine_topk(asked, hard, 1)
+        else:
+            similarity, nearest = session.team.by_rows(
+                len(asked), lambda rows: cosine_topk(asked[rows], hard, 1)
+            )
         similarity, nearest = similarity.squeeze(1), nearest.squeeze(1)
         valid = anchor_validity(
             similarity, lambda_conf=self.lambda_conf, quantile=self.anchor_quantile

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -33,10 +36,15 @@ from nllearn.classifiers._parameters import (
     shared_constraints,
     table_defaults,
 )
-from nllearn.classifiers._resume import Checkpoints, check_can_resume, fingerprint
+from nllearn.classifiers._resume import (
+    LEDGER_STATE,
+    Checkpoints,
+    check_can_resume,
+    fingerprint,
+)
 from nllearn.classifiers._session import FitSession
 from nllearn.functional.losses import soft_cross_entropy
-from nllearn.neighbors import BaseNeighbors
+from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import (
     FeatureBank,
@@ -49,6 +57,7 @@ from nllearn.training import (
     resolve_batch_size,
     resolve_schedule,
 )
+from nllearn.training._distributed import Team, open_team
 from nllearn.training._progress import FitProgress
 
 __all__ = ["BaseNoisyLabelClassifier"]
@@ -112,27 +121,8 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
             sample_weight, self.class_weight, y, self.classes_, codes
         )
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        checkpoints = Checkpoints(self.checkpoint_dir)
-        seed = checkpoints.seed(drawn, self.random_state)
-        if self.checkpoint_dir is not None:
-            rows = {"sample_weight": weight, "class_weight": loss_weight, "trusted": trusted}
-            checkpoints.check(fingerprint(self, X, codes, **rows), seed)
-        device = resolve_device(self.device)
-
-        self._input = self._open_input(X, weight > 0)
-        with fork_torch_seed(seed, device), explain_memory(device, self._input.is_image):
-            session = self._open_session(X, codes, weight, loss_weight, trusted, seed, device)
-            self.net_ = self._build_net(session)
-            self._build_components(session)
-            for role in ("selector", "hallucinator", "neighbors"):
-                if hasattr(self, f"{role}_"):
-                    self.resolved_params_[role] = getattr(self, f"{role}_")
-            if self.checkpoint_dir is not None and hasattr(self, "hallucinator_"):
-                check_can_resume(self.hallucinator_)
-            checkpoints.run(self.net_, session, getattr(self, "hallucinator_", None))
-            start = time.perf_counter()
-            bank = self._collect(self.net_, session)
-            conclusion = self._conclude(bank, session)
+        with open_team(resolve_device(self.device)) as team:
+            conclusion, start = self._learn(X, codes, weight, loss_weight, trusted, drawn, team)
         self._leave(conclusion, index)
         self.history_[-1]["seconds_conclusion"] = time.perf_counter() - start
         return self
@@ -163,6 +153,71 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
                     f"parameters; pass an instance as {name}, then set {name}__{inner}"
                 )
         return super().set_params(**params)
+
+    def _learn(
+        self,
+        X: Any,
+        codes: np.ndarray,
+        weight: np.ndarray,
+        loss_weight: np.ndarray,
+        trusted: np.ndarray,
+        drawn: int,
+        team: Team | None,
+    ) -> tuple[Conclusion, float]:
+        """Train and sum up; also returns when the summing up began."""
+        device, saves = resolve_device(self.device), self.checkpoint_dir is not None
+        parts: dict[str, str] = {}
+        if saves or team is not None:
+            rows = {"sample_weight": weight, "class_weight": loss_weight, "trusted": trusted}
+            parts = fingerprint(self, X, codes, **rows)
+        if team is not None:
+            # Without a number each process draws a seed of its own.
+            known = isinstance(self.random_state, numbers.Integral)
+            run = {"checkpoint_dir": str(saves), "random_state": str(drawn if known else None)}
+            team.check_same(parts | run)
+            device, drawn = team.place(device), team.from_main(lambda: drawn)
+        checkpoints = Checkpoints(self.checkpoint_dir, team)
+        seed = checkpoints.seed(drawn, self.random_state)
+        if saves:
+            checkpoints.check(parts, seed)
+
+        self._input = self._open_input(X, weight > 0)
+        with fork_torch_seed(seed, device), explain_memory(device, self._input.is_image):
+            session = self._open_session(X, codes, weight, loss_weight, trusted, seed, device)
+            session.team = team
+            self.net_ = self._build_net(session)
+            self._build_components(session)
+            for role in ("selector", "hallucinator", "neighbors"):
+                if hasattr(self, f"{role}_"):
+                    self.resolved_params_[role] = getattr(self, f"{role}_")
+            if self.checkpoint_dir is not None and hasattr(self, "hallucinator_"):
+                check_can_resume(self.hallucinator_)
+            with self._together(team):
+                checkpoints.run(self.net_, session, getattr(self, "hallucinator_", None))
+                start = time.perf_counter()
+                bank = self._collect(self.net_, session)
+                conclusion = self._conclude(bank, session)
+        if team is not None:
+            # Processes on unlike machines may round differently: one of them has the say.
+            conclusion = team.from_main(lambda: conclusion)
+        return conclusion, start
+
+    @contextmanager
+    def _together(self, team: Team | None) -> Iterator[None]:
+        """Share training and neighbour search among the processes, during the fit alone."""
+        if team is None:
+            yield
+            return
+        search = self.neighbors_ if isinstance(self.neighbors_, ExactNeighbors) else None
+        self.net_.join(team)
+        if search is not None:
+            search.share_with(team)
+        try:
+            yield
+        finally:
+            self.net_.leave()
+            if search is not None:
+                search.share_with(None)
 
     # -- before training
 
@@ -238,7 +293,7 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
             "warmup_epochs": session.schedule.warmup_epochs,
         }
         callbacks = list(self.callbacks or [])
-        if self.verbose:
+        if self.verbose and (session.team is None or session.team.is_main):
             callbacks.append(("progress", FitProgress(session.schedule.max_epochs)))
         params = {
             **{
@@ -283,11 +338,21 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
         else:
             update = self._correct(bank, selection, session)
         ledger.update(epoch=session.epoch, **update)
+        if session.team is not None:
+            session.team.copy_main(getattr(ledger, name) for name in LEDGER_STATE)
+            if session.rows.companions is not None:
+                session.team.copy_main([session.rows.companions])
         self._note_shares(session)
 
     def _collect(self, net: NoisyLabelNet, session: FitSession) -> FeatureBank:
         """What the scoring module says of every row."""
-        return collect(net.scoring_module, session.rows.source, session.ledger.given, amp=net.amp)
+        return collect(
+            net.scoring_module,
+            session.rows.source,
+            session.ledger.given,
+            amp=net.amp,
+            team=session.team,
+        )
 
     def _polish(
         self, bank: FeatureBank, selection: Selection, session: FitSession

@@ -89,15 +89,15 @@ def build_module(backbone: Any, sample: torch.Tensor, n_classes: int) -> tuple[n
     module : nn.Module
         On the device of `sample`.
     backbone : object
-        What None became, for the fitted attribute.
+        What None became, or a copy of the parameter, for the fitted attribute.
 
     Raises
     ------
     ValueError
         If it is none of these or does not fit the data.
     """
-    if backbone is None:
-        backbone = _default_backbone(sample)
+    # A copy, as of every component: what fit leaves must not change with the parameter.
+    backbone = _default_backbone(sample) if backbone is None else clone(backbone, safe=False)
     if isinstance(backbone, nn.Module):
         return adapt_module(backbone, sample, n_classes), backbone
     if not callable(getattr(backbone, "build", None)):

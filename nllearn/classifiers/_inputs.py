@@ -156,6 +156,7 @@ class ImageInput:
         self._new_layout = records.layout if fitted_array else image_layout
         self._decode_size = decode_size
         self._is_float = records.is_float
+        self._is_bytes = records.itemsize == 1
         self._num_workers = num_workers
         self.shape = records.shape
         self.array_shape = _array_shape(records.shape, records.layout)

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from nllearn.classifiers._session import FitSession
-from nllearn.images import ImageRecords
+from nllearn.images import ArrayRecords, ImageRecords, PathRecords
 from nllearn.training import CheckpointFolder, NoisyLabelNet
+from nllearn.training._distributed import Team
 
-__all__ = ["Checkpoints", "check_can_resume", "fingerprint"]
+__all__ = ["LEDGER_STATE", "Checkpoints", "check_can_resume", "fingerprint"]
 
 # They change how a run is shown or kept, not what it computes.
 _NO_MATTER = {"callbacks", "checkpoint_dir", "device", "random_state", "verbose"}
-_LEDGER = ("targets", "clean_proba", "confidence", "easy", "labelled", "changed_at")
-# Rows of X that are hashed when it must be read for it.
+# What of the book moves during a fit.
+LEDGER_STATE = ("targets", "clean_proba", "confidence", "easy", "labelled", "changed_at")
+# Rows of X that are hashed where it lies on disk, and bytes of a block that is hashed at once.
 _HASHED_ROWS = 1000
-_MOST_HASHED_BYTES = 2 << 30
+_HASHED_BYTES = 64 << 20
 
 
 def fingerprint(estimator: Any, X: Any, codes: np.ndarray, **rows: np.ndarray) -> dict[str, str]:
     """What a run depends on, in parts that can be named when they differ.
+
+    An array in memory is hashed whole, about a gigabyte a second. Of a memmap, of image
+    files and of a Dataset 1,000 evenly spaced rows are hashed, since reading all of them
+    could take as long as training; of image files their sizes too, of all of them. What
+    differs elsewhere on disk is not noticed.
 
     Parameters
     ----------
@@ -65,19 +73,43 @@ def _describe(value: Any) -> str:
 
 
 def _digest(array: np.ndarray) -> str:
-    array = np.ascontiguousarray(array)
-    head = f"{array.dtype} {array.shape} "
-    return head + hashlib.blake2b(array.view(np.uint8).data, digest_size=16).hexdigest()
+    """Digest of an array with its dtype and shape, in blocks: any other layout is copied."""
+    array = np.atleast_1d(array)
+    total = hashlib.blake2b(digest_size=16)
+    step = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), step):
+        total.update(np.ascontiguousarray(array[start : start + step]).view(np.uint8).data)
+    return f"{array.dtype} {array.shape} {total.hexdigest()}"
 
 
 def _digest_of_rows(X: Any) -> str:
-    """Digest of all rows, or of evenly spaced ones where reading all would cost much."""
-    n = len(X)
-    if isinstance(X, np.ndarray) and X.nbytes <= _MOST_HASHED_BYTES:
-        return _digest(X)
-    some = np.unique(np.linspace(0, n - 1, min(n, _HASHED_ROWS)).astype(np.int64))
+    """Digest of all rows, or of evenly spaced ones where they must be read from disk."""
+    array = X.X if isinstance(X, ArrayRecords) else X
+    if isinstance(array, np.ndarray) and not _is_mapped(array):
+        return _digest(array)
+    some = np.unique(np.linspace(0, len(X) - 1, min(len(X), _HASHED_ROWS)).astype(np.int64))
     rows = X.read(some).numpy() if isinstance(X, ImageRecords) else X[some]
-    return f"{n} rows, {_digest(rows)}"
+    sizes = ""
+    if isinstance(X, PathRecords):
+        sizes = f", sizes {_digest(np.array([_size_of(path) for path in X.paths]))}"
+    return f"{len(X)} rows, {_digest(rows)}{sizes}"
+
+
+def _is_mapped(array: Any) -> bool:
+    """Whether the numbers lie in a file: scikit-learn's checks make a memmap a plain view of it."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return False
+
+
+def _size_of(path: str) -> int:
+    """Size of a file, -1 where there is none; reading it will say so."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
 
 
 class Checkpoints:
@@ -87,12 +119,22 @@ class Checkpoints:
     ----------
     folder : str, Path or None
         None saves nothing.
+    team : Team, optional
+        Of several processes the main one alone reads and writes the folder.
     """
 
-    def __init__(self, folder: Any):
-        self._folder = None if folder is None else CheckpointFolder(folder)
-        self._found = None if self._folder is None else self._folder.newest()
+    def __init__(self, folder: Any, team: Team | None = None):
+        self._name = folder
+        self._folder: CheckpointFolder | None = None
+        self._found: dict[str, Any] | None = None
+        if folder is not None:
+            self._found = self._open() if team is None else team.from_main(self._open)
         self._parts: dict[str, str] = {}
+
+    def _open(self) -> dict[str, Any] | None:
+        """Open the folder; its newest checkpoint."""
+        self._folder = CheckpointFolder(self._name)
+        return self._folder.newest()
 
     def seed(self, drawn: int, random_state: Any) -> int:
         """Seed of the run: of the one that is resumed, unless the user gave a number."""
@@ -125,22 +167,22 @@ class Checkpoints:
             if theirs.get(name) != self._parts.get(name)
         ]
         if differ:
-            assert self._folder is not None
             raise ValueError(
-                f"the checkpoint in {self._folder.folder} belongs to another run: "
+                f"the checkpoint in {self._name} belongs to another run: "
                 + "; ".join(differ)
                 + ". Choose another checkpoint_dir, or empty this one"
             )
 
     def run(self, net: NoisyLabelNet, session: FitSession, hallucinator: Any) -> None:
         """Train, from the start or from where the checkpoint stands."""
-        if self._folder is None:
+        if self._name is None:
             net.fit(session.rows)
             return
         net.initialize()
         if self._found is not None:
             self._restore(net, session, hallucinator)
-        net.end_epoch = lambda net, epoch: self._save(net, epoch, session, hallucinator)
+        if self._folder is not None:
+            net.end_epoch = lambda net, epoch: self._save(net, epoch, session, hallucinator)
         net.partial_fit(session.rows, epochs=net.max_epochs - len(net.history))
 
     def _save(self, net: NoisyLabelNet, epoch: int, session: FitSession, hallucinator: Any) -> None:
@@ -155,7 +197,7 @@ class Checkpoints:
                 "parts": self._parts,
                 "seed": session.seed,
                 "net": net.state(),
-                "ledger": {name: getattr(ledger, name).cpu() for name in _LEDGER},
+                "ledger": {name: getattr(ledger, name).cpu() for name in LEDGER_STATE},
                 "companions": session.rows.companions,
                 "hallucinator": None if hallucinator is None else hallucinator.state_dict(),
                 "history": json.dumps([dict(row) for row in net.history]),
@@ -166,7 +208,7 @@ class Checkpoints:
         assert self._found is not None
         state, device = self._found, session.device
         net.restore(state["net"], json.loads(state["history"]))
-        for name in _LEDGER:
+        for name in LEDGER_STATE:
             setattr(session.ledger, name, state["ledger"][name].to(device))
         if state["companions"] is not None:
             session.rows.companions = state["companions"].to(device)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from nllearn.training import Ledger, NoisyLabelNet, Rows, Schedule, stream
+from nllearn.training._distributed import Team
 from nllearn.training._views import View
 
 __all__ = ["FitSession"]
@@ -32,6 +33,8 @@ class FitSession:
     weak, view : callable or None
         Random views of a batch: for targets and the warm-up, and for what the network
         learns from.
+    team : Team or None
+        Processes that share the work; None when there is one.
     epoch : int
         The current one.
     notes : dict
@@ -47,6 +50,7 @@ class FitSession:
     seed: int
     weak: View | None
     view: View | None
+    team: Team | None = None
     epoch: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
     batch_stream: torch.Generator = field(default_factory=torch.Generator)

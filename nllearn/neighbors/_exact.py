@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from nllearn.functional.geometry import cosine_topk
@@ -35,6 +37,20 @@ class ExactNeighbors(BaseNeighbors):
     [1, 0, 1]
     """
 
+    # Other processes that share the queries of a search: anything with ``by_rows``.
+    _team: Any = None
+
+    def share_with(self, team: Any) -> None:
+        """Search together with other processes, each for a part of the queries.
+
+        Parameters
+        ----------
+        team : object with ``by_rows`` or None
+            Every process must then call every search with the same rows; None searches
+            alone.
+        """
+        self._team = team
+
     def _fit(self, rows: torch.Tensor) -> None:
         self._rows = rows
 
@@ -43,7 +59,14 @@ class ExactNeighbors(BaseNeighbors):
         if queries is None:
             queries = self._rows
             exclude = torch.arange(len(queries), device=queries.device)
-        similarities, indices = cosine_topk(
-            queries.to(self._rows.device), self._rows, k, exclude=exclude
-        )
+        asked = queries.to(self._rows.device)
+
+        def search(some: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            own = None if exclude is None else exclude[some]
+            return cosine_topk(asked[some], self._rows, k, exclude=own)
+
+        if self._team is None:
+            similarities, indices = search(slice(None))
+        else:
+            similarities, indices = self._team.by_rows(len(asked), search)
         return (2.0 - 2.0 * similarities).clamp_min(0.0).sqrt(), indices

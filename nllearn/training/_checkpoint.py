@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from nllearn._whole_file import whole_file
 from nllearn.exceptions import NoisyLabelWarning
 
 __all__ = ["CheckpointFolder"]
@@ -75,16 +76,12 @@ class CheckpointFolder:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         body = buffer.getvalue()
-        final = self.folder / f"epoch_{epoch:06d}.ckpt"
-        part = final.with_suffix(f".{os.getpid()}.part")
         try:
-            with part.open("wb") as file:
-                file.write(_MAGIC + hashlib.sha256(body).digest() + body)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(final)
+            # A file of this epoch that is there is of the same run, and may be replaced.
+            final = self.folder / f"epoch_{epoch:06d}.ckpt"
+            with whole_file(final, lambda target: None) as temporary:
+                temporary.write_bytes(_MAGIC + hashlib.sha256(body).digest() + body)
         except OSError as error:
-            part.unlink(missing_ok=True)
             if not self._complained:
                 warnings.warn(
                     f"no checkpoint could be written to {self.folder} after epoch {epoch}: "
@@ -98,8 +95,8 @@ class CheckpointFolder:
         self._saved_at = time.monotonic()
         for old in self._files()[self.keep :]:
             old.unlink(missing_ok=True)
-        for left in self.folder.glob("*.part"):
-            # A run that was killed while it wrote leaves a part behind.
+        for left in self.folder.glob(".epoch_*.ckpt.*.tmp"):
+            # A run that was killed while it wrote leaves its temporary file behind.
             left.unlink(missing_ok=True)
 
     def newest(self) -> dict[str, Any] | None:

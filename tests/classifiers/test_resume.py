@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,10 +153,10 @@ def test_a_folder_of_damaged_checkpoints_is_refused(cls, blobs, tmp_path):
 
 
 def test_a_full_disk_warns_once_and_training_goes_on(cls, blobs, whole, tmp_path, monkeypatch):
-    def full(self, target):
+    def full(source, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     X, _, noisy = blobs
     with pytest.warns(NoisyLabelWarning, match="No space left") as caught:
         clf = cls(**PARAMS, checkpoint_dir=tmp_path).fit(X, noisy)
@@ -211,13 +211,13 @@ def test_a_real_kill_while_a_checkpoint_is_written(blobs, whole, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "data.npz"), str(folder)]
     assert subprocess.run(command).returncode == -signal.SIGKILL
-    assert list(folder.glob("*.part"))
+    assert list(folder.glob(".*.tmp"))
     again = MixNNClassifier(**PARAMS, checkpoint_dir=folder).fit(X, noisy)
     np.testing.assert_array_equal(again.corrected_labels_, whole[MixNNClassifier].corrected_labels_)
     np.testing.assert_allclose(
         again.label_distributions_, whole[MixNNClassifier].label_distributions_, atol=1e-6
     )
-    assert not list(folder.glob("*.part"))
+    assert not list(folder.glob(".*.tmp"))
     assert len(again.history_) == 8
 
 

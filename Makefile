@@ -10,12 +10,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=Agg \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=5
 API_TESTS := tests/test_sklearn_api.py
+# Every warning is an error. The reference is made anew, so that no removed name stays.
+SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
+	$(BIN)/python -m sphinx -W -q
 
 # What `make test` runs, in this order: part=seconds it may take on two cores.
-PARTS := install=240 lint=60 test-api=360 test-rest=420 test-doc=60
+PARTS := install=240 lint=60 test-api=360 test-rest=420 test-doc=60 docs-check=120
 
 .NOTPARALLEL:
-.PHONY: help demo test install lint test-api test-rest test-doc long format clean
+.PHONY: help demo test install lint test-api test-rest test-doc docs docs-check linkcheck long \
+	format clean
 
 help:
 	@echo "make demo      set up .venv, then run nllearn demo (ARGS='...' passes options)"
@@ -24,6 +28,9 @@ help:
 	@echo "make test-api  scikit-learn's estimator checks"
 	@echo "make test-rest all other tests"
 	@echo "make test-doc  the examples in the docstrings"
+	@echo "make docs-check  the documentation without running its examples"
+	@echo "make docs      the documentation, docs/_build/html; runs the examples, which takes minutes"
+	@echo "make linkcheck the links of the documentation; needs a network"
 	@echo "make long      all tests with the slow ones, and hypothesis with many more examples"
 	@echo "make format    let ruff rewrite the sources"
 	@echo "make clean     remove what builds and tests leave behind, except .venv"
@@ -63,6 +70,16 @@ test-rest: $(VENV)/.installed-test
 test-doc: $(VENV)/.installed-test
 	$(PYTEST) --doctest-modules nllearn
 
+docs: $(VENV)/.installed-test
+	$(SPHINX) -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+docs-check: $(VENV)/.installed-test
+	$(SPHINX) -t quick -b html docs docs/_build/quick
+
+linkcheck: $(VENV)/.installed-test
+	$(SPHINX) -t quick -b linkcheck docs docs/_build/linkcheck
+
 long: $(VENV)/.installed-test
 	$(PYTEST) -m "" --hypothesis-profile=long tests
 
@@ -72,6 +89,7 @@ format: $(VENV)/.installed-test
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf docs/_build docs/auto_examples docs/api/generated
 	find nllearn tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment. A second call finds the stamps up to date and is quick.
@@ -84,6 +102,6 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: setup.cfg pyproject.toml | $(BIN)/python
-	@echo "installing nllearn, its dependencies (torch is large) and the test tools ..."
-	$(PIP) install --quiet --editable ".[test]"
+	@echo "installing nllearn, its dependencies (torch is large) and the tools of tests and docs ..."
+	$(PIP) install --quiet --editable ".[dev]"
 	@touch $(VENV)/.installed $@

@@ -55,6 +55,7 @@ SAME_LEVEL = {
     ("images", "exceptions"),
     ("classifiers", "persistence"),  # clf.save
     ("persistence", "classifiers"),  # load makes the class anew
+    ("persistence", "cleaning"),  # and the cleaner, which is one level up
     ("cli", "_demo"),
     ("cli", "_review_commands"),
 }
@@ -64,6 +65,7 @@ INSIDE_A_FUNCTION = {
     ("classifiers", "inspection"),
     ("classifiers", "persistence"),
     ("cleaning", "inspection"),
+    ("persistence", "cleaning"),
 }
 
 # Libraries that one file alone imports.

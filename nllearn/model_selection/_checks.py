@@ -1,0 +1,161 @@
+"""Checks of labels, weights and matrices; labels as column numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = [
+    "check_classes",
+    "check_distributions",
+    "check_labels",
+    "check_quality",
+    "check_transition",
+    "check_weight",
+    "codes_of",
+]
+
+# Loose enough for float16.
+_SUM_TOLERANCE = 1e-2
+
+
+def check_labels(**named: Any) -> list[np.ndarray]:
+    """Check that label arrays are one-dimensional, of one length, and not empty."""
+    arrays = []
+    for name, labels in named.items():
+        array = np.asarray(labels)
+        if isinstance(labels, list | tuple) and array.dtype.kind in "US":
+            # numpy turns ['a', 1] into text without a word.
+            array = np.asarray(labels, dtype=object)
+        if array.ndim != 1 or len(array) == 0:
+            raise ValueError(
+                f"{name} has shape {array.shape}; expected one label per row, at least one row"
+            )
+        missing = pd.isna(array)
+        if missing.any():
+            raise ValueError(
+                f"{name} has {missing.sum()} missing labels, the first in row "
+                f"{missing.argmax()}; drop these rows"
+            )
+        arrays.append(array)
+    lengths = {name: len(array) for name, array in zip(named, arrays, strict=True)}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"numbers of labels are {lengths}; they must be equal")
+    return arrays
+
+
+def check_classes(classes: Any) -> np.ndarray:
+    """Check the labels of columns: different from each other, at least two."""
+    (known,) = check_labels(classes=classes)
+    if not pd.Index(known).is_unique or len(known) < 2:
+        raise ValueError(
+            f"classes={known.tolist()[:20]} must be at least two labels, each named once, in the "
+            "order of the columns"
+        )
+    return known
+
+
+def codes_of(labels: np.ndarray, classes: np.ndarray, *, name: str | None = None) -> np.ndarray:
+    """Position of each label in `classes`, -1 for unknown ones; an error with a `name`."""
+    if _is_text(labels) != _is_text(classes):
+        raise ValueError(
+            f"labels {labels[:3].tolist()} and {classes[:3].tolist()} are compared; text and "
+            "numbers are never equal, so convert one side, for example with y.astype(str)"
+        )
+    codes = pd.Index(classes).get_indexer(pd.Index(labels))
+    unknown = codes < 0
+    if name is not None and unknown.any():
+        strange = sorted(set(labels[unknown].tolist()), key=str)[:5]
+        raise ValueError(
+            f"{name} has labels that are not in classes: {strange}; known are "
+            f"{classes[:20].tolist()}"
+        )
+    return codes
+
+
+def _is_text(labels: np.ndarray) -> bool:
+    return labels.dtype.kind in "US" or (
+        labels.dtype == object and isinstance(labels[0], str | bytes)
+    )
+
+
+def check_quality(label_quality: Any, n_rows: int) -> np.ndarray:
+    """Check one probability per row."""
+    quality = np.asarray(label_quality, dtype=np.float64)
+    if quality.shape != (n_rows,):
+        raise ValueError(
+            f"label_quality has shape {quality.shape}; expected one number per row, ({n_rows},)"
+        )
+    if not np.isfinite(quality).all():
+        raise ValueError(
+            f"label_quality is {quality[~np.isfinite(quality)][0]} in row "
+            f"{np.isfinite(quality).argmin()}; give that row a number in [0, 1]"
+        )
+    if quality.min() < 0 or quality.max() > 1 + 1e-6:
+        raise ValueError(
+            f"label_quality runs from {quality.min():g} to {quality.max():g}; probabilities in "
+            "[0, 1] are expected, high for labels that are likely right"
+        )
+    return quality
+
+
+def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Check the importance of rows; ones for None."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}; expected one number per row, ({n_rows},)"
+        )
+    if not np.isfinite(weight).all() or weight.min() < 0 or weight.sum() <= 0:
+        raise ValueError(
+            f"sample_weight runs from {weight.min():g} to {weight.max():g}; weights must be "
+            "finite, not negative, and not all zero"
+        )
+    return weight
+
+
+def check_distributions(name: str, values: Any, n_rows: int, n_classes: int) -> np.ndarray:
+    """Check rows of probabilities."""
+    rows = np.asarray(values)
+    if rows.shape != (n_rows, n_classes):
+        raise ValueError(
+            f"{name} has shape {rows.shape}; expected ({n_rows}, {n_classes}), one row per label "
+            "and one column per class"
+        )
+    if rows.dtype.kind not in "fiub" or not np.isfinite(rows).all() or rows.min() < 0:
+        raise ValueError(f"{name} must hold finite numbers that are not negative")
+    sums = rows.sum(1, dtype=np.float64)
+    worst = int(np.abs(sums - 1).argmax())
+    if abs(sums[worst] - 1) > _SUM_TOLERANCE:
+        raise ValueError(
+            f"row {worst} of {name} sums to {sums[worst]:.6g}; every row must sum to 1"
+        )
+    return rows
+
+
+def check_transition(transition_matrix: Any, n_classes: int) -> np.ndarray:
+    """Check a transition matrix, and catch one that is transposed where that shows."""
+    matrix = np.asarray(transition_matrix, dtype=np.float64)
+    if matrix.shape != (n_classes, n_classes):
+        raise ValueError(
+            f"transition_matrix has shape {matrix.shape}; expected ({n_classes}, {n_classes}), "
+            "one row and one column per class"
+        )
+    if not np.isfinite(matrix).all() or matrix.min() < 0:
+        raise ValueError("transition_matrix must hold finite numbers that are not negative")
+    sums = matrix.sum(1)
+    if np.abs(sums - 1).max() > _SUM_TOLERANCE:
+        hint = (
+            "; its columns do, so pass its transpose"
+            if np.abs(matrix.sum(0) - 1).max() <= _SUM_TOLERANCE
+            else ""
+        )
+        raise ValueError(
+            f"row {np.abs(sums - 1).argmax()} of transition_matrix sums to "
+            f"{sums[np.abs(sums - 1).argmax()]:.6g}; rows are true classes and must sum to 1{hint}"
+        )
+    return matrix

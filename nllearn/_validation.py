@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+import pandas as pd
 from scipy import sparse
 from sklearn.utils._param_validation import InvalidParameterError, make_constraint
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
+if TYPE_CHECKING:
+    import torch
+
 __all__ = [
+    "as_float64",
+    "check_labels",
     "check_not_sparse",
     "check_params",
+    "check_rows",
     "check_trusted",
     "check_weights",
     "refuse_overflow",
@@ -76,6 +83,193 @@ def check_not_sparse(X: Any) -> None:
         )
 
 
+def check_rows(X: Any) -> None:
+    """Refuse kinds of X that would be read wrongly, or fail far from here.
+
+    Shape, NaN and infinity are left to scikit-learn's checks.
+
+    Parameters
+    ----------
+    X : any
+
+    Raises
+    ------
+    TypeError
+        For dates and durations, and for tensors that numpy cannot read.
+    ValueError
+        For columns of text, and for a masked array with masked entries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nllearn._validation import check_rows
+    >>> check_rows(np.zeros((3, 2), dtype="M8[D]"))
+    Traceback (most recent call last):
+    TypeError: X holds datetime64[D]; numbers are needed: convert dates to days, ...
+    """
+    if _is_tensor(X):
+        _refuse_tensor("X", X)
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"X is a masked array with {int(np.ma.count_masked(X))} masked entries, which would "
+            "be taken for values; fill them with X.filled(...), or drop these rows"
+        )
+    if isinstance(X, pd.DataFrame):
+        text = [name for name, dtype in X.dtypes.items() if _is_text(dtype)]
+        if text:
+            raise ValueError(
+                f"the columns {text[:10]} of X hold text; encode them as numbers, for example with "
+                "sklearn.preprocessing.OneHotEncoder, or leave them out"
+            )
+    dtypes = X.dtypes.tolist() if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
+    for dtype in dtypes:
+        if getattr(dtype, "kind", None) in ("M", "m"):
+            raise TypeError(
+                f"X holds {dtype}; numbers are needed: convert dates to days, for example with "
+                "(X - X.min()) / np.timedelta64(1, 'D'), or leave them out"
+            )
+
+
+def _is_text(dtype: Any) -> bool:
+    """Whether a column of this dtype is text, also as categories."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
+    return isinstance(dtype, pd.StringDtype)
+
+
+def check_labels(y: Any) -> Any:
+    """Refuse labels that are missing or cannot be told apart, and unwrap nullable ones.
+
+    Number of axes and length are left to scikit-learn's checks.
+
+    Parameters
+    ----------
+    y : any
+        None passes.
+
+    Returns
+    -------
+    y : any
+        As given; nullable whole numbers and bools as numpy's, tensors and numpy's
+        variable-length strings as arrays.
+
+    Raises
+    ------
+    ValueError
+        For a missing label (None, NaN, NaT, NA or masked), text that is no Unicode, or a
+        mixture of text and other labels.
+    TypeError
+        For tensors that numpy cannot read.
+
+    Examples
+    --------
+    >>> from nllearn._validation import check_labels
+    >>> check_labels(["cat", None, "dog"])
+    Traceback (most recent call last):
+    ValueError: y has 1 missing label(s) (None, NaN or NaT), the first in row 1; ...
+    """
+    if _is_tensor(y):
+        _refuse_tensor("y", y)
+        y = y.numpy()
+    masked = isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y)
+    if masked and y.ndim == 1:
+        _refuse_missing(np.ma.getmaskarray(y))
+    if isinstance(y, list | tuple):
+        if not all(value is None or np.isscalar(value) for value in y):
+            return y  # rows of several labels, and other things that are refused by shape
+        values: Any = np.empty(len(y), dtype=object)
+        values[:] = y
+    elif isinstance(y, np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        values = y
+    else:
+        return y
+    if values.ndim != 1 or len(values) == 0:
+        return y
+    _refuse_missing(np.asarray(pd.isna(values)))
+    dtype = values.dtype
+    if not isinstance(dtype, np.dtype) or dtype.kind in "OUT":
+        _refuse_mixture(values)
+    if isinstance(dtype, np.dtype):
+        return np.array(values.tolist()) if dtype.kind == "T" else y
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_integer_dtype(dtype):
+        plain = getattr(dtype, "numpy_dtype", None)
+        return np.asarray(y, dtype=plain)
+    return y
+
+
+def _refuse_missing(missing: np.ndarray) -> None:
+    if missing.any():
+        raise ValueError(
+            f"y has {int(missing.sum())} missing label(s) (None, NaN or NaT), the first in row "
+            f"{int(missing.argmax())}; every row needs a label: drop these rows, fit, and predict "
+            "them"
+        )
+
+
+def _refuse_mixture(values: Any) -> None:
+    """Text must be Unicode, and not stand beside other labels, which numpy makes text."""
+    n_text = 0
+    for row, value in enumerate(values):
+        if not isinstance(value, str):
+            continue
+        n_text += 1
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError(
+                f"the label {value!r} in row {row} of y is no Unicode text (a lone surrogate); "
+                "read the labels with the right encoding"
+            )
+    if 0 < n_text < len(values):
+        raise ValueError(
+            f"y mixes text ({n_text} of {len(values)} rows) and other labels; labels must be of "
+            "one type. Convert them first, for example with [str(label) for label in y]"
+        )
+
+
+def _is_tensor(values: Any) -> bool:
+    # Whoever has a tensor has imported torch; whoever has none should not wait for it.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor)
+
+
+def _refuse_tensor(name: str, tensor: torch.Tensor) -> None:
+    unreadable = str(tensor.dtype) == "torch.bfloat16"
+    if tensor.requires_grad or tensor.device.type != "cpu" or unreadable:
+        raise TypeError(
+            f"{name} is a tensor of {tensor.dtype} on {tensor.device}"
+            f"{' that requires gradients' if tensor.requires_grad else ''}, which numpy cannot "
+            f"read; pass {name}.detach().float().cpu()"
+        )
+
+
+def as_float64(name: str, values: Any) -> np.ndarray:
+    """Numbers as a float64 array; complex ones and what is no number are refused.
+
+    Parameters
+    ----------
+    name : str
+        For the message.
+    values : array-like
+
+    Returns
+    -------
+    numbers : float64 ndarray
+
+    Raises
+    ------
+    ValueError
+        Names the argument and what it holds.
+    """
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf" or array.dtype == object:
+            with np.errstate(over="ignore"):
+                return array.astype(np.float64)
+        found: Any = array.dtype
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        found = error
+    raise ValueError(f"{name} must hold real numbers; found {found}")
+
+
 def check_trusted(trusted: Any, n_rows: int) -> np.ndarray:
     """Check the mask of rows that the user vouches for.
 
@@ -120,6 +314,7 @@ def check_weights(
     Parameters
     ----------
     sample_weight : array-like of shape (n,) or None
+        A weight that float32 rounds to zero beside the largest counts as zero.
     class_weight : dict, "balanced" or None
     X : array of shape (n, ...)
     classes : ndarray of shape (n_classes,)
@@ -136,11 +331,20 @@ def check_weights(
     Raises
     ------
     ValueError
-        For a negative weight, or when every row has weight zero.
+        For a negative weight, or when fewer than two rows have a weight above zero.
     """
     weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True, copy=True
     )
+    # First by the largest, so that no sum overflows; scikit-learn refuses all zeros.
+    weight /= weight.max()
+    weight /= weight[weight > 0].mean()
+    weight = weight.astype(np.float32).astype(np.float64)
+    if np.count_nonzero(weight) < 2:
+        raise ValueError(
+            "sample_weight is above zero for 1 row only, or the others vanish beside it; at least "
+            "2 rows must take part in training"
+        )
     loss_weight = weight.copy()
     if class_weight is not None:
         loss_weight *= compute_class_weight(class_weight, classes=classes, y=classes[codes])[codes]
@@ -193,6 +397,8 @@ def resolve_device(device: str) -> torch.device:
     ValueError
         If torch does not know the name or sees no such device.
     """
+    import torch
+
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

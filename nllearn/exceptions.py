@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MissingExtraError", "NoisyLabelWarning"]
+__all__ = ["MissingExtraError", "NoisyLabelWarning", "TrainingDivergedError"]
 
 
 class NoisyLabelWarning(UserWarning):
@@ -11,3 +11,10 @@ class NoisyLabelWarning(UserWarning):
 
 class MissingExtraError(ImportError):
     """An optional dependency is absent; the message names the extra to install."""
+
+
+class TrainingDivergedError(ValueError, FloatingPointError):
+    """The loss became NaN or infinite; the message names the epoch and the learning rate.
+
+    A ValueError, because a parameter or the data must change.
+    """

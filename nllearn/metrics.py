@@ -18,6 +18,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from nllearn._validation import as_float64
+
 __all__ = [
     "correction_report",
     "detection_auroc",
@@ -458,7 +460,7 @@ def _check_weight(sample_weight: ArrayLike | None, n: int) -> np.ndarray:
 
 
 def _check_numbers(name: str, values: ArrayLike, n: int) -> np.ndarray:
-    array = np.asarray(values, dtype=np.float64)
+    array = as_float64(name, values)
     if array.shape != (n,):
         raise ValueError(f"{name} has shape {array.shape}; it must be ({n},), one per label.")
     if not np.isfinite(array).all():
@@ -485,7 +487,13 @@ def _check_labels(**named: Any) -> list[np.ndarray]:
             f"label dtypes are {dtypes}; text and numbers are never equal. "
             "Convert one side, for example with y.astype(str)."
         )
-    _, codes = np.unique(np.concatenate(list(arrays.values())), return_inverse=True)
+    try:
+        _, codes = np.unique(np.concatenate(list(arrays.values())), return_inverse=True)
+    except TypeError as error:
+        raise ValueError(
+            f"labels cannot be sorted ({error}); give text, numbers or bools of one type, for "
+            "example y.astype(str)."
+        ) from error
     return np.split(codes, np.cumsum(list(lengths.values()))[:-1])
 
 

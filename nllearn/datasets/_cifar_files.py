@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nllearn._whole_file import whole_file
 from nllearn.datasets._download import download as download_file
 from nllearn.datasets._download import file_digest
 from nllearn.datasets._pickles import load_batch
@@ -245,14 +246,14 @@ def _unpack(archive: Path, folder: Path, wanted: Mapping[str, str]) -> None:
             content = tar.extractfile(member) if name and member.isfile() else None
             if name is None or content is None:
                 continue
-            part = folder / f"{name}.part"
-            with content, open(part, "wb") as out:
-                while block := content.read(2**20):
-                    out.write(block)
-            if file_digest(part, "md5") != wanted[name]:
-                part.unlink()
-                raise OSError(f"{name} in {archive} is not the official file; delete the archive")
-            os.replace(part, folder / name)
+            # What is there already is damaged or was not asked for: it is replaced.
+            with whole_file(folder / name, lambda target: None) as part:
+                with content, open(part, "wb") as out:
+                    shutil.copyfileobj(content, out, 2**20)
+                if file_digest(part, "md5") != wanted[name]:
+                    raise OSError(
+                        f"{name} in {archive} is not the official file; delete the archive"
+                    )
             del left[f"{folder.name}/{name}"]
     if left:
         raise OSError(f"{archive} has no {', '.join(left)}; delete it to download it again")

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from nllearn._validation import as_float64
+
 from ._labels import (
     Labels,
     check_noise_rate,
@@ -369,7 +371,7 @@ def _cifar100_superclass_targets() -> np.ndarray:
 
 
 def _check_transition_matrix(transition_matrix: ArrayLike, n_classes: int) -> np.ndarray:
-    T = np.asarray(transition_matrix, dtype=np.float64)
+    T = as_float64("transition_matrix", transition_matrix)
     if T.shape != (n_classes, n_classes):
         raise ValueError(
             f"transition_matrix has shape {T.shape}; y has {n_classes} classes, so it must be "
@@ -380,7 +382,8 @@ def _check_transition_matrix(transition_matrix: ArrayLike, n_classes: int) -> np
             f"transition_matrix has entries from {T.min()} to {T.max()}; all must be finite "
             "probabilities, not negative."
         )
-    sums = T.sum(axis=1)
+    with np.errstate(over="ignore"):
+        sums = T.sum(axis=1)
     worst = int(np.abs(sums - 1).argmax())
     if abs(sums[worst] - 1) > 1e-6:
         raise ValueError(

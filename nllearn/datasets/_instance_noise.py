@@ -14,6 +14,8 @@ from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
+from nllearn._validation import as_float64
+
 from ._labels import (
     check_noise_rate,
     check_rng,
@@ -333,7 +335,7 @@ def _average_probabilities(
 
 
 def _check_pred_probs(pred_probs: ArrayLike, n: int, n_classes: int) -> np.ndarray:
-    probs = np.asarray(pred_probs, dtype=np.float64)
+    probs = as_float64("pred_probs", pred_probs)
     if probs.shape != (n, n_classes):
         raise ValueError(
             f"pred_probs has shape {probs.shape}; y has {n} rows and {n_classes} classes, so it "
@@ -344,7 +346,8 @@ def _check_pred_probs(pred_probs: ArrayLike, n: int, n_classes: int) -> np.ndarr
             f"pred_probs has entries from {probs.min()} to {probs.max()}; all must be finite "
             "probabilities, not negative. Apply softmax to logits first."
         )
-    sums = probs.sum(axis=1)
+    with np.errstate(over="ignore"):
+        sums = probs.sum(axis=1)
     worst = int(np.abs(sums - 1).argmax())
     # Loose enough for float16 tables.
     if abs(sums[worst] - 1) > 1e-2:

@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from nllearn._validation import check_rows
+
 # Rows of X are converted to float64 in blocks of about this size, so that a large uint8 image
 # set is never held a second time in float64.
 _CHUNK_BYTES = 2**23
@@ -193,6 +195,7 @@ def read_features(X: Any, n: int) -> np.ndarray:
     """
     if hasattr(X, "tocsr"):
         raise ValueError("X is a sparse matrix; it must be dense. Give X.toarray().")
+    check_rows(X)
     values = np.asarray(X)
     if values.dtype == object and hasattr(X, "to_numpy"):
         try:

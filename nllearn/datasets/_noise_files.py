@@ -237,7 +237,10 @@ def _read_csv(path: Path) -> dict[str, Any]:
 
 
 def _read_lines(path: Path) -> Any:
-    return _as_integers(path.read_text(encoding="utf-8-sig").splitlines())
+    try:
+        return _as_integers(path.read_text(encoding="utf-8-sig").splitlines())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text: {error}") from error
 
 
 def _as_integers(words: list[str]) -> Any:
@@ -257,11 +260,13 @@ def _read_json(path: Path) -> Any:
 
 def _read_numpy(path: Path) -> Any:
     try:
-        content = np.load(path)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            return {name: content[name] for name in content.files}
+        # Opened here: of a damaged archive, numpy leaves the file open.
+        with open(path, "rb") as file:
+            content = np.load(file)
+            if isinstance(content, np.ndarray):
+                return content
+            with content:
+                return {name: content[name] for name in content.files}
     except Exception as error:
         # BadZipFile, EOFError, and ValueError for arrays of objects, which could run code.
         raise ValueError(

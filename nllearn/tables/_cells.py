@@ -53,11 +53,15 @@ def as_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.floating[Any]], dict[
         return column.dt.total_seconds().to_numpy(dtype=np.float64), {}
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
+    if column.dtype == object:
+        # pandas stops at whole numbers beyond the largest double instead of coercing them.
+        column = column.map(lambda v: str(v) if isinstance(v, int) and abs(v) > 10**308 else v)
     with np.errstate(all="ignore"):
         numbers = pd.to_numeric(column, errors="coerce").astype("Float64")
     values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     junk = column[np.isnan(values) & column.notna().to_numpy()]
-    words = {str(word): int(n) for word, n in junk.astype(str).value_counts().items()}
+    spelled = pd.Series([str(word) for word in junk], dtype=object)
+    words = {str(word): int(n) for word, n in spelled.value_counts().items()}
     values[~np.isfinite(values)] = np.nan
     return values, words
 

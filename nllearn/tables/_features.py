@@ -24,6 +24,9 @@ from nllearn.tables._reading import Table, is_gap
 
 __all__ = ["TextVectors", "build_transformer", "feature_matrix", "prepare_columns"]
 
+# The squares of a billion such numbers add up to less than the largest double.
+_LARGEST = 1e145
+
 
 class TextVectors(TransformerMixin, BaseEstimator):
     """Unit vectors of texts: TF-IDF of words and of letter groups, reduced by a truncated SVD.
@@ -66,7 +69,8 @@ class TextVectors(TransformerMixin, BaseEstimator):
         self.pipeline_: Pipeline = make_pipeline(
             union, TruncatedSVD(size, random_state=self.random_state), Normalizer()
         )
-        with np.errstate(invalid="ignore"):  # the explained variance of equal texts is 0 / 0
+        # The explained variance of equal texts is 0 / 0.
+        with np.errstate(divide="ignore", invalid="ignore"):
             vectors = self.pipeline_[1:].fit_transform(counts)
         return np.asarray(vectors, dtype=np.float32)
 
@@ -181,6 +185,7 @@ def feature_matrix(
     parts: list[NDArray[Any]] = []
     columns = prepare_columns(table.frame, plans)
     if columns.shape[1]:
+        _refuse_huge(columns)
         transformer = build_transformer(plans, random_state=random_state)
         parts.append(np.asarray(transformer.fit_transform(columns)))
     for plan in plans:
@@ -201,6 +206,20 @@ def feature_matrix(
     with np.errstate(over="ignore"):
         matrix = np.hstack([part.astype(np.float32, copy=False) for part in parts])
     return _finite(matrix, "the table")
+
+
+def _refuse_huge(columns: pd.DataFrame) -> None:
+    """Refuse numbers whose squares overflow: a scaler would turn their column into zeros."""
+    for name in columns.columns:
+        if columns[name].dtype.kind != "f":
+            continue
+        numbers = columns[name].to_numpy()
+        bad = np.flatnonzero(np.abs(numbers) > _LARGEST)
+        if len(bad):
+            raise TableError(
+                f"column {name!r} holds {numbers[bad[0]]:g} in row {bad[0]}, too large to be "
+                f"scaled (the largest number is {_LARGEST:g}); correct it, or use --drop {name}"
+            )
 
 
 def _finite(array: NDArray[Any], what: str) -> NDArray[Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import warnings
 import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -136,10 +138,14 @@ def read_embeddings(path: str | Path, n_rows: int) -> NDArray[np.float32]:
     path = Path(path)
     if path.suffix.lower() != ".npy":
         raise TableError(f"--embeddings: {path} is not an .npy file; save it with numpy.save")
+    data = _read_bytes(path)
     try:
-        array = np.load(io.BytesIO(_read_bytes(path)), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise TableError(f"--embeddings: {path} is not a readable .npy file ({error})") from error
+        array = _load_numpy(data)
+    except Exception as error:  # a damaged header raises what Python's own parser raises
+        reason = "it holds Python objects" if "pickle" in str(error) else _first_line(error)
+        raise TableError(f"--embeddings: {path} is not a readable .npy file ({reason})") from error
+    if not isinstance(array, np.ndarray):
+        raise TableError(f"--embeddings: {path} is an .npz file under another name; save one array")
     if array.ndim != 2 or array.dtype.kind not in "fiub" or array.shape[1] == 0:
         raise TableError(
             f"--embeddings: {path} holds {array.dtype} of shape {array.shape}; "
@@ -150,7 +156,17 @@ def read_embeddings(path: str | Path, n_rows: int) -> NDArray[np.float32]:
             f"--embeddings: {path} has {count_of(len(array), 'row')}, the table has {n_rows}; "
             "they must be the same rows in the same order"
         )
-    return array.astype(np.float32, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # What float32 cannot hold becomes infinite, and infinite values are refused later.
+        return array.astype(np.float32, copy=False)
+
+
+def _load_numpy(data: bytes) -> Any:
+    """Load an array or an archive of arrays; objects, which could run code, are refused."""
+    with warnings.catch_warnings():
+        # What a damaged header looks like to numpy is of no use to the user.
+        warnings.simplefilter("ignore")
+        return np.load(io.BytesIO(data), allow_pickle=False)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -246,9 +262,14 @@ def _check_header(path: Path, header: list[str]) -> None:
 
 def _read_parquet(path: Path, data: bytes) -> Table:
     try:
-        frame = pd.read_parquet(io.BytesIO(data))
+        from pyarrow import parquet
     except ImportError as error:
         raise TableError(f"{path}: Parquet needs pyarrow (pip install 'nllearn[table]')") from error
+    try:
+        stored = parquet.read_table(io.BytesIO(data))
+        # Text that is no UTF-8 would be found out by whoever looks at the cell first.
+        stored.validate(full=True)
+        frame = stored.to_pandas()
     except Exception as error:  # pyarrow's errors share no base class
         raise TableError(f"{path}: not a readable Parquet file ({_first_line(error)})") from error
     if not isinstance(frame.index, pd.RangeIndex):
@@ -266,21 +287,16 @@ def _read_parquet(path: Path, data: bytes) -> Table:
 def _read_npz(path: Path, data: bytes, label: str | None) -> Table:
     arrays = {}
     try:
-        stored = np.load(io.BytesIO(data), allow_pickle=False)
+        stored = _load_numpy(data)
         if isinstance(stored, np.ndarray):
             raise TableError(f"{path}: holds one array; save X and y with numpy.savez")
         with stored:
+            _refuse_bomb(path, stored.zip)
             for name in stored.files:
-                try:
-                    arrays[name] = stored[name]
-                except ValueError as error:  # an object array: loading it could run code
-                    raise TableError(
-                        f"{path}: array {name!r} holds Python objects; store text as a numpy "
-                        "string array (dtype str) and numbers as a numeric array"
-                    ) from error
+                arrays[name] = _load_entry(path, stored, name)
     except TableError:
         raise
-    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and numpy's header parser raise many types
         raise TableError(f"{path}: not a readable NPZ file ({_first_line(error)})") from error
     arrays = {name: _column(array) for name, array in arrays.items()}
     anchor = label or next((name for name in ("y", "X") if name in arrays), None)
@@ -298,6 +314,38 @@ def _read_npz(path: Path, data: bytes, label: str | None) -> Table:
         blocks={name: a for name, a in mine.items() if a.ndim > 1},
         extras={name: a for name, a in arrays.items() if name not in mine},
     )
+
+
+def _load_entry(path: Path, stored: Any, name: str) -> NDArray[Any]:
+    """Read one array of an NPZ file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in _load_numpy
+        try:
+            array = stored[name]
+        except ValueError as error:
+            if "pickle" not in str(error):
+                raise
+            raise TableError(
+                f"{path}: array {name!r} holds Python objects; store text as a numpy "
+                "string array (dtype str) and numbers as a numeric array"
+            ) from error
+    if not isinstance(array, np.ndarray):
+        raise TableError(f"{path}: entry {name!r} is no array; save X and y with numpy.savez")
+    return array
+
+
+def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that would not fit in memory once it is unpacked."""
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not on this system
+        return
+    if unpacked > memory:
+        raise TableError(
+            f"{path}: unpacks to {unpacked / 1e9:.1f} GB, and this machine has "
+            f"{memory / 1e9:.1f} GB of memory; store fewer rows"
+        )
 
 
 def _column(array: NDArray[Any]) -> NDArray[Any]:

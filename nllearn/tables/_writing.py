@@ -145,7 +145,10 @@ def _replace(path: Path, write: Callable[[BinaryIO], Any], force: bool) -> None:
             write(file)
     except OSError as error:
         raise TableError(f"--output: {path} cannot be written ({error.strerror})") from error
-    except (TypeError, NotImplementedError) as error:  # pyarrow has no type for a column
+    except TableError:
+        raise
+    except (ArithmeticError, NotImplementedError, TypeError, ValueError) as error:
+        # pyarrow has no type for a column or a number, or a text is no Unicode.
         raise TableError(f"--output: {path} cannot hold this table ({error})") from error
 
 

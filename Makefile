@@ -10,15 +10,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=Agg \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=5
 API_TESTS := tests/test_sklearn_api.py
+PAGE_TESTS := tests/test_docs.py tests/test_examples.py
 # Every warning is an error. The reference is made anew, so that no removed name stays.
 SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 	$(BIN)/python -m sphinx -W -q
 
 # What `make test` runs, in this order: part=seconds it may take on two cores.
-PARTS := install=240 lint=60 test-api=360 test-rest=420 test-doc=60 docs-check=120
+PARTS := install=240 lint=60 test-api=360 test-rest=480 test-pages=180 test-doc=60 docs-check=60
 
 .NOTPARALLEL:
-.PHONY: help demo test install lint test-api test-rest test-doc docs docs-check linkcheck long \
+.PHONY: help demo test install lint test-api test-rest test-pages test-doc docs docs-check linkcheck long \
 	format clean
 
 help:
@@ -27,6 +28,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make test-api  scikit-learn's estimator checks"
 	@echo "make test-rest all other tests"
+	@echo "make test-pages  the code on the pages of the documentation, and quick examples"
 	@echo "make test-doc  the examples in the docstrings"
 	@echo "make docs-check  the documentation without running its examples"
 	@echo "make docs      the documentation, docs/_build/html; runs the examples, which takes minutes"
@@ -65,7 +67,10 @@ test-api: $(VENV)/.installed-test
 	$(PYTEST) $(API_TESTS)
 
 test-rest: $(VENV)/.installed-test
-	$(PYTEST) tests $(API_TESTS:%=--ignore=%)
+	$(PYTEST) tests $(patsubst %,--ignore=%,$(API_TESTS) $(PAGE_TESTS))
+
+test-pages: $(VENV)/.installed-test
+	$(PYTEST) $(PAGE_TESTS)
 
 test-doc: $(VENV)/.installed-test
 	$(PYTEST) --doctest-modules nllearn

@@ -44,7 +44,7 @@ _N_EXACT, _N_APPROXIMATE = 50, 30
 _N_FEWEST = 5
 # Rows on which the ridge is chosen, and features that are held rather than made again
 # (in numbers: 300 MB of float32).
-_N_TRIED, _HELD = 10_000, 75_000_000
+_N_TRIED, _HELD = 12_000, 75_000_000
 
 
 @dataclass(frozen=True)
@@ -293,8 +293,16 @@ def fit_regression(
     moments, target_mean = ridge_moments(system, blocks, given, fitted)
 
     tried = candidates[:_N_TRIED]
-    axes = system.axes(kernel_features(chosen[: len(tried)], kmap))
-    best_ridge, best_value, factor = _RIDGES[0], -1.0, 1.0
+    if held:
+        features = torch.empty(len(tried), width, device=unit.device)
+        for rows, block in held:
+            inside = (tried >= rows.start) & (tried < rows.stop)
+            features[inside] = block[tried[inside] - rows.start]
+    else:
+        features = kernel_features(chosen[: len(tried)], kmap)
+    del chosen
+    axes = system.axes(features)
+    best_ridge, best_value, factor, best_scores = _RIDGES[0], -1.0, 1.0, None
     for ridge in _RIDGES:
         scores = leave_one_out_block(
             axes, system, moments, target_mean, given[tried], fitted[tried], ridge
@@ -303,22 +311,30 @@ def fit_regression(
         agreed = agreement(top, log_votes[tried], weights[tried])
         agreed += share_of_given * agreement(top, given[tried], weights[tried])
         if agreed > best_value + 1e-9:
-            best_ridge, best_value = ridge, agreed
+            best_ridge, best_value, best_scores = ridge, agreed, scores
             mean_top = float((weights[tried] * value).sum() / weights[tried].sum())
             factor = 1.0 / max(mean_top, 1e-6)
-    del axes, chosen
+    del axes, features
+    assert best_scores is not None
+    out[tried] += best_scores.mul_(factor)
 
-    for rows, features in blocks():
+    left = torch.ones(n, dtype=torch.bool, device=unit.device)
+    left[tried] = False
+    for rows, block in blocks() if bool(left.any()) else ():
+        chosen_rows = torch.nonzero(left[rows]).squeeze(1)
+        if len(chosen_rows) == 0:
+            continue
+        at = chosen_rows + rows.start
         scores = leave_one_out_block(
-            system.axes(features),
+            system.axes(block[chosen_rows]),
             system,
             moments,
             target_mean,
-            given[rows],
-            fitted[rows],
+            given[at],
+            fitted[at],
             best_ridge,
         ).add_(target_mean)
-        out[rows] += scores.mul_(factor)
+        out[at] += scores.mul_(factor)
     inverse = system.shrinkage(best_ridge).unsqueeze(1)
     coefficients = system.vectors @ (inverse * moments)
     offset = target_mean - system.mean @ coefficients

@@ -19,8 +19,8 @@ SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 PARTS := install=240 lint=60 test-api=360 test-rest=480 test-pages=180 test-doc=60 docs-check=60
 
 .NOTPARALLEL:
-.PHONY: help demo test install lint test-api test-rest test-pages test-doc docs docs-check linkcheck long \
-	format clean
+.PHONY: help demo test install lint test-api test-rest test-pages test-doc docs docs-check linkcheck lock long \
+	format clean support
 
 help:
 	@echo "make demo      set up .venv, then run nllearn demo (ARGS='...' passes options)"
@@ -33,8 +33,10 @@ help:
 	@echo "make docs-check  the documentation without running its examples"
 	@echo "make docs      the documentation, docs/_build/html; runs the examples, which takes minutes"
 	@echo "make linkcheck the links of the documentation; needs a network"
+	@echo "make lock      write down the versions that are installed"
 	@echo "make long      all tests with the slow ones, and hypothesis with many more examples"
 	@echo "make format    let ruff rewrite the sources"
+	@echo "make support   a subset of the tests with the lowest versions that setup.cfg allows"
 	@echo "make clean     remove what builds and tests leave behind, except .venv"
 
 demo: $(VENV)/.installed
@@ -85,12 +87,35 @@ docs-check: $(VENV)/.installed-test
 linkcheck: $(VENV)/.installed-test
 	$(SPHINX) -t quick -b linkcheck docs docs/_build/linkcheck
 
+lock: $(VENV)/.installed-test
+	@mkdir -p requirements
+	@{ echo "# Versions that the tests passed with: $$($(BIN)/python -V), $$(uname -sm). Made by make lock."; \
+	  $(PIP) freeze --exclude-editable; } > requirements/tested-versions.txt
+
 long: $(VENV)/.installed-test
 	$(PYTEST) -m "" --hypothesis-profile=long tests
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# SHARE=FOLDER: packages that are not installed here, such as torch, come from this folder of
+# another environment. PINS='scikit-learn==1.8.0 ...' tries other versions than the lowest.
+SUPPORT := build/support
+SUPPORT_TESTS ?= tests/functional tests/selectors tests/neighbors tests/hallucinators \
+	tests/classifiers/test_fitted_attributes.py tests/classifiers/test_in_scikit_learn.py \
+	tests/cleaning/test_stages.py
+support:
+	$(PYTHON) -m venv --clear $(SUPPORT)
+	if [ -n "$(SHARE)" ]; then \
+	  echo "$(SHARE)" > $$(echo $(SUPPORT)/lib/python*/site-packages)/shared.pth; fi
+	if [ -n "$(PINS)" ]; then printf '%s\n' $(PINS); else \
+	  sed -n '/^install_requires/,/^$$/s/^    \([a-z-]*\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
+	  sed -n 's/^    \(hypothesis\|pytest\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
+	fi | grep -v "$(if $(SHARE),^torch==,^$$)" > $(SUPPORT)/pins.txt
+	$(SUPPORT)/bin/python -m pip --disable-pip-version-check install --quiet -r $(SUPPORT)/pins.txt
+	cat $(SUPPORT)/pins.txt
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(SUPPORT)/bin/python -m pytest -q $(SUPPORT_TESTS)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

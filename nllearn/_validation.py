@@ -95,9 +95,9 @@ def check_rows(X: Any) -> None:
     Raises
     ------
     TypeError
-        For dates and durations, and for tensors that numpy cannot read.
+        For tensors that numpy cannot read.
     ValueError
-        For columns of text, and for a masked array with masked entries.
+        For dates, durations and columns of text, and for a masked array with masked entries.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def check_rows(X: Any) -> None:
     >>> from nllearn._validation import check_rows
     >>> check_rows(np.zeros((3, 2), dtype="M8[D]"))
     Traceback (most recent call last):
-    TypeError: X holds datetime64[D]; numbers are needed: convert dates to days, ...
+    ValueError: X holds datetime64[D]; X must be numeric: convert dates to days, ...
     """
     if _is_tensor(X):
         _refuse_tensor("X", X)
@@ -118,14 +118,14 @@ def check_rows(X: Any) -> None:
         text = [name for name, dtype in X.dtypes.items() if _is_text(dtype)]
         if text:
             raise ValueError(
-                f"the columns {text[:10]} of X hold text; encode them as numbers, for example with "
-                "sklearn.preprocessing.OneHotEncoder, or leave them out"
+                f"the columns {text[:10]} of X hold text; X must be numeric: encode them, for "
+                "example with sklearn.preprocessing.OneHotEncoder, or leave them out"
             )
     dtypes = X.dtypes.tolist() if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
     for dtype in dtypes:
         if getattr(dtype, "kind", None) in ("M", "m"):
-            raise TypeError(
-                f"X holds {dtype}; numbers are needed: convert dates to days, for example with "
+            raise ValueError(
+                f"X holds {dtype}; X must be numeric: convert dates to days, for example with "
                 "(X - X.min()) / np.timedelta64(1, 'D'), or leave them out"
             )
 

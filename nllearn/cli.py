@@ -85,8 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of the screen output left, as `| head` does. Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, MissingExtraError) as error:
+    except (ValueError, OSError, MissingExtraError) as error:
         print(f"nllearn: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        why = f" ({error})" if str(error) else ""
+        print(f"nllearn: error: there is not enough memory{why}", file=sys.stderr)
         return 2
     return 0
 

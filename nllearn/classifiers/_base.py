@@ -43,6 +43,7 @@ from nllearn.classifiers._resume import (
     fingerprint,
 )
 from nllearn.classifiers._session import FitSession
+from nllearn.exceptions import TrainingDivergedError
 from nllearn.functional.losses import soft_cross_entropy
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection
@@ -346,13 +347,20 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
 
     def _collect(self, net: NoisyLabelNet, session: FitSession) -> FeatureBank:
         """What the scoring module says of every row."""
-        return collect(
+        bank = collect(
             net.scoring_module,
             session.rows.source,
             session.ledger.given,
             amp=net.amp,
             team=session.team,
         )
+        if not bool(torch.isfinite(bank.losses).all()):
+            over = sum("train_loss" in row for row in net.history)
+            raise TrainingDivergedError(
+                f"training diverged in epoch {over}: the network's outputs are not finite; "
+                f"lower lr={net.lr!r}"
+            )
+        return bank
 
     def _polish(
         self, bank: FeatureBank, selection: Selection, session: FitSession

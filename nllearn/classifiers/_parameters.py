@@ -121,7 +121,8 @@ def shared_constraints() -> dict[str, list[Any]]:
         "warmup_epochs": [*epochs_or_share, None],
         "refresh_every": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "lr": [Interval(Real, 0, None, closed="neither"), None],
+        # Beyond it, float32 weights cannot hold a single step.
+        "lr": [Interval(Real, 0, 1e30, closed="right"), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "optimizer": [StrOptions(set(_OPTIMIZERS)), callable, None],
         "augmentation": [StrOptions({"weak", "strong"}), callable, None],

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from nllearn._validation import check_labels, check_rows
 from nllearn.classifiers._review import ReviewMethods
 from nllearn.cleaning._evidence import witness_proba
 from nllearn.cleaning._rows import RowScale, row_blocks
@@ -42,6 +43,15 @@ class FittedMethods(ReviewMethods):
     _noise: NoiseModel
     _vote_labels: torch.Tensor
     _vote_weights: torch.Tensor
+
+    # Whose `predicted_label` it is, as the review page calls it.
+    _predicted_by = "witnesses"
+
+    @property
+    def _features(self) -> np.ndarray | None:
+        """Unit rows, float16 of shape (n, d), for maps and similarities; None after compact."""
+        unit = getattr(self, "_unit", None)
+        return None if unit is None else unit.cpu().numpy()
 
     def _issues(self, threshold: float | None) -> np.ndarray:
         """Mark the label issues, within the budget."""
@@ -121,6 +131,8 @@ class FittedMethods(ReviewMethods):
             For a label that fit has not seen, or after :meth:`compact`.
         """
         self._check_can_score("score_labels")
+        check_rows(X_new)
+        y_new = check_labels(y_new)
         X_new, y_new = validate_data(
             self, X_new, y_new, dtype="numeric", accept_sparse="csr", reset=False
         )
@@ -159,6 +171,7 @@ class FittedMethods(ReviewMethods):
         [0, 0, 0]
         """
         self._check_can_score("label_proba")
+        check_rows(X_new)
         X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
         scores, votes = self._ask_about(X_new)
         return witness_proba(scores, votes, self._noise).cpu().numpy()

@@ -36,7 +36,8 @@ def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.nd
             f"pred_probs has values down to {probs.min():.3g}; probabilities are not negative, "
             "apply softmax to logits first"
         )
-    sums = probs.sum(1, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        sums = probs.sum(1, dtype=np.float64)
     worst = int(np.abs(sums - 1).argmax())
     # Loose enough for float16.
     if abs(sums[worst] - 1) > 1e-2:

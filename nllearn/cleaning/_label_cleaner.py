@@ -227,7 +227,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         ValueError
             For bad parameters (all are told at once) or bad data.
         """
-        index = getattr(X, "index", None)
+        index = getattr(X, "index", None) if hasattr(X, "iloc") else None
         X, y = self._check_data(X, y)
         self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = index

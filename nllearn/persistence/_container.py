@@ -52,9 +52,14 @@ def write_container(
     }
     # One entry alone: the order of several is not fixed, and equal fits give equal files.
     metadata = {_ENTRY: seal(json.dumps(head, **_SPELLING), tensors)}
-    replace_file(
-        path, lambda temporary: save_file(dict(tensors), temporary, metadata), overwrite=overwrite
-    )
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(dict(tensors), temporary, metadata)
+        except SafetensorError as error:  # a full disk, for example
+            raise OSError(f"{str(path)!r} cannot be written ({error})") from error
+
+    replace_file(path, write, overwrite=overwrite)
 
 
 def read_container(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:

@@ -132,4 +132,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     head, body = data[: len(_MAGIC) + _DIGEST], data[len(_MAGIC) + _DIGEST :]
     if head != _MAGIC + hashlib.sha256(body).digest():
         return None
-    return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    try:
+        return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except Exception:  # no checkpoint of ours, although its checksum is right
+        return None

@@ -14,6 +14,7 @@ from skorch import NeuralNet
 from skorch.history import History
 from torch import nn
 
+from nllearn.exceptions import TrainingDivergedError
 from nllearn.training._averaging import AveragedWeights
 from nllearn.training._batches import Batch, DeviceBatches
 from nllearn.training._distributed import Team
@@ -237,7 +238,7 @@ class NoisyLabelNet(NeuralNet):
         # One dict per batch would outgrow the weights in a long run.
         self.history[-1]["batches"] = []
         if not math.isfinite(self.history[-1]["train_loss"]):
-            raise FloatingPointError(
+            raise TrainingDivergedError(
                 f"training diverged in epoch {len(self.history)}: the loss is "
                 f"{self.history[-1]['train_loss']}; lower lr={self.lr!r}"
             )

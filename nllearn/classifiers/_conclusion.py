@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,14 @@ from nllearn.classifiers._components import find_neighbors
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.correction import fuse_with_given
 from nllearn.functional.geometry import centred_unit_rows, cosine_topk
+from nllearn.functional.kernel_ridge import leave_one_out_block, ridge_moments, ridge_system
 from nllearn.functional.transition import estimate_transition, noise_rate
 from nllearn.functional.witnesses import (
     combine_witnesses,
     leave_one_out_scores,
     neighbor_log_votes,
 )
+from nllearn.neighbors import BaseNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, Ledger
 
@@ -29,6 +32,9 @@ __all__ = ["Conclusion", "Verdict", "conclude", "warn_of_lost_classes", "weigh_e
 # by measurement over symmetric, part-dependent and human noise (docs/benchmarks).
 _SCORE_WEIGHT, _VOTE_WEIGHT, _SOFTER = 6.0, 1.2, 0.75
 _N_WITNESSES = 50
+# Rows at a time, where all of them would not fit; and the ridges of the leave-one-out scores.
+_BLOCK = 65_536
+_RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def weigh_evidence(
     Parameters
     ----------
     features : Tensor of shape (n, d)
-        Of the network.
+        Of the network. Float16 are read from a file, and the work is done in blocks.
     ledger : Ledger
     active : int64 Tensor of shape (m,)
         Rows of weight above zero.
@@ -76,10 +82,19 @@ def weigh_evidence(
     verdict : Verdict
     """
     given, n_classes, weight = ledger.given, ledger.n_classes, ledger.row_weight
-    onehot = F.one_hot(given, n_classes).float()
-    unit, _ = centred_unit_rows(features, active)
+    in_blocks = features.dtype == torch.float16
+    if in_blocks:
+        unit = _unit_rows_in_blocks(features, active)
+    else:
+        unit, _ = centred_unit_rows(features, active)
     log_votes, nearest = _ask_neighbors(unit, given, n_classes, neighbors, weight, active)
-    scores = leave_one_out_scores(unit, onehot, weight)
+    if in_blocks:
+        if isinstance(neighbors, BaseNeighbors):
+            # Its rows and its index are the largest things in memory.
+            neighbors.forget()
+        scores = _scores_in_blocks(unit, given, weight)
+    else:
+        scores = leave_one_out_scores(unit, F.one_hot(given, n_classes).float(), weight)
     witness = combine_witnesses(
         scores, log_votes, score_weight=_SCORE_WEIGHT, vote_weight=_VOTE_WEIGHT
     )
@@ -94,7 +109,7 @@ def weigh_evidence(
         given,
         torch.as_tensor(transition, dtype=torch.float32, device=given.device),
     )
-    fused = torch.where(ledger.trusted.unsqueeze(1), onehot, fused)
+    fused[ledger.trusted] = F.one_hot(given[ledger.trusted], n_classes).float()
     return Verdict(fused, transition, log_votes, nearest)
 
 
@@ -137,7 +152,8 @@ def conclude(
         label_quality=quality,
         clean_proba=clean_proba,
         network_proba=bank.logits.softmax(1).cpu().numpy(),
-        features=bank.features.half().cpu().numpy(),
+        # A copy in memory of what is in a file: the file goes when fit ends.
+        features=bank.features.to("cpu", torch.float16, copy=True).numpy(),
         noise_rate=noise_rate(quality, ledger.row_weight.cpu().numpy()),
         transition=verdict.transition,
         evidence={
@@ -184,14 +200,77 @@ def _ask_neighbors(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Votes of every row's neighbours, and its nearest row."""
     n_found = min(_N_WITNESSES, len(active) - 1)
-    found = torch.zeros(len(unit), n_found, dtype=torch.int64, device=unit.device)
-    cosine = torch.zeros(len(unit), n_found, device=unit.device)
-    cosine[active], near = find_neighbors(neighbors, unit[active], n_found)
-    found[active] = active[near]
-    absent = torch.nonzero(row_weight == 0).squeeze(1)
-    if len(absent):
+    if len(active) == len(unit):
+        cosine, found = find_neighbors(neighbors, unit, n_found)
+    else:
+        found = torch.zeros(len(unit), n_found, dtype=torch.int64, device=unit.device)
+        cosine = torch.zeros(len(unit), n_found, device=unit.device)
+        cosine[active], near = find_neighbors(neighbors, unit[active], n_found)
+        found[active] = active[near]
+        absent = torch.nonzero(row_weight == 0).squeeze(1)
         cosine[absent], near = cosine_topk(unit[absent], unit[active], n_found)
         found[absent] = active[near]
     if found.shape[1] == 0:
         return torch.zeros(len(unit), n_classes, device=unit.device), torch.arange(len(unit))
-    return neighbor_log_votes(cosine, found, given, n_classes, row_weight), found[:, 0]
+    log_votes = torch.cat(
+        [
+            neighbor_log_votes(some, near, given, n_classes, row_weight)
+            for some, near in zip(cosine.split(_BLOCK), found.split(_BLOCK), strict=True)
+        ]
+    )
+    return log_votes, found[:, 0].clone()
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    """All n rows, some at a time."""
+    return (slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
+
+
+def _unit_rows_in_blocks(features: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+    """As :func:`centred_unit_rows`, holding nothing of the size of the result but itself."""
+    total = torch.zeros(features.shape[1], dtype=torch.float64)
+    for some in active.split(_BLOCK):
+        total += features[some].float().sum(0)
+    mean = (total / len(active)).float()
+    unit = torch.empty(features.shape)
+    for rows in _blocks(len(features)):
+        unit[rows] = F.normalize(features[rows].float() - mean, dim=1)
+    return unit
+
+
+def _scores_in_blocks(
+    unit: torch.Tensor, given: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """As :func:`leave_one_out_scores` of one-hot labels, without a second copy of the rows."""
+    n_fitted = int((weights > 0).sum())
+    weights = weights * (n_fitted / weights.sum().clamp_min(1e-12))
+    blocks = list(_blocks(len(unit)))
+
+    def pairs() -> Iterator[tuple[slice, torch.Tensor]]:
+        return ((rows, unit[rows]) for rows in blocks)
+
+    system = ridge_system(pairs, weights)
+    moments, mean = ridge_moments(system, pairs, given, weights)
+
+    def left_out(rows: slice, axes: torch.Tensor, ridge: float) -> torch.Tensor:
+        return leave_one_out_block(axes, system, moments, mean, given[rows], weights[rows], ridge)
+
+    errors = torch.zeros(len(_RIDGES), dtype=torch.float64)
+    for rows, x in pairs():
+        axes = system.axes(x)
+        wanted = F.one_hot(given[rows], len(mean)).float() - mean
+        for i, ridge in enumerate(_RIDGES):
+            error = (left_out(rows, axes, ridge) - wanted).square_().sum(1)
+            errors[i] += (weights[rows] * error).sum()
+    best = _RIDGES[int(errors.argmin())]
+
+    scores = torch.empty(len(unit), len(mean))
+    own = mean * n_fitted
+    top = 0.0
+    for rows, x in pairs():
+        share = weights[rows].unsqueeze(1)
+        others = own - share * F.one_hot(given[rows], len(mean)).float()
+        others /= (n_fitted - share).clamp_min(1e-6)
+        scores[rows] = left_out(rows, system.axes(x), best) + (others - 1.0 / len(mean))
+        top += float((weights[rows] * scores[rows].max(1).values).sum())
+    return scores / max(top / n_fitted, 1e-6)

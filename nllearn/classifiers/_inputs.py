@@ -12,7 +12,7 @@ import torch
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 from torch.utils.data import Dataset
 
-from nllearn._validation import check_not_sparse
+from nllearn._validation import check_labels, check_not_sparse, check_rows
 from nllearn.classifiers._scale import ColumnScale
 from nllearn.images import (
     ArrayRecords,
@@ -27,6 +27,8 @@ from nllearn.images import (
     to_channels_first,
 )
 from nllearn.training import RecordSource, Source, TensorSource
+from nllearn.training._free_memory import free_bytes
+from nllearn.training._sources import ArraySource
 
 __all__ = ["ImageInput", "TableInput", "check_input"]
 
@@ -37,6 +39,9 @@ _MOST_BYTES_CPU = 4 << 30
 _SCALE_IMAGES = 10_000
 _SCALE_BLOCK = 1024
 _MOST_WORKERS = 8
+# A standardised copy of a table may take so much of the free memory, else its rows are read
+# and standardised batch by batch.
+_SHARE_FOR_TABLE = 0.4
 
 
 def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
@@ -63,6 +68,8 @@ def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
         For what is neither a table nor images, or does not match y.
     """
     check_not_sparse(X)
+    check_rows(X)
+    y = check_labels(y)
     index = getattr(X, "index", None) if hasattr(X, "iloc") else None
     if isinstance(X, Dataset):
         return _check_records(
@@ -112,18 +119,21 @@ class TableInput:
     is_image = False
 
     def __init__(self, X: np.ndarray, seen: np.ndarray):
-        self._scale = ColumnScale(X, seen)
+        self._scale = ColumnScale(X, seen, in_chunks=not _table_fits(X, torch.device("cpu")))
 
     def source(self, X: np.ndarray, device: torch.device) -> Source:
-        """Rows of a checked table, standardised, on the device."""
-        return TensorSource(self._scale.apply(X).to(device))
+        """Rows of a checked table, standardised: on the device, or batch by batch."""
+        if _table_fits(X, torch.device("cpu")) and _table_fits(X, device):
+            return TensorSource(self._scale.apply(X).to(device))
+        return ArraySource(X, device, self._scale.apply)
 
     def new_source(self, estimator: Any, X: Any, device: torch.device) -> Source:
         """Rows that are predicted."""
         check_not_sparse(X)
+        check_rows(X)
         X = validate_data(estimator, X, dtype="numeric", reset=False)
-        # Slices go to the device one by one.
-        return TensorSource(self._scale.apply(X), device)
+        # Slices are standardised and go to the device one by one.
+        return ArraySource(X, device, self._scale.apply)
 
 
 class ImageInput:
@@ -170,7 +180,7 @@ class ImageInput:
             rows = self._seen[::every]
             blocks = (records.read(some) for some in np.array_split(rows, -(-len(rows) // 256)))
             self._scale = ChannelScale(to_channels_first(b, records.layout) for b in blocks)
-            return self._stream(records, device)
+            return self._stream(records, device, None)
         x = records.read_all().to(device)
         self._scale = ChannelScale(self._blocks(x, records.layout))
         return TensorSource(x, device, PreparedImages(self._scale, records.layout, device))
@@ -179,7 +189,9 @@ class ImageInput:
         rows = torch.from_numpy(self._seen).to(x.device)
         return (to_channels_first(x[some], layout) for some in rows.split(_SCALE_BLOCK))
 
-    def _stream(self, records: ImageRecords, device: torch.device) -> Source:
+    def _stream(
+        self, records: ImageRecords, device: torch.device, generator: torch.Generator | None
+    ) -> Source:
         assert self._scale is not None
         prepare = PreparedImages(self._scale, records.layout, device)
         workers = self._num_workers
@@ -187,7 +199,7 @@ class ImageInput:
             cores = os.cpu_count() or 1
             # On a CPU the network itself needs the cores.
             workers = 0 if device.type == "cpu" else min(_MOST_WORKERS, cores)
-        return RecordSource(records, device, prepare, workers)
+        return RecordSource(records, device, prepare, workers, generator)
 
     def new_source(self, estimator: Any, X: Any, device: torch.device) -> Source:
         """Images that are predicted, refused when they are of another shape or kind."""
@@ -207,10 +219,12 @@ class ImageInput:
         if isinstance(records, ArrayRecords) and records.in_memory:
             prepare = PreparedImages(self._scale, records.layout, device)
             return TensorSource(records.read_all(), device, prepare)
-        return self._stream(records, device)
+        # Prediction draws nothing from generators that a fit in another thread may use.
+        return self._stream(records, device, torch.Generator())
 
     def _new_records(self, X: Any) -> ImageRecords:
         check_not_sparse(X)
+        check_rows(X)
         if isinstance(X, Dataset):
             return DatasetRecords(X, self._layout_parameter)
         if isinstance(X, str | os.PathLike):
@@ -237,6 +251,11 @@ def _array_shape(shape: tuple[int, int, int], layout: str) -> tuple[int, ...]:
     """Shape of one image in its own layout."""
     c, h, w = shape
     return {"grey": (h, w), "channels_first": (c, h, w), "channels_last": (h, w, c)}[layout]
+
+
+def _table_fits(X: np.ndarray, device: torch.device) -> bool:
+    """Whether a float32 copy of the table leaves enough of the device's memory."""
+    return 4 * X.size <= _SHARE_FOR_TABLE * free_bytes(device)
 
 
 def _fits(records: ImageRecords, device: torch.device) -> bool:

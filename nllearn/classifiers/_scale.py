@@ -23,6 +23,9 @@ class ColumnScale:
         Rows to learn them from.
     seen : bool ndarray of shape (n,)
         Which of them count.
+    in_chunks : bool, default=False
+        Read a few rows at a time, for X that does not fit in memory; the same up to
+        rounding.
 
     Raises
     ------
@@ -30,12 +33,15 @@ class ColumnScale:
         If a column's values are too large to be standardised.
     """
 
-    def __init__(self, X: np.ndarray, seen: np.ndarray):
-        rows = X if seen.all() else X[seen]
+    def __init__(self, X: np.ndarray, seen: np.ndarray, in_chunks: bool = False):
         with np.errstate(over="ignore", invalid="ignore"):
-            self.mean = np.mean(rows, axis=0, dtype=np.float64)
-            scale = np.std(rows, axis=0, dtype=np.float64)
-        refuse_overflow(rows, scale)
+            if in_chunks:
+                self.mean, scale = _mean_and_deviation(X, seen)
+            else:
+                rows = X if seen.all() else X[seen]
+                self.mean = np.asarray(np.mean(rows, axis=0, dtype=np.float64))
+                scale = np.std(rows, axis=0, dtype=np.float64)
+        refuse_overflow(X, scale)
         # Rounding leaves a tiny spread on constant columns; it must not be blown up.
         constant = scale <= 1e-10 * np.maximum(1.0, np.abs(self.mean))
         self.scale = np.where(constant, 1.0, scale)
@@ -57,3 +63,15 @@ class ColumnScale:
             rows = slice(start, start + _ROWS_PER_CHUNK)
             out[rows] = np.clip((X[rows] - self.mean) / self.scale, -_FARTHEST, _FARTHEST)
         return torch.from_numpy(out)
+
+
+def _mean_and_deviation(X: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the columns over some rows, in two passes."""
+    chunks = [slice(i, i + _ROWS_PER_CHUNK) for i in range(0, len(X), _ROWS_PER_CHUNK)]
+    total, squares = np.zeros((2, X.shape[1]))
+    for rows in chunks:
+        total += X[rows][seen[rows]].sum(0, dtype=np.float64)
+    mean = total / seen.sum()
+    for rows in chunks:
+        squares += np.square(X[rows][seen[rows]] - mean).sum(0)
+    return mean, np.sqrt(squares / seen.sum())

@@ -120,8 +120,18 @@ class LossMixtureDisplay:
         Returns
         -------
         display : LossMixtureDisplay
+
+        Raises
+        ------
+        ValueError
+            For a label cleaner, which trains no network and has no losses.
         """
         given = given_codes(estimator)
+        if not hasattr(estimator, "_network_proba"):
+            raise ValueError(
+                f"{type(estimator).__name__} trains no network, so it has no losses; pass losses "
+                "of a model to from_predictions"
+            )
         own = np.asarray(estimator._network_proba, dtype=float)[np.arange(len(given)), given]
         issue = estimator.label_issues()["is_label_issue"].to_numpy(dtype=bool)
         losses = -np.log(np.maximum(own, 1e-12))

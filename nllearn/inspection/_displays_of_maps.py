@@ -72,14 +72,14 @@ class FeatureMapDisplay:
         random_state: int = 0,
         ax: Any = None,
     ) -> Any:
-        """Plot the training rows of a fitted classifier.
+        """Plot the training rows of a fitted classifier or label cleaner.
 
         Where it has a hallucinator, anchors are made anew from the easy rows and the features of
         the finished fit, as they were during training.
 
         Parameters
         ----------
-        estimator : fitted classifier
+        estimator : fitted classifier or LabelCleaner
             What ``fit`` left is plotted.
         color_by : {"given", "corrected"}, default="corrected"
             Label that gives a row its colour.

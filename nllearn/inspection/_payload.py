@@ -34,7 +34,10 @@ _KNOWN = (
     "predicted_label",
     "predicted_proba",
     "nearest_row",
+    "neighbor_rows",
 )
+# A column of text with more values is content rather than evidence.
+_MAX_VALUES, _MAX_TEXT = 50, 200
 
 
 def run_id(given: np.ndarray, corrected: np.ndarray, classes: np.ndarray, ids: list[str]) -> str:
@@ -194,7 +197,7 @@ def rows_payload(
     codes: dict[str, np.ndarray],
     label_distributions: np.ndarray | None,
     network_proba: np.ndarray | None,
-    neighbors: tuple[np.ndarray, np.ndarray] | None,
+    neighbors: tuple[np.ndarray, np.ndarray | None] | None,
     places: np.ndarray | None,
     content: Content | None,
 ) -> dict[str, Any]:
@@ -209,7 +212,7 @@ def rows_payload(
         `given`, `corrected` and, where known, `predicted`.
     label_distributions, network_proba : ndarray of shape (n, n_classes) or None
     neighbors : pair of ndarray of shape (m, k) or None
-        Row numbers, and their similarity.
+        Row numbers, and their similarity or None.
     places : ndarray of shape (n, 2) or None
     content : Content or None
 
@@ -219,26 +222,29 @@ def rows_payload(
     """
     listed: dict[str, Any] = {"row": rows.tolist()}
     listed |= {name: values[rows].tolist() for name, values in codes.items()}
-    listed["quality"] = _short(issues["label_quality"].to_numpy(dtype=float)[rows])
+    # Five digits that count: the worst qualities of many rows are far below one in a thousand.
+    listed["quality"] = _numbers(issues["label_quality"], rows)
+    if network_proba is None and "predicted" in codes and "predicted_proba" in issues.columns:
+        listed["predicted_proba"] = _numbers(issues["predicted_proba"], rows)
     if places is not None:
         listed["x"], listed["y"] = (_short(places[rows, axis], 3) for axis in (0, 1))
     payload: dict[str, Any] = {"listed": listed}
     for name, proba in (("fused", label_distributions), ("network", network_proba)):
         if proba is not None:
             payload[name] = _top(proba[rows])
-    payload["evidence"] = {
-        str(name): [_number(value) for value in issues[name].to_numpy()[rows].tolist()]
-        for name in issues.columns
-        if name not in _KNOWN and pd.api.types.is_numeric_dtype(issues[name].dtype)
+    found_evidence = {
+        str(name): _evidence(issues[name], rows) for name in issues.columns if name not in _KNOWN
     }
+    payload["evidence"] = {name: values for name, values in found_evidence.items() if values}
     near = np.zeros((len(rows), 0), dtype=np.int64)
     if neighbors is not None:
         near, similarity = neighbors
         payload["neighbors"] = {
             "row": near.tolist(),
             "given": codes["given"][near].tolist(),
-            "similarity": [_short(line, 3) for line in similarity],
         }
+        if similarity is not None:
+            payload["neighbors"]["similarity"] = [_short(line, 3) for line in similarity]
     if content is not None:
         seen = set(rows.tolist())
         others = [row for row in dict.fromkeys(near.ravel().tolist()) if row not in seen]
@@ -253,12 +259,28 @@ def rows_payload(
     return payload
 
 
+def _numbers(column: pd.Series, rows: np.ndarray) -> list[Any]:
+    return [_number(value) for value in column.to_numpy(dtype=float)[rows].tolist()]
+
+
+def _evidence(column: pd.Series, rows: np.ndarray) -> list[Any] | None:
+    """Numbers, truth values or a few words, one per row; None for any other column."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return [_number(value) for value in column.to_numpy()[rows].tolist()]
+    values = [None if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in column.iloc[rows]]
+    if not all(value is None or isinstance(value, str) for value in values):
+        return None
+    if len(set(values)) > _MAX_VALUES:
+        return None
+    return [None if value is None else value[:_MAX_TEXT] for value in values]
+
+
 def _top(proba: np.ndarray) -> dict[str, list[Any]]:
     """Most probable classes of every row."""
     n_shown = min(_TOP_CLASSES, proba.shape[1])
     order = np.argsort(-proba, axis=1, kind="stable")[:, :n_shown]
     values = np.take_along_axis(np.asarray(proba, dtype=float), order, axis=1)
-    return {"code": order.tolist(), "proba": [_short(line, 3) for line in values]}
+    return {"code": order.tolist(), "proba": [_short(line) for line in values]}
 
 
 def _short(values: np.ndarray, digits: int = 4) -> list[Any]:

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.utils.validation import check_is_fitted
 
-from nllearn.functional.geometry import centred_unit_rows, cosine_topk
 from nllearn.inspection._content import content_reader
 from nllearn.inspection._files import check_free, write_whole
 from nllearn.inspection._map import feature_map
+from nllearn.inspection._nearest import named_rows, nearest_rows, similarity_of
 from nllearn.inspection._page import render_page
 from nllearn.inspection._payload import (
     history_payload,
@@ -25,9 +24,8 @@ from nllearn.inspection._payload import (
     worst_classes,
 )
 
-__all__ = ["nearest_rows", "review_page_of", "write_review_page"]
+__all__ = ["review_page_of", "write_review_page"]
 
-_N_NEIGHBORS = 5
 # Rows that are no issue, drawn on the map as a background.
 _MAX_BACKGROUND = 3000
 
@@ -44,6 +42,7 @@ def write_review_page(
     history: Any = None,
     transition_matrix: np.ndarray | None = None,
     noise_rate: float | None = None,
+    predicted_by: str = "network",
     images: Any = None,
     texts: Any = None,
     table: Any = None,
@@ -68,12 +67,14 @@ def write_review_page(
         The HTML file.
     issues : DataFrame of n rows
         What ``label_issues()`` returns: at least `is_label_issue`, `label_quality`,
-        `given_label` and `corrected_label`. Numeric columns beyond the known ones are shown as
-        evidence.
+        `given_label` and `corrected_label`. Columns of numbers beyond the known ones are shown as
+        evidence, and columns of text with at most 50 values. `neighbor_rows`, lists of the
+        positions of the nearest rows, takes the place of a search among `features`.
     classes : array-like of shape (n_classes,), optional
         All labels, in the order of the columns below. None takes the labels in `issues`.
     features : ndarray of shape (n, d), optional
-        Of the fitted network; for the map and the nearest neighbours.
+        Of the fitted network, or the rows that were compared; for the map and the nearest
+        rows.
     label_distributions, network_proba : ndarray of shape (n, n_classes), optional
         Probabilities of the true label, and of the network alone.
     losses : ndarray of shape (n,), optional
@@ -84,6 +85,9 @@ def write_review_page(
         Rows are true labels.
     noise_rate : float, optional
         Estimated share of wrong labels.
+    predicted_by : str, default="network"
+        Whose prediction, without the given label, `predicted_label` and `network_proba` are.
+        The page calls it "Network alone".
     images : array of shape (n, H, W), (n, H, W, C) or (n, C, H, W), or sequence, optional
         One per row; items of a sequence are paths, PIL images or arrays. Needs Pillow.
     texts : sequence of n str, optional
@@ -127,6 +131,8 @@ def write_review_page(
     path = check_free(path, overwrite=overwrite)
     if int(max_rows) < 1:
         raise ValueError(f"max_rows={max_rows!r} must be at least 1")
+    if not isinstance(predicted_by, str) or not predicted_by:
+        raise ValueError(f"predicted_by={predicted_by!r} must be a word, such as 'network'")
     classes, codes = _codes(issues, classes)
     n, n_classes = len(issues), len(classes)
     content = content_reader(images, texts, table)
@@ -146,10 +152,11 @@ def write_review_page(
     rows = np.flatnonzero(issue)
     rows = rows[np.argsort(quality[rows], kind="stable")][: int(max_rows)]
     ids = None if _counts_rows(issues.index) else [str(name) for name in issues.index]
-    neighbors, places, background = None, None, None
+    # Float16 features become float32 only where they are drawn or compared.
+    features = None if features is None else np.asarray(features)
+    neighbors = _neighbors(issues, features, rows)
+    places, background = None, None
     if features is not None and len(rows):
-        features = np.asarray(features, dtype=np.float32)
-        neighbors = nearest_rows(features, rows)
         background = _background(issue)
         drawn = np.concatenate([rows, background])
         places = np.full((n, 2), np.nan, dtype=np.float32)
@@ -164,6 +171,7 @@ def write_review_page(
         "worst": worst_classes(issue, given, corrected, n_classes),
         "losses": None if losses is None else loss_payload(np.asarray(losses), issue),
         "history": history_payload(history),
+        "predicted_by": predicted_by,
         "transition": None
         if transition_matrix is None
         else np.round(np.asarray(transition_matrix, dtype=float), 4).tolist(),
@@ -207,14 +215,14 @@ def review_page_of(
     title: str = "Label review",
     overwrite: bool = False,
 ) -> Path:
-    """Write the review page of a fitted classifier.
+    """Write the review page of a fitted classifier or label cleaner.
 
-    The classifier keeps no training data, so pass what is to be seen of the rows, in the order
-    of ``fit``. After ``compact()`` there is no map and there are no neighbours.
+    The estimator keeps no training data, so pass what is to be seen of the rows, in the order
+    of ``fit``. After ``compact()`` there is no map, and a classifier has no nearest rows.
 
     Parameters
     ----------
-    estimator : fitted classifier
+    estimator : fitted classifier or LabelCleaner
         Has ``label_issues()`` and what ``fit`` leaves.
     path : str or path
         The HTML file.
@@ -236,7 +244,7 @@ def review_page_of(
     Raises
     ------
     NotFittedError
-        If the classifier is not fitted.
+        If the estimator is not fitted.
     ValueError, FileExistsError, MissingExtraError
         As :func:`write_review_page`.
 
@@ -273,6 +281,7 @@ def review_page_of(
         history=getattr(estimator, "history_", None),
         transition_matrix=estimator.transition_matrix_,
         noise_rate=estimator.noise_rate_,
+        predicted_by=getattr(estimator, "_predicted_by", "network"),
         images=images,
         texts=texts,
         table=table,
@@ -282,29 +291,16 @@ def review_page_of(
     )
 
 
-def nearest_rows(
-    features: np.ndarray, rows: np.ndarray, n_neighbors: int = _N_NEIGHBORS
-) -> tuple[np.ndarray, np.ndarray]:
-    """Most similar other rows of some rows, exactly, by the cosine around the mean.
-
-    Parameters
-    ----------
-    features : float32 ndarray of shape (n, d)
-    rows : int64 ndarray of shape (m,)
-    n_neighbors : int, default=5
-        Capped at n - 1.
-
-    Returns
-    -------
-    near : int64 ndarray of shape (m, k)
-        The most similar first; never the row itself.
-    similarity : float32 ndarray of shape (m, k)
-        In [-1, 1].
-    """
-    unit, _ = centred_unit_rows(torch.from_numpy(features))
-    own = torch.from_numpy(np.asarray(rows, dtype=np.int64))
-    similarity, near = cosine_topk(unit[own], unit, n_neighbors, exclude=own)
-    return near.numpy(), similarity.numpy()
+def _neighbors(
+    issues: pd.DataFrame, features: np.ndarray | None, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Nearest rows of the listed rows, with their similarity where features are known."""
+    if not len(rows):
+        return None
+    if "neighbor_rows" in issues.columns:
+        near = named_rows(issues["neighbor_rows"].tolist(), rows)
+        return near, None if features is None else similarity_of(features, rows, near)
+    return None if features is None else nearest_rows(features, rows)
 
 
 def _codes(issues: pd.DataFrame, classes: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:

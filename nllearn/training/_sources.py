@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-__all__ = ["RecordSource", "Source", "TensorSource"]
+__all__ = ["ArraySource", "RecordSource", "Source", "TensorSource"]
 
 Prepare = Callable[[torch.Tensor], torch.Tensor]
 
@@ -90,6 +91,44 @@ class TensorSource:
         return (self.take(rows) for rows in plan)
 
 
+class ArraySource:
+    """Rows of an array that stays where it is, such as on a disk, prepared batch by batch.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+        Of any dtype; a memmap is never read whole.
+    device : torch.device
+        Of the network.
+    prepare : callable
+        Turns some rows of `x` into a float32 tensor on the CPU.
+    """
+
+    def __init__(
+        self, x: np.ndarray, device: torch.device, prepare: Callable[[np.ndarray], torch.Tensor]
+    ):
+        self.x = x
+        self.device = device
+        self._prepare = prepare
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: torch.Tensor) -> torch.Tensor:
+        """Batch of the given rows; see :meth:`TensorSource.take`."""
+        return self._prepare(self.x[rows.cpu().numpy()]).to(self.device)
+
+    def passes(self) -> Iterator[torch.Tensor]:
+        """All rows in order, in pieces that fit a pass without gradients."""
+        step = _rows_per_pass(math.prod(self.x.shape[1:]))
+        for start in range(0, len(self.x), step):
+            yield self._prepare(self.x[start : start + step]).to(self.device)
+
+    def batches(self, plan: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """One batch per tensor of row numbers in the plan."""
+        return (self.take(rows) for rows in plan)
+
+
 class _Plan:
     """Batch sampler whose batches are set anew for each pass of one loader."""
 
@@ -119,9 +158,18 @@ class RecordSource:
         Turns what was read into the network's input.
     num_workers : int
         Processes that read ahead; 0 reads in this one.
+    generator : torch.Generator, optional
+        Seeds the workers. Without it torch's global generator does, which fit seeds.
     """
 
-    def __init__(self, records: Dataset, device: torch.device, prepare: Prepare, num_workers: int):
+    def __init__(
+        self,
+        records: Dataset,
+        device: torch.device,
+        prepare: Prepare,
+        num_workers: int,
+        generator: torch.Generator | None = None,
+    ):
         self.records: Any = records
         self.device = device
         self._prepare = prepare
@@ -135,6 +183,7 @@ class RecordSource:
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=device.type == "cuda",
+            generator=generator,
         )
 
     def __len__(self) -> int:

@@ -284,18 +284,176 @@ def contrast(first, second):
     return (max(luminance) + 0.05) / (min(luminance) + 0.05)
 
 
+def accessibility_tree(page):
+    """What a screen reader is told: role, name, properties and value of every node."""
+    page.execute_cdp_cmd("Accessibility.enable", {})
+    nodes = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    page.execute_cdp_cmd("Accessibility.disable", {})
+    return [
+        {
+            "role": node["role"]["value"],
+            "name": node.get("name", {}).get("value", "").strip(),
+            "description": node.get("description", {}).get("value", ""),
+            **{p["name"]: p["value"].get("value") for p in node.get("properties", [])},
+        }
+        for node in nodes
+        if not node.get("ignored")
+    ]
+
+
+CONTROLS = {"button", "link", "searchbox", "textbox", "combobox", "listbox", "checkbox", "grid"}
+
+
 def test_every_control_has_a_name(small):
-    unnamed = small.execute_script(
-        "return [...document.querySelectorAll('button, input, select')].filter((e) =>"
-        "!e.textContent.trim() && !(e.labels && e.labels.length)"
-        "&& !e.getAttribute('aria-label')).map((e) => e.id || e.outerHTML)"
-    )
-    assert unnamed == []
+    seen = set()
+    for opened in (None, "help-dialog", "other-dialog"):
+        if opened:
+            small.execute_script("document.getElementById(arguments[0]).showModal()", opened)
+        tree = accessibility_tree(small)
+        unnamed = [node for node in tree if node["role"] in CONTROLS and not node["name"]]
+        assert unnamed == []
+        seen |= {(node["role"], node["name"]) for node in tree}
+        if opened:
+            small.execute_script("document.getElementById(arguments[0]).close()", opened)
+    assert seen >= {
+        ("button", "Accept"),
+        ("button", "Export CSV"),
+        ("searchbox", "Filter"),
+        ("combobox", "Sort by"),
+        ("grid", "Label issues"),
+        ("article", "Row 0"),
+        ("table", "Estimated transition matrix"),
+        ("image", "Map of the features"),
+        ("dialog", "Keys"),
+        ("checkbox", "Single keys decide and move"),
+        ("dialog", "Other label"),
+        ("listbox", "Labels"),
+    }
     small.execute_script("document.getElementById('export-json').focus()")
     keys(small, "\ue004")
     assert small.execute_script("return document.activeElement.id") == "export-csv"
     outline = "return getComputedStyle(document.activeElement).outlineStyle"
     assert small.execute_script(outline) == "solid"
+
+
+def test_the_list_tells_a_screen_reader_position_and_state(small):
+    small.execute_script("document.getElementById('list').focus()")
+    keys(small, "ar")  # rows 0 and 1
+    tree = accessibility_tree(small)
+    grid = next(node for node in tree if node["role"] == "grid")
+    assert grid["focused"]
+    assert "arrows" in grid["description"]
+    rows = [node for node in tree if node["role"] == "row" and "selected" in node]
+    assert [node["selected"] for node in rows[:4]] == [False, False, True, False]
+    assert rows[0]["name"].endswith("accepted")
+    assert rows[1]["name"].endswith("kept given")
+    assert next(n for n in tree if n["role"] == "columnheader" and n["name"] == "Quality")
+    state = """
+        const list = document.getElementById("list");
+        const active = document.getElementById(list.getAttribute("aria-activedescendant"));
+        return [active.querySelector(".tabulator-cell").textContent,
+          active.getAttribute("aria-rowindex"), list.getAttribute("aria-rowcount")];
+        """
+    assert small.execute_script(state) == ["2", "4", "31"]  # the head is row 1
+    keys(small, "\ue010")  # End; the list scrolls there
+    wait_for(small, lambda d: d.execute_script(state) == ["29", "31", "31"])
+    keys(small, "\ue011")  # Home
+    wait_for(small, lambda d: d.execute_script(state) == ["0", "2", "31"])
+    keys(small, "\ue00f")  # Page down
+    assert small.execute_script(state) == ["10", "12", "31"]
+    choose(small, "filter-state", "none")
+    choose(small, "sort", "row:desc")
+    keys(small, "\ue010")
+    wait_for(small, lambda d: d.execute_script(state) == ["2", "29", "29"])
+    places = small.execute_script(
+        "return [...document.querySelectorAll('.tabulator-row')].map((row) =>"
+        "[ITEMS[row.dataset.index].row, Number(row.getAttribute('aria-rowindex'))])"
+    )
+    assert places
+    order = listed_rows(small)
+    assert all(order[place - 2] == row for row, place in places)
+
+
+def test_decisions_are_announced(small):
+    live = next(
+        node
+        for node in accessibility_tree(small)
+        if node["role"] == "status" and node["name"] == "" and node.get("live") == "polite"
+    )
+    assert live["atomic"]
+    status = "return document.getElementById('announce').getAttribute('role')"
+    assert small.execute_script(status) == "status"
+    given = small.issues["given_label"].to_numpy()
+    suggested = small.issues["corrected_label"].to_numpy()
+
+    def row(place, state):
+        return (
+            f"{place + 1} of 30: row {place}, given {given[place]}, suggested "
+            f"{suggested[place]}, quality {100 * place / 50:.2f} %, {state}"
+        )
+
+    keys(small, "j")
+    assert text_of(small, "#announce") == row(1, "undecided")
+    keys(small, "a")
+    expected = f"Row 1: suggestion accepted. Next: {row(2, 'undecided')}"
+    assert text_of(small, "#announce") == expected
+    keys(small, "r")
+    assert text_of(small, "#announce").startswith("Row 2: given label kept. Next: ")
+    keys(small, "o")
+    keys(small, "fox\ue007")
+    assert text_of(small, "#announce").startswith("Row 3: labelled fox. Next: ")
+    keys(small, "s")
+    assert text_of(small, "#announce").startswith("Row 4: skipped. Next: ")
+    keys(small, "kkk")
+    assert text_of(small, "#announce") == row(2, "given label kept")
+    keys(small, "u")
+    assert text_of(small, "#announce") == f"Undone: {row(4, 'undecided')}"
+    exported(small, "export-csv", "csv")
+    assert text_of(small, "#announce") == "3 decisions exported as CSV."
+
+
+def test_the_order_of_the_lowest_qualities_is_seen(page, tmp_path):
+    issues = issue_table(6, ["cat", "dog"], 6)
+    issues["label_quality"] = [2.88e-9, 3.78e-9, 0.00002077, 0.0123456, 0.99961, 1.0]
+    open_page(page, tmp_path / "review.html", issues=issues)
+    shown = "return [...document.querySelectorAll('.tabulator-row')].map((row) =>"
+    shown += "row.querySelector('[tabulator-field=quality]').textContent)"
+    assert page.execute_script(shown) == [
+        "2.88e-7 %",
+        "3.78e-7 %",
+        "0.00208 %",
+        "1.23 %",
+        ">99.9 %",
+        "100 %",
+    ]
+    assert text_of(page, ".labels").count("2.88e-7 %") == 1
+
+
+def test_the_page_of_a_label_cleaner(page, tmp_path):
+    issues = issue_table(40, ["cat", "dog", "fox"], 20)
+    issues["decided_by"] = "neighbors"
+    issues["easy_share_given"] = 0.25
+    issues["neighbor_rows"] = [[(row + 1) % 40, (row + 2) % 40] for row in range(40)]
+    features = np.random.default_rng(0).normal(size=(40, 5))
+    words = {"issues": issues, "predicted_by": "witnesses", "features": features}
+    open_page(page, tmp_path / "review.html", **words)
+    evidence = page.execute_script(
+        "return [...document.querySelectorAll('#card .evidence dt')].map((term) =>"
+        "[term.textContent, term.nextElementSibling.textContent])"
+    )
+    evidence = dict(evidence)
+    assert evidence["Witnesses alone"] == f"{issues['corrected_label'][0]} 90 %"
+    assert evidence["Suggestion follows"] == "the neighbours, not the regression"
+    assert evidence["Easy neighbours' vote for the given label"] == "25 %"
+    assert "Network alone" not in evidence
+    near = page.execute_script(
+        "return [...document.querySelectorAll('.neighbors li')].map((item) => item.textContent)"
+    )
+    given = issues["given_label"]
+    assert [line.split(", similarity ")[0] for line in near] == [
+        f"row {row}: given {given[row]}" for row in (1, 2)
+    ]
+    assert not page.execute_script("return document.getElementById('map-section').hidden")
 
 
 def test_no_issues(page, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeClassifier
 
-from nllearn import AnchorHallucinationClassifier
+from nllearn import AnchorHallucinationClassifier, LabelCleaner
 from nllearn.exceptions import MissingExtraError
 from nllearn.inspection import (
     FeatureMapDisplay,
@@ -152,3 +152,14 @@ def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingExtraError, match=r"nllearn\[report\]"):
         TransitionMatrixDisplay(np.eye(2)).plot()
+
+
+def test_a_label_cleaner_has_a_map_and_no_losses(ax):
+    cleaner = LabelCleaner(random_state=0).fit(X, NOISY)
+    display = FeatureMapDisplay.from_estimator(cleaner, ax=ax)
+    assert display.places.shape == (90, 2)
+    assert display.labels.tolist() == cleaner.corrected_labels_.tolist()
+    with pytest.raises(ValueError, match="LabelCleaner trains no network"):
+        LossMixtureDisplay.from_estimator(cleaner, ax=ax)
+    with pytest.raises(ValueError, match="compact"):
+        FeatureMapDisplay.from_estimator(cleaner.compact(), ax=ax)

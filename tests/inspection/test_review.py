@@ -10,11 +10,10 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from nllearn import MixNNClassifier
+from nllearn import LabelCleaner, MixNNClassifier, load
 from nllearn.inspection import review_page_of, write_review_page
 from nllearn.inspection._page import embed_json
 from nllearn.inspection._payload import loss_payload, worst_classes
-from nllearn.inspection._review import nearest_rows
 
 ISSUES = pd.DataFrame(
     {
@@ -52,6 +51,7 @@ def test_issues_come_with_the_worst_first(write):
     assert data["listed"]["corrected"] == [1, 0, 1]
     assert data["listed"]["quality"] == [0.1, 0.2, 0.3]
     assert data["evidence"] == {"neighbor_share_given": [None, 0.5, 0.1]}
+    assert data["predicted_by"] == "network"
     assert data["summary"] == {"n_rows": 4, "n_issues": 3, "n_changed": 3, "noise_rate": None}
     assert write(max_rows=2)["listed"]["row"] == [2, 3]
 
@@ -80,6 +80,49 @@ def test_probabilities_matrix_and_curves(write):
     assert data["history"]["losses"] == {"train_loss": [2.0, None]}
     assert data["history"]["shares"] == {"share_easy": [None, None]}
     assert data["history"]["epoch"] == [1, 2]
+
+
+def test_low_qualities_keep_digits_that_count(write):
+    issues = ISSUES.assign(label_quality=[3.1234567e-9, 0.9, 2.98e-9, np.nan])
+    assert write(issues)["listed"]["quality"] == [2.98e-09, 3.1235e-09, None]
+
+
+def test_words_are_evidence_and_long_columns_are_not(write):
+    words = ISSUES.assign(decided_by=["all", "trusted", None, "noise model"], lists=[[1]] * 4)
+    words["category"] = pd.Categorical(["x" * 300, "b", "c", "d"])
+    evidence = write(words)["evidence"]
+    assert evidence["decided_by"] == [None, "noise model", "all"]
+    assert evidence["category"] == ["c", "d", "x" * 200]
+    assert "lists" not in evidence
+    many = pd.concat([ISSUES] * 20, ignore_index=True).assign(is_label_issue=True)
+    assert "note" not in write(many.assign(note=[f"note {i}" for i in range(80)]))["evidence"]
+    assert "note" in write(many.assign(note=[f"note {i % 50}" for i in range(80)]))["evidence"]
+
+
+def test_named_neighbors_take_the_place_of_a_search(write):
+    named = ISSUES.assign(neighbor_rows=[[1, 3], [0, 2], [3, 1], [2, 0]])
+    data = write(named, texts=list("abcd"))
+    # Listed are the rows 2, 3, 0; given are cat, dog, cat, dog.
+    assert data["neighbors"] == {
+        "row": [[3, 1], [2, 0], [1, 3]],
+        "given": [[1, 1], [0, 0], [1, 1]],
+    }
+    assert sorted(data["content"]["rows"]) == [0, 1, 2, 3]
+    features = np.array([[1, 0], [0, 2], [3, 4], [0, 0]], dtype=np.float16)
+    with_features = write(named, features=features)["neighbors"]
+    assert with_features["row"] == data["neighbors"]["row"]
+    assert with_features["similarity"] == [[0.0, 0.8], [0.0, 0.0], [0.0, 0.0]]
+    # The table may come back from a file.
+    as_text = named.assign(neighbor_rows=[str(cell) for cell in named["neighbor_rows"]])
+    assert write(as_text)["neighbors"] == data["neighbors"]
+
+
+def test_prediction_without_the_given_label(write):
+    issues = ISSUES.assign(predicted_label="dog", predicted_proba=[0.1, 0.2, 0.3, np.nan])
+    listed = write(issues, predicted_by="witnesses")["listed"]
+    assert listed["predicted"] == [1, 1, 1]
+    assert listed["predicted_proba"] == [0.3, None, 0.1]
+    assert "predicted_proba" not in write(issues, network_proba=np.full((4, 2), 0.5))["listed"]
 
 
 def test_run_depends_on_labels_and_names_alone(write):
@@ -116,24 +159,6 @@ def test_the_mixture_has_the_area_of_the_histogram():
         assert sum(payload[name]) * step * 50 == pytest.approx(rows, rel=0.05)
     assert "small" not in loss_payload(np.ones(10), np.zeros(10, bool))
     assert loss_payload(np.ones(0), np.zeros(0, bool)) is None
-
-
-def test_nearest_rows_against_loops():
-    features = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
-    near, similarity = nearest_rows(features, np.array([4, 7]), 3)
-    centred = features - features.mean(0)
-    for line, row in enumerate((4, 7)):
-        cosine = {
-            other: centred[row]
-            @ centred[other]
-            / np.linalg.norm(centred[row])
-            / np.linalg.norm(centred[other])
-            for other in range(12)
-            if other != row
-        }
-        best = sorted(cosine, key=cosine.get, reverse=True)[:3]
-        assert near[line].tolist() == best
-        np.testing.assert_allclose(similarity[line], [cosine[i] for i in best], rtol=1e-4)
 
 
 def test_nothing_in_the_data_can_run(write, tmp_path):
@@ -192,6 +217,7 @@ def test_an_existing_file_is_kept(tmp_path):
         ({"features": np.ones((3, 2))}, r"features has shape \(3, 2\); expected \(4, d\)"),
         ({"losses": np.ones((4, 1))}, "losses has shape"),
         ({"transition_matrix": np.eye(3)}, r"expected \(2, 2\)"),
+        ({"predicted_by": ""}, "predicted_by=''"),
         ({"classes": ["cat", "fox"]}, "given_label of row 1 is 'dog'"),
     ],
 )
@@ -227,3 +253,34 @@ def test_page_of_a_fitted_classifier(tmp_path):
     compact = data_of(review_page_of(clf.compact(), tmp_path / "r.html", overwrite=True))
     assert "x" not in compact["listed"]
     assert "neighbors" not in compact
+
+
+def test_page_of_a_label_cleaner(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 3
+    X = 4 * np.eye(3, 6)[y] + rng.normal(size=(120, 6))
+    noisy = y.copy()
+    noisy[::6] = (noisy[::6] + 1) % 3
+    cleaner = LabelCleaner(random_state=0).fit(X, noisy)
+    issues = cleaner.label_issues()
+    data = data_of(cleaner.report(tmp_path / "r.html", table=X))
+    rows = data["listed"]["row"]
+    assert rows
+    assert data["predicted_by"] == "witnesses"
+    assert data["neighbors"]["row"] == [issues["neighbor_rows"].iloc[row] for row in rows]
+    assert data["neighbors"]["given"][0] == noisy[data["neighbors"]["row"][0]].tolist()
+    similarity = np.array(data["neighbors"]["similarity"])
+    assert (np.diff(similarity) <= 0.002).all()  # the nearest first
+    assert (similarity > 0.5).mean() > 0.9
+    assert data["evidence"]["decided_by"] == issues["decided_by"].iloc[rows].tolist()
+    assert len(data["listed"]["x"]) == len(rows)
+    assert len(data["background"]["x"]) == 120 - len(rows)
+    assert data["losses"] is None
+
+    cleaner.save(tmp_path / "cleaner.safetensors")
+    loaded = load(tmp_path / "cleaner.safetensors")
+    assert data_of(loaded.report(tmp_path / "again.html", table=X)) == data
+    compact = data_of(cleaner.compact().report(tmp_path / "r.html", table=X, overwrite=True))
+    assert "x" not in compact["listed"]
+    assert compact["neighbors"]["row"] == data["neighbors"]["row"]
+    assert "similarity" not in compact["neighbors"]

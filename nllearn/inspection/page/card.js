@@ -1,39 +1,66 @@
 // The card of the current row: what it is, its labels, and the evidence.
 const EVIDENCE_NAMES = {
+  decided_by: "Suggestion follows",
   clean_proba: "Small-loss probability of the given label",
   is_easy: "Easy row",
   neighbor_share_given: "Neighbours' vote for the given label",
   neighbor_share_corrected: "Neighbours' vote for the suggested label",
+  easy_share_given: "Easy neighbours' vote for the given label",
+  easy_share_corrected: "Easy neighbours' vote for the suggested label",
   target_changed_at: "Label last changed in epoch",
 };
-const SHARES = new Set(["clean_proba", "neighbor_share_given", "neighbor_share_corrected"]);
+const SHARES = new Set([
+  "clean_proba", "neighbor_share_given", "neighbor_share_corrected", "easy_share_given",
+  "easy_share_corrected",
+]);
+// What a label cleaner writes into `decided_by`.
+const DECIDERS = {
+  all: "all witnesses",
+  regression: "the regression, not the neighbours",
+  neighbors: "the neighbours, not the regression",
+  "given label": "the given label, against the witnesses",
+  "noise model": "the noise model",
+  trusted: "you: the row is trusted",
+};
 
 function pair(list, term, description) {
   list.append(make("dt", "", term), make("dd", "", description));
 }
 
-/** The most probable classes of a row as one line. */
+/** The most probable classes of a row as one line; after the first, none of 0 %. */
 function topClasses(source, index) {
   return source.code[index]
-    .map((code, i) => `${className(code)} ${percent(source.proba[index][i])}`)
+    .map((code, i) => [code, source.proba[index][i]])
+    .filter(([, value], i) => i === 0 || value >= 0.005)
+    .map(([code, value]) => `${className(code)} ${percent(value)}`)
     .join(", ");
+}
+
+function predictionOf(index) {
+  if (DATA.network) return topClasses(DATA.network, index);
+  const { predicted, predicted_proba: proba } = DATA.listed;
+  if (!predicted) return "";
+  return className(predicted[index]) + (proba ? ` ${percent(proba[index])}` : "");
+}
+
+function evidenceText(name, value) {
+  if (value === null) return "unknown";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (SHARES.has(name)) return percent(value);
+  if (name === "target_changed_at" && value < 0) return "never";
+  if (name === "decided_by" && Object.hasOwn(DECIDERS, value)) return DECIDERS[value];
+  return String(value);
 }
 
 function evidenceList(index) {
   const list = make("dl", "evidence");
   if (DATA.fused) pair(list, "True label, all evidence", topClasses(DATA.fused, index));
-  if (DATA.network) pair(list, "Network alone", topClasses(DATA.network, index));
-  else if (DATA.listed.predicted) {
-    pair(list, "Network alone", className(DATA.listed.predicted[index]));
-  }
+  const predictor = DATA.predicted_by[0].toUpperCase() + DATA.predicted_by.slice(1);
+  if (predictionOf(index)) pair(list, `${predictor} alone`, predictionOf(index));
   for (const [name, values] of Object.entries(DATA.evidence)) {
-    const value = values[index];
-    let text = String(value);
-    if (value === null) text = "unknown";
-    else if (typeof value === "boolean") text = value ? "yes" : "no";
-    else if (SHARES.has(name)) text = percent(value);
-    else if (name === "target_changed_at" && value < 0) text = "never";
-    pair(list, EVIDENCE_NAMES[name] || name.replaceAll("_", " "), text);
+    const known = Object.hasOwn(EVIDENCE_NAMES, name);
+    pair(list, known ? EVIDENCE_NAMES[name] : name.replaceAll("_", " "),
+      evidenceText(name, values[index]));
   }
   return list;
 }
@@ -42,10 +69,11 @@ function neighborList(index) {
   const list = make("ul", "neighbors");
   DATA.neighbors.row[index].forEach((row, i) => {
     const given = className(DATA.neighbors.given[index][i]);
-    const similarity = DATA.neighbors.similarity[index][i];
+    const similarity = DATA.neighbors.similarity
+      ? `, similarity ${DATA.neighbors.similarity[index][i]}` : "";
     list.append(make("li", "", [
       previewElement(row),
-      make("span", "", `row ${rowName(row)}: given ${given}, similarity ${similarity}`),
+      make("span", "", `row ${rowName(row)}: given ${given}${similarity}`),
     ]));
   });
   return list;
@@ -64,7 +92,7 @@ function showCard(index) {
   const labels = make("dl", "labels");
   const facts = [
     ["Given", item.given], ["Suggested", item.suggested],
-    ["Quality of the given label", percent(item.quality, 1)],
+    ["Quality of the given label", finePercent(item.quality)],
     ["Decision", decisionText(index) || "none"],
   ];
   for (const [term, description] of facts) {

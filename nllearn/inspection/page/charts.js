@@ -147,8 +147,10 @@ function showTransition() {
   if (names.length <= 12) {
     fillTable(byId("transition"), [
       ["true \\ given", ...names],
-      ...matrix.map((line, i) => [names[i], ...line.map((value) => percent(value, 1))]),
+      ...matrix.map((line, i) => [names[i], ...line.map((value) => (100 * value).toFixed(1))]),
     ]);
+    byId("transition-note").textContent =
+      "Percent of each given label (column) for each true label (row).";
     byId("transition").querySelectorAll("tbody td").forEach((cell, i) => {
       const value = matrix[Math.floor(i / names.length)][i % names.length];
       cell.style.background = `color-mix(in srgb, #4c8bf5 ${Math.round(55 * value)}%, transparent)`;

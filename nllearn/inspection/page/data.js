@@ -13,8 +13,26 @@ function make(tag, className, content) {
   return element;
 }
 
-const percent = (value, digits = 0) =>
-  value === null || value === undefined ? "unknown" : `${(100 * value).toFixed(digits)} %`;
+/** Percent; what is rounded to nothing or to everything says so. */
+function percent(value, digits = 0) {
+  if (value === null || value === undefined) return "unknown";
+  const least = 10 ** -digits;
+  const text = (100 * value).toFixed(digits);
+  if (value > 0 && Number(text) === 0) return `<${least} %`;
+  if (value < 1 && Number(text) === 100) return `>${100 - least} %`;
+  return `${text} %`;
+}
+const count = (value) => value.toLocaleString("en");
+
+/** Percent with three digits that count, so that the order of the lowest qualities is seen. */
+function finePercent(value) {
+  if (value === null || value === undefined) return "unknown";
+  const part = 100 * value;
+  if (part === 0 || part === 100) return `${part} %`;
+  if (part >= 99.95) return ">99.9 %";
+  return `${part < 0.001 ? part.toExponential(2) : part.toPrecision(3)} %`;
+}
+
 const className = (code) => DATA.classes[code];
 const rowName = (row) => (DATA.ids && DATA.ids[row] !== undefined ? DATA.ids[row] : String(row));
 

@@ -8,12 +8,26 @@ function announce(text) {
 
 function describe(index) {
   const item = ITEMS[index];
-  return `row ${item.name}, given ${item.given}, suggested ${item.suggested}, ` +
-    `quality ${percent(item.quality)}`;
+  const place = placeInList(index);
+  const where = place === undefined ? "" : `${place + 1} of ${visibleOrder().length}: `;
+  return `${where}row ${item.name}, given ${item.given}, suggested ${item.suggested}, ` +
+    `quality ${finePercent(item.quality)}, ${spokenDecision(index)}`;
+}
+
+/** The decision about a row in words, without the sign that stands in the list. */
+function spokenDecision(index) {
+  const decision = decisions.get(index);
+  if (!decision) return "undecided";
+  return {
+    accept: "suggestion accepted",
+    reject: "given label kept",
+    other: `labelled ${className(decision.code)}`,
+    skip: "skipped",
+  }[decision.action];
 }
 
 function showProgress() {
-  byId("progress").textContent = `${decisions.size} of ${ITEMS.length} reviewed`;
+  byId("progress").textContent = `${count(decisions.size)} of ${count(ITEMS.length)} reviewed`;
 }
 
 function select(index, spoken = "") {
@@ -40,7 +54,7 @@ function decideCurrent(action, code) {
   refreshDecision(index);
   showProgress();
   showCard(index);
-  move(1, `Row ${ITEMS[index].name} ${decisionText(index).slice(2)}. Next: `);
+  move(1, `Row ${ITEMS[index].name}: ${spokenDecision(index)}. Next: `);
 }
 
 const ACTIONS = {
@@ -64,7 +78,7 @@ const ACTIONS = {
 function listChanged() {
   const shown = visibleOrder();
   const where = filters.brush ? ", selected on the map" : "";
-  byId("count").textContent = `${shown.length} of ${ITEMS.length} issues${where}`;
+  byId("count").textContent = `${count(shown.length)} of ${count(ITEMS.length)} issues${where}`;
   if (current === null || !shown.includes(current)) select(shown.length ? shown[0] : null, null);
   else moveMark(null, current);
 }
@@ -182,11 +196,18 @@ const KEYS = {
   "?": () => byId("help-dialog").showModal(),
 };
 
+// Only where the list has the focus: elsewhere they scroll the page.
+const LIST_KEYS = {
+  Home: () => move(-Infinity), End: () => move(Infinity),
+  PageUp: () => move(-10), PageDown: () => move(10),
+};
+
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (!byId("shortcuts").checked || document.querySelector("dialog[open]")) return;
   if (event.target.closest("input, select, textarea, pre, .scroll")) return;
-  const action = KEYS[event.key];
+  const inList = event.target.closest("#list") && Object.hasOwn(LIST_KEYS, event.key);
+  const action = inList ? LIST_KEYS[event.key] : KEYS[event.key];
   if (!action) return;
   event.preventDefault();
   action();
@@ -197,15 +218,15 @@ function onKey(event) {
 function showSummary() {
   const { n_rows, n_issues, n_changed, noise_rate } = DATA.summary;
   const facts = [
-    ["rows", n_rows.toLocaleString("en")],
-    ["label issues", `${n_issues.toLocaleString("en")} (${percent(n_issues / Math.max(1, n_rows), 1)})`],
-    ["labels changed", n_changed.toLocaleString("en")],
+    ["rows", count(n_rows)],
+    ["label issues", `${count(n_issues)} (${percent(n_issues / Math.max(1, n_rows), 1)})`],
+    ["labels changed", count(n_changed)],
   ];
   if (noise_rate !== null) facts.push(["estimated noise rate", percent(noise_rate, 1)]);
-  if (ITEMS.length < n_issues) facts.push(["in the list", ITEMS.length.toLocaleString("en")]);
+  if (ITEMS.length < n_issues) facts.push(["in the list", count(ITEMS.length)]);
   const shown = ITEMS.filter((item) => contentOfRow.has(item.row)).length;
   if (DATA.content && shown < ITEMS.length) {
-    facts.push([`with ${DATA.content.kind}`, shown.toLocaleString("en")]);
+    facts.push([`with ${DATA.content.kind}`, count(shown)]);
   }
   for (const [term, value] of facts) {
     byId("summary").append(make("div", "", [make("dt", "", term), make("dd", "", value)]));
@@ -220,9 +241,14 @@ setUpDialogs();
 for (const button of byId("actions").querySelectorAll("button")) {
   button.addEventListener("click", () => ACTIONS[button.dataset.action]());
 }
-byId("export-json").addEventListener("click", () =>
-  download(decisionsJson(), "application/json", "json"));
-byId("export-csv").addEventListener("click", () => download(decisionsCsv(), "text/csv", "csv"));
+byId("export-json").addEventListener("click", () => {
+  download(decisionsJson(), "application/json", "json");
+  announce(`${decisions.size} decisions exported as JSON.`);
+});
+byId("export-csv").addEventListener("click", () => {
+  download(decisionsCsv(), "text/csv", "csv");
+  announce(`${decisions.size} decisions exported as CSV.`);
+});
 document.addEventListener("keydown", onKey);
 buildList({ onSelect: (index) => select(index), onChange: listChanged });
 showCharts();

@@ -38,7 +38,7 @@ function mapOption() {
         const lines = p.seriesIndex ? [`row ${ITEMS[p.dataIndex].name}`] : [];
         lines.push(`given ${className(source.given[p.dataIndex])}`);
         lines.push(`corrected ${className(source.corrected[p.dataIndex])}`);
-        lines.push(`quality ${percent(source.quality[p.dataIndex])}`);
+        lines.push(`quality ${finePercent(source.quality[p.dataIndex])}`);
         return lines.join("\n");
       },
     },

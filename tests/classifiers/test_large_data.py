@@ -1,0 +1,168 @@
+"""Tables and features that do not fit in memory give the results of those that do."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nllearn.classifiers import _conclusion, _inputs
+from nllearn.classifiers._scale import ColumnScale
+from nllearn.functional.geometry import centred_unit_rows
+from nllearn.functional.witnesses import leave_one_out_scores
+from nllearn.training import _collect
+from nllearn.training._sources import ArraySource, TensorSource
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def small_memory(monkeypatch, tmp_path):
+    """Features do not fit; blocks are small; temporary files go to a folder of the test."""
+    monkeypatch.setattr(_collect, "free_bytes", lambda device: 0.0)
+    monkeypatch.setattr(_conclusion, "_BLOCK", 50)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def memmap_of(X, path):
+    """The same array, on disk."""
+    mapped = np.memmap(path, X.dtype, "w+", shape=X.shape)
+    mapped[:] = X
+    mapped.flush()
+    return np.memmap(path, X.dtype, "r", shape=X.shape)
+
+
+def fit(cls, X, y):
+    weight = np.ones(len(X))
+    weight[:7] = 0
+    trusted = np.zeros(len(X), dtype=bool)
+    trusted[10:15] = True
+    return cls(max_epochs=6, random_state=0).fit(X, y, sample_weight=weight, trusted=trusted)
+
+
+def assert_near(one, other):
+    """The same results, up to the rounding of float16 and what a few epochs make of it."""
+    np.testing.assert_allclose(one.label_distributions_, other.label_distributions_, atol=0.02)
+    assert (one.corrected_labels_ == other.corrected_labels_).mean() >= 0.99
+    assert one.noise_rate_ == pytest.approx(other.noise_rate_, abs=0.005)
+    np.testing.assert_allclose(one._network_proba, other._network_proba, atol=0.02)
+
+
+def test_features_in_a_file_change_nothing_but_the_rounding(cls, blobs, small_memory, monkeypatch):
+    X, _, noisy = blobs
+    on_disk = fit(cls, X, noisy)
+    monkeypatch.undo()
+    in_memory = fit(cls, X, noisy)
+    assert_near(on_disk, in_memory)
+    assert on_disk._features.dtype == in_memory._features.dtype == np.float16
+    np.testing.assert_allclose(
+        on_disk._features.astype(float), in_memory._features.astype(float), atol=0.02
+    )
+
+
+def test_no_file_outlives_the_fit(cls, blobs, small_memory):
+    X, _, noisy = blobs
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("needs Linux")
+    gc.collect()
+    before = maps.read_text().count("(deleted)")
+    fitted = fit(cls, X, noisy)
+    gc.collect()
+    assert maps.read_text().count("(deleted)") == before
+    assert list(small_memory.iterdir()) == []
+    assert np.isfinite(fitted._features).all()
+
+
+def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch):
+    X, _, noisy = blobs
+    monkeypatch.setattr(_conclusion, "find_neighbors", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(cls, X, noisy)
+    assert list(small_memory.iterdir()) == []
+
+
+@pytest.mark.parametrize("n_absent", [0, 9])
+def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
+    monkeypatch.setattr(_conclusion, "_BLOCK", 13)
+    generator = torch.Generator().manual_seed(0)
+    given = torch.arange(120) % 4
+    centres = torch.randn(4, 6, generator=generator)
+    features = centres[given] + torch.randn(120, 6, generator=generator)
+    weights = torch.rand(120, generator=generator) + 0.5
+    weights[:n_absent] = 0
+    active = torch.nonzero(weights > 0).squeeze(1)
+
+    unit, _ = centred_unit_rows(features, active)
+    blocked = _conclusion._unit_rows_in_blocks(features, active)
+    torch.testing.assert_close(blocked, unit)
+    onehot = torch.nn.functional.one_hot(given, 4).float()
+    torch.testing.assert_close(
+        _conclusion._scores_in_blocks(unit, given, weights),
+        leave_one_out_scores(unit, onehot, weights),
+        atol=1e-4,
+        rtol=1e-4,
+    )
+
+
+def test_a_large_table_is_never_copied_whole(cls, blobs, tmp_path, monkeypatch):
+    X, _, noisy = blobs
+    X = X.astype(np.float32)
+    in_memory = fit(cls, X, noisy)
+    asked = []
+    apply = ColumnScale.apply
+
+    def counting(self, rows):
+        asked.append(len(rows))
+        return apply(self, rows)
+
+    monkeypatch.setattr(ColumnScale, "apply", counting)
+    monkeypatch.setattr(_inputs, "free_bytes", lambda device: 4 * X.size / 0.4 - 1)
+    monkeypatch.setattr("nllearn.training._sources._MOST_ROWS_PER_PASS", 32)
+    monkeypatch.setattr("nllearn.classifiers._scale._ROWS_PER_CHUNK", 50)
+    streamed = fit(cls, memmap_of(X, tmp_path / "X"), noisy)
+    # Two rows try the network, batches hold up to 24 rows and their neighbours.
+    assert max(asked) <= 48
+    assert_near(streamed, in_memory)
+    np.testing.assert_allclose(streamed._input._scale.mean, in_memory._input._scale.mean)
+    np.testing.assert_allclose(streamed._input._scale.scale, in_memory._input._scale.scale)
+
+
+def test_the_table_is_copied_when_it_fits(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    needed = 4 * X.size / 0.4
+    for free, kind in ((needed - 1, ArraySource), (needed + 1, TensorSource)):
+        monkeypatch.setattr(_inputs, "free_bytes", lambda device, free=free: free)
+        table = _inputs.TableInput(X, np.ones(40, dtype=bool))
+        assert type(table.source(X, CPU)) is kind
+
+
+def test_columns_too_wide_for_float64_are_refused_in_chunks_too(monkeypatch):
+    monkeypatch.setattr(_inputs, "free_bytes", lambda device: 0.0)
+    X = np.array([[1e200, 1.0], [-1e200, 2.0]])
+    with pytest.raises(ValueError, match="column 0 of X has values too large"):
+        _inputs.TableInput(X, np.ones(2, dtype=bool))
+
+
+def test_rows_of_an_array_are_those_of_a_tensor():
+    X = np.random.default_rng(0).normal(size=(23, 3))
+    scale = ColumnScale(X, np.ones(23, dtype=bool))
+    streamed, held = ArraySource(X, CPU, scale.apply), TensorSource(scale.apply(X))
+    rows = torch.tensor([5, 5, 0, 22])
+    assert len(streamed) == len(held)
+    assert torch.equal(streamed.take(rows), held.take(rows))
+    for one, other in zip(streamed.passes(), held.passes(), strict=True):
+        assert torch.equal(one, other)
+    for one, other in zip(streamed.batches([rows]), held.batches([rows]), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_prediction_of_a_memmap_is_that_of_an_array(fitted, blobs, tmp_path):
+    X = blobs[0]
+    mapped = memmap_of(X, tmp_path / "X")
+    assert np.array_equal(fitted.predict_proba(mapped), fitted.predict_proba(X))

@@ -34,6 +34,12 @@ def add_review_commands(commands: Any, say: Callable[[argparse.Namespace, str], 
         help="the rows that the model was fitted on, in the same order: what the page shows",
     )
     report.add_argument("-o", "--output", required=True, metavar="PAGE.html")
+    report.add_argument(
+        "--threshold",
+        type=float,
+        metavar="Q",
+        help="also show rows whose label_quality is below Q, as nllearn clean --threshold does",
+    )
     _add_page_options(report)
     report.set_defaults(run=lambda args: _report(args, say))
 
@@ -124,6 +130,10 @@ def _report(args: argparse.Namespace, say: Callable[[argparse.Namespace, str], N
     estimator = _or_one_line(lambda: load(args.model))
     frame = read_table(args.table, encoding=args.encoding).frame
     n = len(estimator.label_quality_)
+    index = estimator.label_issues().index
+    if index.dtype.kind == "i" and index.min() >= 0 and n <= index.max() < len(frame):
+        # nllearn clean kept the numbers of the rows that have a label.
+        frame = frame.iloc[index]
     if len(frame) != n:
         raise ValueError(
             f"{args.table} has {len(frame)} rows, but the model was fitted on {n}; pass the rows "
@@ -138,6 +148,7 @@ def _report(args: argparse.Namespace, say: Callable[[argparse.Namespace, str], N
             images=args.images,
             title=args.title,
             max_rows=args.max_rows,
+            threshold=args.threshold,
             overwrite=args.force,
         )
     )

@@ -74,15 +74,29 @@ def test_existing_files_stay(cleaned, capsys):
 
 
 def test_report_wants_the_rows_of_the_fit(cleaned, capsys):
-    words = ["report", str(cleaned / "model.safetensors"), "--table", str(cleaned / "wine.csv")]
-    assert cli.main([*words, "-o", str(cleaned / "page2.html")]) == 2
-    assert "178 rows, but the model was fitted on 176" in capsys.readouterr().err
     table = pd.read_csv(cleaned / "wine.csv")
+    table[:170].to_csv(cleaned / "short.csv", index=False)
+    words = ["report", str(cleaned / "model.safetensors"), "--table", str(cleaned / "short.csv")]
+    assert cli.main([*words, "-o", str(cleaned / "page2.html")]) == 2
+    assert "170 rows, but the model was fitted on 176" in capsys.readouterr().err
     table[table["kind"].notna()].to_csv(cleaned / "known.csv", index=False)
     words[3] = str(cleaned / "known.csv")
     assert cli.main([*words, "-o", str(cleaned / "page2.html"), "--text", "ash"]) == 0
     assert cli.main([*words, "-o", str(cleaned / "page3.html"), "--text", "none"]) == 2
     assert "no column 'none'" in capsys.readouterr().err
+
+
+def test_report_finds_the_rows_that_had_a_label_and_takes_the_threshold(cleaned, tmp_path):
+    words = ["report", str(cleaned / "model.safetensors"), "--table", str(cleaned / "wine.csv")]
+    marked = pd.read_csv(cleaned / "out.csv")["is_label_issue"].sum()
+    for threshold, expected in (("0.6", marked), ("1", 176)):
+        page = tmp_path / f"{threshold}.html"
+        assert cli.main([*words, "-o", str(page), "--threshold", threshold]) == 0
+        assert n_listed(page.read_text()) == expected
+    # Row 4 had no label; the row after it is shown with its own numbers.
+    alcohol = pd.read_csv(cleaned / "wine.csv")["alcohol"]
+    text = (tmp_path / "1.html").read_text()
+    assert text.count(f"{alcohol[5]:g}") >= 1
 
 
 def test_report_refuses_what_is_no_model(cleaned, tmp_path, capsys):

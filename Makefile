@@ -11,15 +11,17 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=5
 API_TESTS := tests/test_sklearn_api.py
 PAGE_TESTS := tests/test_docs.py tests/test_examples.py
+# These fork the process that runs them, so it must be one that has started no threads.
+FORKING_TESTS := tests/training/test_distributed.py
 # Every warning is an error. The reference is made anew, so that no removed name stays.
 SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 	$(BIN)/python -m sphinx -W -q
 
 # What `make test` runs, in this order: part=seconds it may take on two cores.
-PARTS := install=240 lint=60 test-api=360 test-rest=480 test-pages=180 test-doc=60 docs-check=60
+PARTS := install=240 lint=60 test-api=360 test-rest=420 test-processes=60 test-pages=180 test-doc=60 docs-check=60
 
 .NOTPARALLEL:
-.PHONY: help demo test install lint test-api test-rest test-pages test-doc docs docs-check linkcheck lock long \
+.PHONY: help demo test install lint test-api test-rest test-processes test-pages test-doc docs docs-check linkcheck lock long \
 	format clean support
 
 help:
@@ -28,6 +30,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make test-api  scikit-learn's estimator checks"
 	@echo "make test-rest all other tests"
+	@echo "make test-processes  training in several processes"
 	@echo "make test-pages  the code on the pages of the documentation, and quick examples"
 	@echo "make test-doc  the examples in the docstrings"
 	@echo "make docs-check  the documentation without running its examples"
@@ -69,7 +72,10 @@ test-api: $(VENV)/.installed-test
 	$(PYTEST) $(API_TESTS)
 
 test-rest: $(VENV)/.installed-test
-	$(PYTEST) tests $(patsubst %,--ignore=%,$(API_TESTS) $(PAGE_TESTS))
+	$(PYTEST) tests $(patsubst %,--ignore=%,$(API_TESTS) $(PAGE_TESTS) $(FORKING_TESTS))
+
+test-processes: $(VENV)/.installed-test
+	$(PYTEST) -n 0 $(FORKING_TESTS)
 
 test-pages: $(VENV)/.installed-test
 	$(PYTEST) $(PAGE_TESTS)
@@ -93,7 +99,8 @@ lock: $(VENV)/.installed-test
 	  $(PIP) freeze --exclude-editable; } > requirements/tested-versions.txt
 
 long: $(VENV)/.installed-test
-	$(PYTEST) -m "" --hypothesis-profile=long tests
+	$(PYTEST) -m "" --hypothesis-profile=long tests $(FORKING_TESTS:%=--ignore=%)
+	$(PYTEST) -n 0 -m "" --hypothesis-profile=long $(FORKING_TESTS)
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

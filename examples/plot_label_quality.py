@@ -3,7 +3,7 @@ Is the label quality honest?
 ============================
 
 A label quality of 0.8 promises that eight in ten such labels are right. Whether that holds depends
-on the kind of noise. Three kinds, one of which breaks the promise.
+on the kind of noise. Three kinds, one of which strains the promise.
 """
 
 # %%
@@ -38,8 +38,8 @@ noisy = {
 # dotted line the promise is kept. Below it the quality is too high. With symmetric and
 # part-dependent noise nearly all rows are in the two large points at the ends, and the points
 # between them stand for a handful of rows each. With classification-based noise the witnesses and
-# the one who labelled make the same mistakes, so many wrong labels are trusted: take the quality
-# as an order there, not as a probability.
+# the one who labelled make the same mistakes. The cleaner models that, and still the error is about
+# ten times as large: take the quality as an order there rather than as a probability.
 fig, axes = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True)
 for ax, (name, y_noisy) in zip(axes, noisy.items(), strict=True):
     cleaner = LabelCleaner(random_state=0).fit(X, y_noisy)

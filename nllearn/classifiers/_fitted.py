@@ -10,12 +10,13 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from nllearn.classifiers._review import ReviewMethods
+from nllearn.classifiers._saving import SaveMethod
 from nllearn.training import explain_memory, predict_logits
 
 __all__ = ["FittedMethods"]
 
 
-class FittedMethods(ReviewMethods):
+class FittedMethods(SaveMethod, ReviewMethods):
     """Methods of the classifiers after ``fit``; the base class has the rest."""
 
     net_: Any
@@ -128,29 +129,6 @@ class FittedMethods(ReviewMethods):
             index=self._index,
             threshold=threshold,
         )
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the fitted classifier to one file that holds data and no code.
-
-        Parameters
-        ----------
-        path : str or Path
-            A safetensors file; :func:`nllearn.load` reads it.
-        overwrite : bool, default=False
-            Replace an existing file.
-
-        Raises
-        ------
-        FileExistsError
-            If the file exists and `overwrite` is False.
-        TypeError
-            If a parameter cannot be stored without code; the message names it.
-        """
-        check_is_fitted(self, "net_")
-        from nllearn.persistence import save
-
-        fitted: Any = self
-        save(fitted, path, overwrite=overwrite)
 
     def export_onnx(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write network and preprocessing as an ONNX model.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nllearn._validation import check_labels, check_rows
 from nllearn.classifiers._review import ReviewMethods
+from nllearn.classifiers._saving import SaveMethod
 from nllearn.cleaning._evidence import witness_proba
 from nllearn.cleaning._rows import RowScale, row_blocks
 from nllearn.cleaning._verdict import NoiseModel, fuse
@@ -21,7 +21,7 @@ from nllearn.functional.geometry import cosine_topk
 __all__ = ["FittedMethods"]
 
 
-class FittedMethods(ReviewMethods):
+class FittedMethods(SaveMethod, ReviewMethods):
     """Methods of the cleaner after ``fit``; the class itself has the rest."""
 
     threshold: float | None
@@ -175,29 +175,6 @@ class FittedMethods(ReviewMethods):
         X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
         scores, votes = self._ask_about(X_new)
         return witness_proba(scores, votes, self._noise).cpu().numpy()
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the fitted cleaner to one file that holds data and no code.
-
-        Parameters
-        ----------
-        path : str or Path
-            A safetensors file; :func:`nllearn.load` reads it.
-        overwrite : bool, default=False
-            Replace an existing file.
-
-        Raises
-        ------
-        FileExistsError
-            If the file exists and `overwrite` is False.
-        TypeError
-            If a parameter cannot be stored without code; the message names it.
-        """
-        check_is_fitted(self, "label_quality_")
-        from nllearn.persistence import save
-
-        fitted: Any = self
-        save(fitted, path, overwrite=overwrite)
 
     def compact(self) -> Any:
         """Drop the float16 rows of the training data, the largest thing that fit keeps.

@@ -104,9 +104,7 @@ def judge(
     verdict : Verdict
     """
     n, n_classes = scores.shape
-    active = torch.nonzero(weights > 0).squeeze(1)
-    order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(given.device)
-    sample = active[order.sort().values]
+    sample = _draw_sample(weights, generator)
     sampled = (given[sample], weights[sample], trusted[sample])
 
     evidence = scores[sample] + VOTE_WEIGHT * log_votes[sample]
@@ -133,7 +131,7 @@ def judge(
     transition = _transition(evidence, *sampled)
     bins, edges = _margin_bins(scores[sample], _N_BINS)
     rates = estimate_rates(evidence.softmax(1), sampled[0], bins, _N_BINS, sampled[1])
-    at_boundary = noise_sits_at_boundary(rates, len(active))
+    at_boundary = noise_sits_at_boundary(rates, int((weights > 0).sum()))
     noise = NoiseModel(sharpness, transition, rates, edges, float(at_boundary))
     if at_boundary:
         # How it goes on is for judge_at_boundary: no fusion here would stand.
@@ -180,9 +178,7 @@ def judge_at_boundary(
     verdict : Verdict
     scores : float32 Tensor of shape (n, n_classes)
     """
-    active = torch.nonzero(weights > 0).squeeze(1)
-    order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(given.device)
-    sample = active[order.sort().values]
+    sample = _draw_sample(weights, generator)
     n_bins = min(_MOST_BINS, max(_LEAST_BINS, len(sample) // _BIN_ROWS))
 
     def look() -> tuple[torch.Tensor, torch.Tensor]:
@@ -243,6 +239,13 @@ def easiest_per_class(
     easy = torch.empty(len(order), dtype=torch.bool, device=labels.device)
     easy[order] = rank < (counts[labels[order]] * _EASY_SHARE).ceil()
     return easy
+
+
+def _draw_sample(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Numbers of at most 100,000 rows that take part, ascending."""
+    active = torch.nonzero(weights > 0).squeeze(1)
+    order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(weights.device)
+    return active[order.sort().values]
 
 
 def _measured(

@@ -21,8 +21,8 @@ SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 PARTS := install=240 lint=60 test-api=360 test-rest=420 test-processes=60 test-pages=180 test-doc=60 docs-check=60
 
 .NOTPARALLEL:
-.PHONY: help demo test install lint test-api test-rest test-processes test-pages test-doc docs docs-check linkcheck lock long \
-	format clean support
+.PHONY: help demo test install lint test-api test-rest test-processes test-pages test-doc docs \
+	docs-check linkcheck lock audit long format clean support
 
 help:
 	@echo "make demo      set up .venv, then run nllearn demo (ARGS='...' passes options)"
@@ -37,6 +37,7 @@ help:
 	@echo "make docs      the documentation, docs/_build/html; runs the examples, which takes minutes"
 	@echo "make linkcheck the links of the documentation; needs a network"
 	@echo "make lock      write down the versions that are installed"
+	@echo "make audit     known vulnerabilities of the versions that lock wrote down; needs a network"
 	@echo "make long      all tests with the slow ones, and hypothesis with many more examples"
 	@echo "make format    let ruff rewrite the sources"
 	@echo "make support   a subset of the tests with the lowest versions that setup.cfg allows"
@@ -97,6 +98,13 @@ lock: $(VENV)/.installed-test
 	@mkdir -p requirements
 	@{ echo "# Versions that the tests passed with: $$($(BIN)/python -V), $$(uname -sm). Made by make lock."; \
 	  $(PIP) freeze --exclude-editable; } > requirements/tested-versions.txt
+
+# pip-audit asks the advisory databases on the network; its own environment keeps it from here.
+audit:
+	$(PYTHON) -m venv --clear build/audit
+	build/audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip \
+	  --requirement requirements/tested-versions.txt
 
 long: $(VENV)/.installed-test
 	$(PYTEST) -m "" --hypothesis-profile=long tests $(FORKING_TESTS:%=--ignore=%)

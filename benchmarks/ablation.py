@@ -1,6 +1,7 @@
 """What each stage of both methods contributes, on real features with known truth.
 
     python benchmarks/ablation.py --data DIR            # run what is missing, then render
+    python benchmarks/ablation.py --data DIR --seeds 3 --variants "AH, default" "MixNN, default"
     python benchmarks/ablation.py --render              # the page alone
 
 A variant changes one thing of the default. Stages without a parameter are switched by a
@@ -199,12 +200,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=40, help="epochs of every fit")
     parser.add_argument("--cases", nargs="*", default=NOISY)
+    parser.add_argument("--variants", nargs="*", default=list(VARIANTS), metavar="NAME")
     parser.add_argument("--render", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     runs = Runs("ablation")
     for seed in range(0 if args.render else args.seeds):
-        for variant, make in VARIANTS.items():
+        for variant in args.variants:
+            make = VARIANTS[variant]
             for case_name in args.cases:
                 if runs.done(case=case_name, variant=variant, seed=seed):
                     continue

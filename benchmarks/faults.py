@@ -252,7 +252,9 @@ def run_tests(runs: Runs, paths: list[str], deadline: float) -> None:
         left = deadline - time.monotonic()
         if left < 10:
             return
-        options = ["--hypothesis-profile=long", "--hypothesis-show-statistics", "-rA", "-q"]
+        # One process for all tests of a file: some of them fork.
+        options = ["-n", "0", "--hypothesis-profile=long", "--hypothesis-show-statistics"]
+        options += ["-rA", "-q"]
         call = subprocess.run(
             [sys.executable, "-m", "pytest", path, *options, "-m", ""],
             cwd=ROOT.parent,
@@ -281,13 +283,24 @@ never killed. "Nothing lost" means that it went on from the last checkpoint that
 A case of hostile input ends well in a right answer (rows sum to one, the quality of a label is
 its share of the distribution, dtypes kept, arguments unchanged) or in one clear error, and on
 the command line in exit code 0 with a file, or 2 with one line on stderr and no file.
-A process of a distributed training that dies is tried in `tests/training/test_distributed.py`.
+In a training of two processes one is killed at several points, stopped for longer than the
+time limit, or fails; the other must end with an error that names it, and nothing hangs.
 """
+_AUDIT = """## Known vulnerabilities
+
+`make audit` asks the advisory databases about every version in
+`requirements/tested-versions.txt`, and fails where it gets no answer. On the machine of these
+runs no database could be reached, so that check is still to be made. In its place, on
+2026-11-21, `pip list --outdated` named the packages of which a newer release exists: docutils
+(held back by the tools of the documentation), mpmath (by sympy), narwhals, selenium and the CUDA libraries that
+torch pins. All others were the newest. A saved model that is crafted to execute code when it is
+loaded does not (`tests/persistence/test_hostile_files.py`)."""
 _SUBJECTS = {
     "test_estimators": "rows, labels, weights, masks, graphs, probabilities",
     "test_command_line": "damaged and crafted files, odd cells on the command line",
     "test_noise_and_metrics": "arguments of noise generators and scores",
     "test_files": "damaged images, checkpoints, label files",
+    "test_distributed": "processes of a distributed training that die, stop, fail or differ",
     "test_full_disk": "full disk",
     "test_divergence": "diverging training, NaN losses",
     "test_door": "inputs that must be refused by name",
@@ -338,6 +351,7 @@ def render() -> None:
     changed = any(row["machine"]["package_changed"] for row in runs.rows)
     made += ", with changes that were not committed then." if changed else "."
     parts = [_HEAD, made, "", markdown_table(["fault", "times", "outcome", "command"], rows)]
+    parts += ["", _AUDIT]
     if files:
         parts += ["", "## Cases of each test", "", markdown_table(["test", "cases", "end"], files)]
     DOCS.mkdir(parents=True, exist_ok=True)
@@ -349,6 +363,7 @@ TESTS = (
     *("tests/hostile/test_noise_and_metrics.py", "tests/hostile/test_files.py"),
     *("tests/hostile/test_full_disk.py", "tests/hostile/test_divergence.py"),
     *("tests/hostile/test_door.py", "tests/persistence/test_hostile_files.py"),
+    "tests/training/test_distributed.py",
 )
 
 

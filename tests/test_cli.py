@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from nllearn import __version__, cli
+from nllearn._commands import _clean
+from nllearn._commands._noise import NOISE_TYPES
 from nllearn.exceptions import NoisyLabelWarning
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,7 +80,7 @@ def fake(monkeypatch):
         asked.made = NearestMeans()
         return asked.made
 
-    monkeypatch.setattr(cli, "_make_estimator", make)
+    monkeypatch.setattr(_clean, "_make_estimator", make)
     return asked
 
 
@@ -283,7 +285,7 @@ def test_a_failed_fit_leaves_the_old_output(table, tmp_path, monkeypatch, capsys
         def fit(self, X, y, trusted=None):
             raise problem
 
-    monkeypatch.setattr(cli, "_make_estimator", lambda *args, **kwargs: Failing())
+    monkeypatch.setattr(_clean, "_make_estimator", lambda *args, **kwargs: Failing())
     out = tmp_path / "out.csv"
     out.write_bytes(b"mine")
     code = run("clean", table, "--label", "art", "-o", out, "--force", "--quiet")
@@ -306,7 +308,7 @@ def test_an_interrupt_that_the_fit_swallows_still_ends_the_command(table, tmp_pa
             return super().fit(X, y)
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(cli, "_make_estimator", lambda *args, **kwargs: Swallowing())
+    monkeypatch.setattr(_clean, "_make_estimator", lambda *args, **kwargs: Swallowing())
     out = tmp_path / "out.csv"
     assert run("clean", table, "--label", "art", "-o", out, "--quiet") == 130
     assert not out.exists()
@@ -320,7 +322,7 @@ def test_a_warning_is_one_line(table, tmp_path, monkeypatch, capsys):
             warnings.warn("for developers", FutureWarning, stacklevel=1)
             return super().fit(X, y)
 
-    monkeypatch.setattr(cli, "_make_estimator", lambda *args, **kwargs: Warning_())
+    monkeypatch.setattr(_clean, "_make_estimator", lambda *args, **kwargs: Warning_())
     words = ("clean", table, "--label", "art", "-o", tmp_path / "out.csv", "--force")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -454,7 +456,7 @@ def test_a_cleaned_table_is_refused_by_name(table, tmp_path, fake, capsys):
     assert "'corrected_label', 'label_quality'" in err
 
 
-@pytest.mark.parametrize("kind", list(cli.NOISE_TYPES))
+@pytest.mark.parametrize("kind", list(NOISE_TYPES))
 def test_noise_changes_labels_alone(table, tmp_path, capsys, kind):
     out = tmp_path / "out.csv"
     words = ("noise", table, "--label", "art", "--type", kind, "--rate", "0.4", "-o", out)

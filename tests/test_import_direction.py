@@ -33,14 +33,14 @@ LEVELS = {
     "model_selection": 4,
     "cli": 5,
     "_demo": 5,
-    "_review_commands": 5,
+    "_commands": 5,
     "__main__": 6,
 }
 
 # The side rooms: the highest level that each may import, and who may import it.
 SIDE_ROOMS = {
-    "datasets": (2, {"cli", "_demo"}),
-    "tables": (2, {"cli", "_review_commands"}),
+    "datasets": (2, {"_commands", "_demo"}),
+    "tables": (2, {"_commands"}),
 }
 
 # The few ways between neighbours of one level.
@@ -57,7 +57,7 @@ SAME_LEVEL = {
     ("persistence", "classifiers"),  # load makes the class anew
     ("persistence", "cleaning"),  # and the cleaner, which is one level up
     ("cli", "_demo"),
-    ("cli", "_review_commands"),
+    ("cli", "_commands"),
 }
 
 # Allowed inside a function only, so that importing the first does not load the second.
@@ -242,7 +242,7 @@ def test_the_reader_of_imports(source, name, is_package, expected):
         ("selectors", "neighbors", False),
         ("selectors", "selectors", True),
         ("classifiers", "datasets", False),
-        ("cli", "datasets", True),
+        ("_commands", "datasets", True),
         ("datasets", "training", True),
         ("datasets", "classifiers", False),
         ("tables", "datasets", False),

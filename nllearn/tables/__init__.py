@@ -1,6 +1,6 @@
 """Tables for the command line: read a file, decide what each column is, write the result.
 
-This is a side room: only ``nllearn.cli`` imports it, and it imports no torch. ::
+This is a side room: only the commands of ``nllearn.cli`` import it, and it imports no torch. ::
 
     read_table    file -> Table (values to work with, cells as they were written)
     read_labels   Table -> LabelColumn (classes, gaps, spelling)

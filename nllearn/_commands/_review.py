@@ -7,19 +7,19 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from nllearn._commands._options import say
+
 __all__ = ["add_review_commands", "refuse_existing", "write_page"]
 
 FINAL_COLUMNS = ("final_label", "is_reviewed")
 
 
-def add_review_commands(commands: Any, say: Callable[[argparse.Namespace, str], None]) -> None:
+def add_review_commands(commands: Any) -> None:
     """Add both commands to the parser.
 
     Parameters
     ----------
     commands : argparse's object of ``add_subparsers``
-    say : callable
-        ``(args, line)``; prints a line unless the command is quiet.
     """
     report = commands.add_parser(
         "report",
@@ -41,7 +41,7 @@ def add_review_commands(commands: Any, say: Callable[[argparse.Namespace, str], 
         help="also show rows whose label_quality is below Q, as nllearn clean --threshold does",
     )
     _add_page_options(report)
-    report.set_defaults(run=lambda args: _report(args, say))
+    report.set_defaults(run=_report)
 
     apply = commands.add_parser(
         "apply",
@@ -61,7 +61,7 @@ def add_review_commands(commands: Any, say: Callable[[argparse.Namespace, str], 
         help="label of rows that nobody decided (default: %(default)s)",
     )
     _add_common(apply)
-    apply.set_defaults(run=lambda args: _apply(args, say))
+    apply.set_defaults(run=_apply)
 
 
 def _add_page_options(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +122,7 @@ def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
     estimator.report(path, **shown, **options)
 
 
-def _report(args: argparse.Namespace, say: Callable[[argparse.Namespace, str], None]) -> None:
+def _report(args: argparse.Namespace) -> None:
     from nllearn.persistence import load
     from nllearn.tables import read_table
 
@@ -155,7 +155,7 @@ def _report(args: argparse.Namespace, say: Callable[[argparse.Namespace, str], N
     say(args, f"written: {args.output}")
 
 
-def _apply(args: argparse.Namespace, say: Callable[[argparse.Namespace, str], None]) -> None:
+def _apply(args: argparse.Namespace) -> None:
     import numpy as np
     import pandas as pd
 

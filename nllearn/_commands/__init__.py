@@ -1,0 +1,1 @@
+"""The subcommands of ``nllearn``; :mod:`nllearn.cli` puts them together."""

@@ -1,0 +1,250 @@
+"""``nllearn clean``: find and correct the wrong labels of a table."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from nllearn._commands._options import (
+    CommandError,
+    add_column_options,
+    add_table_options,
+    budget_of,
+    number,
+    say,
+)
+from nllearn._commands._review import refuse_existing, write_page
+from nllearn._commands._rows import embeddings_of, features_of, read_rows
+
+if TYPE_CHECKING:
+    from nllearn.tables import Table
+
+__all__ = ["add_clean_command"]
+
+# Name on the command line -> class, and its method for rows without a label.
+METHODS = {
+    "cleaner": ("LabelCleaner", "label_proba"),
+    "ah": ("AnchorHallucinationClassifier", "predict_proba"),
+    "mixnn": ("MixNNClassifier", "predict_proba"),
+}
+# What a cell of the --trusted column may hold; a gap is not trusted.
+TRUE_WORDS, FALSE_WORDS = ("true", "yes", "1", "1.0"), ("false", "no", "0", "0.0", "")
+
+
+def add_clean_command(commands: Any) -> None:
+    """Add the command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse's object of ``add_subparsers``
+    """
+    clean = commands.add_parser(
+        "clean",
+        help="find and correct wrong labels of a table",
+        description="Find and correct wrong labels. Writes the table with a corrected label, the "
+        "quality of the given label and a prediction that ignores it for every row. The given "
+        "labels stay as they are.",
+    )
+    clean.set_defaults(run=_clean)
+    add_table_options(clean)
+    add_column_options(clean)
+    clean.add_argument(
+        "--missing-labels",
+        choices=("error", "drop", "predict"),
+        default="error",
+        help="rows without a label: stop (default), leave them out of the output, or fill "
+        "corrected_label with the prediction",
+    )
+    clean.add_argument(
+        "--method",
+        choices=tuple(METHODS),
+        default="cleaner",
+        help="LabelCleaner, which trains no network; or a classifier: anchor hallucination or "
+        "MixNN, also for images (default: %(default)s)",
+    )
+    clean.add_argument(
+        "--epochs", type=number(int, 3), metavar="N", help="of a classifier; default: automatic"
+    )
+    clean.add_argument(
+        "--trusted",
+        metavar="COLUMN",
+        help="rows where this column is true, yes or 1 have a label that is known to be right; "
+        "nothing else is learnt from it",
+    )
+    clean.add_argument(
+        "--threshold",
+        type=number(float, 0.0, 1.0),
+        metavar="Q",
+        help="also mark rows whose label_quality is below Q as label issues",
+    )
+    clean.add_argument(
+        "--budget",
+        type=budget_of,
+        metavar="N",
+        help="mark at most N rows as label issues, those of the lowest quality; with a point, as "
+        "in 0.05, it is a share of the rows (only with --method cleaner)",
+    )
+    clean.add_argument("--device", default="auto", help="cpu, cuda, ... (default: %(default)s)")
+    clean.add_argument("--report", metavar="PAGE.html", help="also write the review page")
+    clean.add_argument("--save", metavar="MODEL", help="also save the fitted model")
+
+
+def _clean(args: argparse.Namespace) -> None:
+    """Read, learn, write, sum up."""
+    import numpy as np
+    import pandas as pd
+
+    from nllearn.tables import (
+        RESULT_COLUMNS,
+        check_output,
+        missing_error,
+        refuse_taken,
+        result_columns,
+        summary_lines,
+        write_table,
+    )
+
+    _check_method(args)
+    check_output(args.output, args.table, force=args.force)
+    for extra in (args.report, args.save):
+        if extra:
+            refuse_existing(extra, force=args.force)
+    table, labels = read_rows(args)
+    refuse_taken(table, RESULT_COLUMNS)
+    embeddings = embeddings_of(args.embeddings, table.n_rows) if args.embeddings else None
+    n_missing = int(labels.missing.sum())
+    if n_missing and args.missing_labels == "error":
+        raise missing_error(labels)
+    given, known = labels.given, ~labels.missing
+    trusted = None if args.trusted is None else _trusted(table, args.trusted)[known]
+    if n_missing and args.missing_labels == "drop":
+        table, embeddings = table.select(known), None if embeddings is None else embeddings[known]
+        known = np.ones(table.n_rows, dtype=bool)
+    X = features_of(args, table, labels.name, embeddings, aside=args.trusted)
+    if X.ndim > 2 and args.method == "cleaner":
+        raise CommandError(
+            f"the rows are images of shape {X.shape[1:]}, and --method cleaner needs a table or "
+            "embeddings; use --method ah or mixnn, or add --embeddings FILE.npy"
+        )
+    say(
+        args,
+        f"learning from a table of {len(given)} x {X[0].size}, {len(np.unique(given))} classes",
+    )
+
+    estimator = _make_estimator(
+        args.method,
+        epochs=args.epochs,
+        budget=args.budget,
+        seed=args.seed,
+        device=args.device,
+        verbose=int(sys.stderr.isatty() and not args.quiet),
+    )
+    with _interrupts():
+        # All rows as they are: a memmap is not copied.
+        rows = X if known.all() else X[known]
+        if not known.all() and X.ndim == 2:
+            # The index carries the rows' numbers in the table to the review page and back.
+            rows = pd.DataFrame(rows, index=np.flatnonzero(known))
+        estimator.fit(rows, given, **({} if trusted is None else {"trusted": trusted}))
+    issues = estimator.label_issues(threshold=args.threshold)
+    proba = None if known.all() else getattr(estimator, METHODS[args.method][1])(X[~known])
+    columns = result_columns(issues, known, classes=estimator.classes_, proba=proba)
+    spelling = {name: labels.spelling for name in ("corrected_label", "predicted_label")}
+    write_table(table, columns, args.output, spelling=spelling, force=args.force)
+    for line in summary_lines(issues, labels, estimator.noise_rate_):
+        say(args, line)
+    if n_missing:
+        how = "left out" if args.missing_labels == "drop" else "filled with the prediction"
+        say(args, f"rows without a label  {n_missing}, {how}")
+    say(args, f"written: {args.output}")
+    if args.report:
+        shown = args.text[0] if len(args.text) == 1 else None
+        rows = table.frame[known]
+        # With the threshold, so that page and table mark the same rows.
+        options = {"threshold": args.threshold, "overwrite": args.force}
+        write_page(estimator, rows, args.report, text=shown, **options)
+        say(args, f"written: {args.report}")
+    if args.save:
+        estimator.save(args.save, overwrite=args.force)
+        say(args, f"written: {args.save}")
+
+
+def _check_method(args: argparse.Namespace) -> None:
+    """Refuse options that the method would not look at."""
+    if args.epochs is not None and args.method == "cleaner":
+        raise CommandError(
+            "--epochs has no effect with --method cleaner, which trains no network; use --method "
+            "ah or mixnn"
+        )
+    if args.budget is not None and args.method != "cleaner":
+        raise CommandError(
+            f"--budget has no effect with --method {args.method}; use --method cleaner"
+        )
+
+
+def _make_estimator(
+    method: str,
+    *,
+    epochs: int | None,
+    budget: float | None,
+    seed: int,
+    device: str,
+    verbose: int,
+) -> Any:
+    """Build the estimator; the one place where the command line names its parameters."""
+    shared: dict[str, Any] = {"random_state": seed, "device": device, "verbose": verbose}
+    if method == "cleaner":
+        from nllearn.cleaning import LabelCleaner
+
+        return LabelCleaner(budget=budget, **shared)
+    from nllearn import classifiers
+
+    return getattr(classifiers, METHODS[method][0])(max_epochs=epochs, **shared)
+
+
+def _trusted(table: Table, name: str) -> Any:
+    """Read the column that says which labels are known to be right."""
+    import numpy as np
+
+    from nllearn.tables._errors import unknown_column
+
+    if name not in table.frame.columns:
+        raise unknown_column(name, table.names, option="--trusted")
+    column = table.frame[name]
+    trusted = np.zeros(table.n_rows, dtype=bool)
+    for row, (value, is_gap) in enumerate(zip(column.tolist(), column.isna(), strict=True)):
+        word = "" if is_gap else str(value).strip().lower()
+        if word not in (*TRUE_WORDS, *FALSE_WORDS):
+            raise CommandError(
+                f"--trusted: row {row} of column {name!r} holds {value!r}; use true or false, yes "
+                "or no, 1 or 0, or nothing"
+            )
+        trusted[row] = word in TRUE_WORDS
+    return trusted
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the command: skorch takes it as the wish to stop training early."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set a handler
+        return
+    seen = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if seen:
+        raise KeyboardInterrupt

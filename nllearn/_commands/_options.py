@@ -1,0 +1,104 @@
+"""What the commands share: the parser, its options, what is said on the screen."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+__all__ = [
+    "CommandError",
+    "Parser",
+    "add_column_options",
+    "add_run_options",
+    "add_table_options",
+    "budget_of",
+    "number",
+    "say",
+]
+
+
+class CommandError(ValueError):
+    """Options that do not fit together; the message is one line for the user."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that tells a mistake in one line, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+
+def add_table_options(parser: argparse.ArgumentParser) -> None:
+    """Add the table, its label column and the output."""
+    parser.add_argument("table", metavar="TABLE", help=".csv, .tsv, .parquet or .npz")
+    parser.add_argument("--label", metavar="COLUMN", help="the label column (.npz: default y)")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help=".csv, .tsv, .parquet or .npz"
+    )
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    parser.add_argument("--encoding", default="utf-8", help="of a text table (default: utf-8)")
+    parser.add_argument(
+        "--keep-na-words",
+        action="store_true",
+        help="the words NA, None, null, ... in the label column are classes, not gaps",
+    )
+    add_run_options(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the seed and ``--quiet``."""
+    parser.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=0, metavar="N")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_column_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how columns are learnt from."""
+    group = parser.add_argument_group("what to learn from (each option may be repeated)")
+    for flags, words in {
+        ("--text",): "free text",
+        ("--categorical",): "categories, also when they are numbers",
+        ("--numeric",): "numbers, also when they look like an id; dates count days",
+        ("--drop", "--id"): "leave the column out (it is still written)",
+    }.items():
+        group.add_argument(*flags, action="append", default=[], metavar="COLUMN", help=words)
+    group.add_argument(
+        "--embeddings", metavar="FILE.npy", help="vectors of the rows, in the order of the table"
+    )
+
+
+def number(kind: type, low: float, high: float = float("inf")) -> Callable[[str], Any]:
+    """Make an argparse type that checks a range; NaN fails it."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            upper = f" and at most {high:g}" if high < float("inf") else ""
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} of at least {low:g}{upper}")
+        return value
+
+    return parse
+
+
+def budget_of(text: str) -> int | float:
+    """Read a number of rows, or a share of them: 1 is a row, 1.0 is all rows."""
+    with contextlib.suppress(ValueError):
+        if (rows := int(text)) >= 1:
+            return rows
+    with contextlib.suppress(ValueError):
+        if "." in text and 0 < (share := float(text)) <= 1:
+            return share
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is neither a whole number of at least 1 nor a share such as 0.05"
+    )
+
+
+def say(args: argparse.Namespace, line: str) -> None:
+    """Print a line unless the command is quiet."""
+    if not args.quiet:
+        print(line, flush=True)

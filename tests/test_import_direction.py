@@ -16,6 +16,7 @@ PACKAGE = ROOT / "nllearn"
 # An import goes to a lower level or stays in its own folder.
 LEVELS = {
     "exceptions": 0,
+    "_label_arrays": 0,
     "_validation": 0,
     "_whole_file": 0,
     "metrics": 0,
@@ -48,6 +49,7 @@ SAME_LEVEL = {
     ("_validation", "exceptions"),
     ("functional", "_validation"),
     ("functional", "exceptions"),
+    ("metrics", "_label_arrays"),
     ("metrics", "_validation"),
     ("metrics", "exceptions"),
     ("networks", "_validation"),

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nllearn._label_arrays import label_arrays
+
 __all__ = [
     "check_classes",
     "check_distributions",
-    "check_labels",
     "check_quality",
     "check_transition",
     "check_weight",
@@ -21,34 +22,9 @@ __all__ = [
 _SUM_TOLERANCE = 1e-2
 
 
-def check_labels(**named: Any) -> list[np.ndarray]:
-    """Check that label arrays are one-dimensional, of one length, and not empty."""
-    arrays = []
-    for name, labels in named.items():
-        array = np.asarray(labels)
-        if isinstance(labels, list | tuple) and array.dtype.kind in "US":
-            # numpy turns ['a', 1] into text without a word.
-            array = np.asarray(labels, dtype=object)
-        if array.ndim != 1 or len(array) == 0:
-            raise ValueError(
-                f"{name} has shape {array.shape}; expected one label per row, at least one row"
-            )
-        missing = pd.isna(array)
-        if missing.any():
-            raise ValueError(
-                f"{name} has {missing.sum()} missing labels, the first in row "
-                f"{missing.argmax()}; drop these rows"
-            )
-        arrays.append(array)
-    lengths = {name: len(array) for name, array in zip(named, arrays, strict=True)}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"numbers of labels are {lengths}; they must be equal")
-    return arrays
-
-
 def check_classes(classes: Any) -> np.ndarray:
     """Check the labels of columns: different from each other, at least two."""
-    (known,) = check_labels(classes=classes)
+    (known,) = label_arrays(classes=classes)
     if not pd.Index(known).is_unique or len(known) < 2:
         raise ValueError(
             f"classes={known.tolist()[:20]} must be at least two labels, each named once, in the "

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from nllearn._label_arrays import label_arrays
 from nllearn.model_selection._checks import (
     check_classes,
     check_distributions,
-    check_labels,
     check_quality,
     check_transition,
     check_weight,
@@ -69,7 +69,7 @@ def weighted_accuracy(
     >>> weighted_accuracy(["a", "b", "b"], ["a", "b", "a"], [1.0, 0.75, 0.25])
     0.875
     """
-    given, predicted = check_labels(y_given=y_given, y_pred=y_pred)
+    given, predicted = label_arrays(y_given=y_given, y_pred=y_pred)
     quality = check_quality(label_quality, len(given))
     weight = check_weight(sample_weight, len(given)) * quality
     if weight.sum() <= 0:
@@ -122,7 +122,7 @@ def expected_accuracy(
     >>> expected_accuracy(["a", "b"], [[0.75, 0.25], [0.5, 0.5]], classes=["a", "b"])
     0.625
     """
-    (predicted,) = check_labels(y_pred=y_pred)
+    (predicted,) = label_arrays(y_pred=y_pred)
     known = check_classes(classes)
     q = check_distributions("label_distributions", label_distributions, len(predicted), len(known))
     weight = check_weight(sample_weight, len(predicted))
@@ -190,7 +190,7 @@ def forward_log_likelihood(
     >>> round(float(np.exp(value)), 3)
     0.797
     """
-    given, predicted = check_labels(y_given=y_given, y_pred=y_pred)
+    given, predicted = label_arrays(y_given=y_given, y_pred=y_pred)
     known = check_classes(classes)
     matrix = (1 - _UNSEEN) * check_transition(transition_matrix, len(known)) + _UNSEEN / len(known)
     weight = check_weight(sample_weight, len(given))

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nllearn.model_selection._checks import check_labels, codes_of
+from nllearn._label_arrays import label_arrays
+from nllearn.model_selection._checks import codes_of
 
 __all__ = ["RowTable", "row_keys"]
 
@@ -32,7 +33,7 @@ class RowTable:
     """
 
     def __init__(self, X: Any, y: Any, values: np.ndarray):
-        (labels,) = check_labels(y=y)
+        (labels,) = label_arrays(y=y)
         self.classes = np.unique(labels)
         keys = self._keys(X, labels)
         self._sorted, first, inverse, counts = np.unique(
@@ -53,7 +54,7 @@ class RowTable:
         ValueError
             If a row with that label was not in the table.
         """
-        (labels,) = check_labels(y=y)
+        (labels,) = label_arrays(y=y)
         keys = self._keys(X, labels)
         place = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
         unknown = self._sorted[place] != keys

@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from nllearn._label_arrays import label_arrays
 from nllearn.model_selection._checks import (
     check_classes,
     check_distributions,
-    check_labels,
     check_quality,
     check_transition,
 )
@@ -118,7 +118,7 @@ class WeightedAccuracyScorer(_Scorer):
     """
 
     def __init__(self, X: Any, y: Any, label_quality: Any):
-        (labels,) = check_labels(y=y)
+        (labels,) = label_arrays(y=y)
         self._rows = RowTable(X, labels, check_quality(label_quality, len(labels)))
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -191,7 +191,7 @@ class ExpectedAccuracyScorer(_Scorer):
     """
 
     def __init__(self, X: Any, y: Any, label_distributions: Any):
-        (labels,) = check_labels(y=y)
+        (labels,) = label_arrays(y=y)
         self._classes = check_classes(np.unique(labels))
         q = check_distributions(
             "label_distributions", label_distributions, len(labels), len(self._classes)

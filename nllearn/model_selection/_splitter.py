@@ -12,8 +12,9 @@ from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
+from nllearn._label_arrays import label_arrays
 from nllearn.exceptions import NoisyLabelWarning
-from nllearn.model_selection._checks import check_labels, check_quality
+from nllearn.model_selection._checks import check_quality
 
 __all__ = ["CleanValidationSplit"]
 
@@ -100,7 +101,7 @@ class CleanValidationSplit(BaseCrossValidator):
         self.label_quality = check_quality(label_quality, _num_samples(label_quality))
         self.labels = labels
         if labels is not None:
-            check_labels(label_quality=self.label_quality, labels=labels)
+            label_arrays(label_quality=self.label_quality, labels=labels)
         self.share = share
         check_random_state(random_state)
         self.random_state = random_state
@@ -154,7 +155,7 @@ class CleanValidationSplit(BaseCrossValidator):
         strata = self.labels if self.labels is not None else y
         if strata is None:
             raise ValueError("y is None and the splitter has no labels; pass y or labels=")
-        (labels,) = check_labels(**{"y" if self.labels is None else "labels": strata})
+        (labels,) = label_arrays(**{"y" if self.labels is None else "labels": strata})
         if len(labels) != n:
             raise ValueError(f"X has {n} rows and y has {len(labels)}; they must be equal")
         classes, codes = np.unique(labels, return_inverse=True)

@@ -131,7 +131,7 @@ def test_predictions_outside_the_classes_are_wrong():
     [
         (lambda: weighted_accuracy([0, 1], [0, 1, 1], [1, 1]), "must be equal"),
         (lambda: weighted_accuracy([[0], [1]], [0, 1], [1, 1]), r"shape \(2, 1\)"),
-        (lambda: weighted_accuracy([], [], []), "at least one row"),
+        (lambda: weighted_accuracy([], [], []), "must be equal and not 0"),
         (lambda: weighted_accuracy([0, None], [0, 1], [1, 1]), "1 missing labels.*row 1"),
         (lambda: weighted_accuracy(["0", "1"], [0, 1], [1, 1]), "text and numbers"),
         (lambda: weighted_accuracy([0, 1], [0, 1], [1]), r"expected one number per row, \(2,\)"),

@@ -51,6 +51,13 @@ CLASSIFIERS = {
     "MixNN": MixNNClassifier,
     "Anchor Hallucination": AnchorHallucinationClassifier,
 }
+#: One stage changed at a time; run where --method names them.
+STAGES = {
+    "Anchor Hallucination, no unlabelled loss": lambda: AnchorHallucinationClassifier(lambda_u=0.0),
+    "Anchor Hallucination, unlabelled loss 1": lambda: AnchorHallucinationClassifier(lambda_u=1.0),
+    "Anchor Hallucination, no vote of anchors": lambda: AnchorHallucinationClassifier(n_votes=0),
+    "MixNN, neighbours inside the batch": lambda: MixNNClassifier(neighbors="batch"),
+}
 
 
 class TestScore(Callback):
@@ -94,7 +101,7 @@ def of_classifier(
     folder = Path(args.checkpoints) / f"{args.scale}-{args.rows}-{args.row}-{name}-{seed}".replace(
         " ", "_"
     )
-    clf = CLASSIFIERS[name]().set_params(
+    clf = (CLASSIFIERS | STAGES)[name]().set_params(
         **settings, random_state=seed, verbose=args.verbose, checkpoint_dir=folder
     )
     callbacks: list[Any] = []
@@ -231,7 +238,9 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--scale", choices=list(SCALES), default="small")
     parser.add_argument("--row", nargs="*", default=["cifar10n worst"], choices=list(ROWS))
-    parser.add_argument("--method", nargs="*", default=list(CLASSIFIERS), choices=list(CLASSIFIERS))
+    parser.add_argument(
+        "--method", nargs="*", default=list(CLASSIFIERS), choices=list(CLASSIFIERS | STAGES)
+    )
     parser.add_argument("--rows", type=int, help="training images; default by scale")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="default by scale")

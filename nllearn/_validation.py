@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_float64",
-    "check_labels",
     "check_not_sparse",
     "check_params",
     "check_rows",
     "check_trusted",
     "check_weights",
+    "is_tensor",
     "refuse_overflow",
+    "refuse_tensor",
     "resolve_device",
 ]
 
@@ -107,8 +108,8 @@ def check_rows(X: Any) -> None:
     Traceback (most recent call last):
     ValueError: X holds datetime64[D]; X must be numeric: convert dates to days, ...
     """
-    if _is_tensor(X):
-        _refuse_tensor("X", X)
+    if is_tensor(X):
+        refuse_tensor("X", X)
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
             f"X is a masked array with {int(np.ma.count_masked(X))} masked entries, which would "
@@ -137,101 +138,15 @@ def _is_text(dtype: Any) -> bool:
     return isinstance(dtype, pd.StringDtype)
 
 
-def check_labels(y: Any) -> Any:
-    """Refuse labels that are missing or cannot be told apart, and unwrap nullable ones.
-
-    Number of axes and length are left to scikit-learn's checks.
-
-    Parameters
-    ----------
-    y : any
-        None passes.
-
-    Returns
-    -------
-    y : any
-        As given; nullable whole numbers and bools as numpy's, tensors and numpy's
-        variable-length strings as arrays.
-
-    Raises
-    ------
-    ValueError
-        For a missing label (None, NaN, NaT, NA or masked), text that is no Unicode, or a
-        mixture of text and other labels.
-    TypeError
-        For tensors that numpy cannot read.
-
-    Examples
-    --------
-    >>> from nllearn._validation import check_labels
-    >>> check_labels(["cat", None, "dog"])
-    Traceback (most recent call last):
-    ValueError: y has 1 missing label(s) (None, NaN or NaT), the first in row 1; ...
-    """
-    if _is_tensor(y):
-        _refuse_tensor("y", y)
-        y = y.numpy()
-    masked = isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y)
-    if masked and y.ndim == 1:
-        _refuse_missing(np.ma.getmaskarray(y))
-    if isinstance(y, list | tuple):
-        if not all(value is None or np.isscalar(value) for value in y):
-            return y  # rows of several labels, and other things that are refused by shape
-        values: Any = np.empty(len(y), dtype=object)
-        values[:] = y
-    elif isinstance(y, np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
-        values = y
-    else:
-        return y
-    if values.ndim != 1 or len(values) == 0:
-        return y
-    _refuse_missing(np.asarray(pd.isna(values)))
-    dtype = values.dtype
-    if not isinstance(dtype, np.dtype) or dtype.kind in "OUT":
-        _refuse_mixture(values)
-    if isinstance(dtype, np.dtype):
-        return np.array(values.tolist()) if dtype.kind == "T" else y
-    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_integer_dtype(dtype):
-        plain = getattr(dtype, "numpy_dtype", None)
-        return np.asarray(y, dtype=plain)
-    return y
-
-
-def _refuse_missing(missing: np.ndarray) -> None:
-    if missing.any():
-        raise ValueError(
-            f"y has {int(missing.sum())} missing label(s) (None, NaN or NaT), the first in row "
-            f"{int(missing.argmax())}; every row needs a label: drop these rows, fit, and predict "
-            "them"
-        )
-
-
-def _refuse_mixture(values: Any) -> None:
-    """Text must be Unicode, and not stand beside other labels, which numpy makes text."""
-    n_text = 0
-    for row, value in enumerate(values):
-        if not isinstance(value, str):
-            continue
-        n_text += 1
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise ValueError(
-                f"the label {value!r} in row {row} of y is no Unicode text (a lone surrogate); "
-                "read the labels with the right encoding"
-            )
-    if 0 < n_text < len(values):
-        raise ValueError(
-            f"y mixes text ({n_text} of {len(values)} rows) and other labels; labels must be of "
-            "one type. Convert them first, for example with [str(label) for label in y]"
-        )
-
-
-def _is_tensor(values: Any) -> bool:
+def is_tensor(values: Any) -> bool:
+    """Whether it is a tensor, without importing torch."""
     # Whoever has a tensor has imported torch; whoever has none should not wait for it.
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(values, torch.Tensor)
 
 
-def _refuse_tensor(name: str, tensor: torch.Tensor) -> None:
+def refuse_tensor(name: str, tensor: torch.Tensor) -> None:
+    """Refuse a tensor that numpy cannot read."""
     unreadable = str(tensor.dtype) == "torch.bfloat16"
     if tensor.requires_grad or tensor.device.type != "cpu" or unreadable:
         raise TypeError(

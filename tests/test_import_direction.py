@@ -16,7 +16,7 @@ PACKAGE = ROOT / "nllearn"
 # An import goes to a lower level or stays in its own folder.
 LEVELS = {
     "exceptions": 0,
-    "_label_arrays": 0,
+    "_labels": 0,
     "_validation": 0,
     "_whole_file": 0,
     "metrics": 0,
@@ -46,10 +46,11 @@ SIDE_ROOMS = {
 
 # The few ways between neighbours of one level.
 SAME_LEVEL = {
+    ("_labels", "_validation"),
     ("_validation", "exceptions"),
     ("functional", "_validation"),
     ("functional", "exceptions"),
-    ("metrics", "_label_arrays"),
+    ("metrics", "_labels"),
     ("metrics", "_validation"),
     ("metrics", "exceptions"),
     ("networks", "_validation"),

@@ -12,7 +12,8 @@ import torch
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 from torch.utils.data import Dataset
 
-from nllearn._validation import check_labels, check_not_sparse, check_rows
+from nllearn._labels import check_labels
+from nllearn._validation import check_not_sparse, check_rows
 from nllearn.classifiers._scale import ColumnScale
 from nllearn.images import (
     ArrayRecords,

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from nllearn._validation import check_labels, check_rows
+from nllearn._labels import check_labels
+from nllearn._validation import check_rows
 from nllearn.classifiers._review import ReviewMethods
 from nllearn.classifiers._saving import SaveMethod
 from nllearn.cleaning._evidence import witness_proba

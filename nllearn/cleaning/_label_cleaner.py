@@ -14,8 +14,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from nllearn._labels import check_labels
 from nllearn._validation import (
-    check_labels,
     check_params,
     check_rows,
     check_trusted,

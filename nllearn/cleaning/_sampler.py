@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from nllearn._validation import check_labels
+from nllearn._labels import check_labels
 
 __all__ = ["HAS_IMBLEARN", "SamplerBase"]
 

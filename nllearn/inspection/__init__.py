@@ -1,16 +1,15 @@
 """Tables, plots and the review page from plain arrays; the classifiers import it when asked."""
 
 from nllearn.inspection._decisions import Decision, apply_decisions_to, read_decisions
-from nllearn.inspection._displays import (
-    LabelQualityDisplay,
-    LossMixtureDisplay,
-    TransitionMatrixDisplay,
-)
-from nllearn.inspection._displays_of_maps import FeatureMapDisplay, ParameterSensitivityDisplay
 from nllearn.inspection._exports import export_issues, guard_cell, unguard_cell
+from nllearn.inspection._feature_map_display import FeatureMapDisplay
 from nllearn.inspection._issues import label_issue_table
+from nllearn.inspection._loss_mixture_display import LossMixtureDisplay
 from nllearn.inspection._map import feature_map
+from nllearn.inspection._quality_display import LabelQualityDisplay
 from nllearn.inspection._review import review_page_of, write_review_page
+from nllearn.inspection._sensitivity_display import ParameterSensitivityDisplay
+from nllearn.inspection._transition_display import TransitionMatrixDisplay
 
 __all__ = [
     "Decision",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nllearn._label_arrays import label_arrays
+from nllearn._labels import label_arrays
 from nllearn._validation import as_float64
 
 __all__ = ["check_numbers", "check_weight", "joint_codes", "share_of"]

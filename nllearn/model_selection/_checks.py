@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nllearn._label_arrays import label_arrays
+from nllearn._labels import label_arrays
 
 __all__ = [
     "check_classes",

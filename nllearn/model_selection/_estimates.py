@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nllearn._label_arrays import label_arrays
+from nllearn._labels import label_arrays
 from nllearn.model_selection._checks import (
     check_classes,
     check_distributions,

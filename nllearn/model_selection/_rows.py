@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nllearn._label_arrays import label_arrays
+from nllearn._labels import label_arrays
 from nllearn.model_selection._checks import codes_of
 
 __all__ = ["RowTable", "row_keys"]

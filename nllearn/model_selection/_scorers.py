@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from nllearn._label_arrays import label_arrays
+from nllearn._labels import label_arrays
 from nllearn.model_selection._checks import (
     check_classes,
     check_distributions,

@@ -12,7 +12,7 @@ from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
-from nllearn._label_arrays import label_arrays
+from nllearn._labels import label_arrays
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.model_selection._checks import check_quality
 

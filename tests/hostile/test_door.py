@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from nllearn._validation import as_float64, check_labels, check_rows, check_weights
+from nllearn._labels import check_labels
+from nllearn._validation import as_float64, check_rows, check_weights
 
 KINDS = ["ah", "mixnn", "cleaner"]
 ROWS = {

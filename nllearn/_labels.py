@@ -1,0 +1,161 @@
+"""Checks of labels: those of a fit, and arrays of them that belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nllearn._validation import is_tensor, refuse_tensor
+
+__all__ = ["check_labels", "label_arrays"]
+
+
+def check_labels(y: Any) -> Any:
+    """Refuse labels that are missing or cannot be told apart, and unwrap nullable ones.
+
+    Number of axes and length are left to scikit-learn's checks.
+
+    Parameters
+    ----------
+    y : any
+        None passes.
+
+    Returns
+    -------
+    y : any
+        As given; nullable whole numbers and bools as numpy's, tensors and numpy's
+        variable-length strings as arrays.
+
+    Raises
+    ------
+    ValueError
+        For a missing label (None, NaN, NaT, NA or masked), text that is no Unicode, or a
+        mixture of text and other labels.
+    TypeError
+        For tensors that numpy cannot read.
+
+    Examples
+    --------
+    >>> from nllearn._labels import check_labels
+    >>> check_labels(["cat", None, "dog"])
+    Traceback (most recent call last):
+    ValueError: y has 1 missing label(s) (None, NaN or NaT), the first in row 1; ...
+    """
+    if is_tensor(y):
+        refuse_tensor("y", y)
+        y = y.numpy()
+    masked = isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y)
+    if masked and y.ndim == 1:
+        _refuse_missing(np.ma.getmaskarray(y))
+    if isinstance(y, list | tuple):
+        if not all(value is None or np.isscalar(value) for value in y):
+            return y  # rows of several labels, and other things that are refused by shape
+        values: Any = np.empty(len(y), dtype=object)
+        values[:] = y
+    elif isinstance(y, np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        values = y
+    else:
+        return y
+    if values.ndim != 1 or len(values) == 0:
+        return y
+    _refuse_missing(np.asarray(pd.isna(values)))
+    dtype = values.dtype
+    if not isinstance(dtype, np.dtype) or dtype.kind in "OUT":
+        _refuse_mixture(values)
+    if isinstance(dtype, np.dtype):
+        return np.array(values.tolist()) if dtype.kind == "T" else y
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_integer_dtype(dtype):
+        plain = getattr(dtype, "numpy_dtype", None)
+        return np.asarray(y, dtype=plain)
+    return y
+
+
+def label_arrays(**named: Any) -> list[np.ndarray]:
+    """Check arrays of labels that are compared by position.
+
+    Parameters
+    ----------
+    **named : array-like of shape (n,)
+        Labels of any dtype, by the name that an error calls them.
+
+    Returns
+    -------
+    arrays : list of ndarray of shape (n,)
+        In the order of the arguments.
+
+    Raises
+    ------
+    ValueError
+        For labels that are not one-dimensional, missing, or text beside others; for arrays of
+        unequal length, and for no labels at all.
+
+    Examples
+    --------
+    >>> from nllearn._labels import label_arrays
+    >>> label_arrays(y=["a", "b"], y_noisy=["a"])
+    Traceback (most recent call last):
+    ValueError: numbers of labels are {'y': 2, 'y_noisy': 1}; they must be equal and not 0.
+    """
+    arrays = {name: _label_array(name, labels) for name, labels in named.items()}
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1 or 0 in lengths.values():
+        raise ValueError(f"numbers of labels are {lengths}; they must be equal and not 0.")
+    return list(arrays.values())
+
+
+def _refuse_missing(missing: np.ndarray) -> None:
+    if missing.any():
+        raise ValueError(
+            f"y has {int(missing.sum())} missing label(s) (None, NaN or NaT), the first in row "
+            f"{int(missing.argmax())}; every row needs a label: drop these rows, fit, and predict "
+            "them"
+        )
+
+
+def _refuse_mixture(values: Any) -> None:
+    """Text must be Unicode, and not stand beside other labels, which numpy makes text."""
+    n_text = 0
+    for row, value in enumerate(values):
+        if not isinstance(value, str):
+            continue
+        n_text += 1
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError(
+                f"the label {value!r} in row {row} of y is no Unicode text (a lone surrogate); "
+                "read the labels with the right encoding"
+            )
+    if 0 < n_text < len(values):
+        raise ValueError(
+            f"y mixes text ({n_text} of {len(values)} rows) and other labels; labels must be of "
+            "one type. Convert them first, for example with [str(label) for label in y]"
+        )
+
+
+def _label_array(name: str, labels: Any) -> np.ndarray:
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} has shape {array.shape}; labels must be one-dimensional, one per row. "
+            "Give one column, for example y.ravel()."
+        )
+    if isinstance(labels, list | tuple) and array.dtype.kind in "US":
+        # numpy turns ['a', 1] and ['a', nan] into strings without a word.
+        array = np.asarray(labels, dtype=object)
+    missing = pd.isna(array)
+    if missing.any():
+        raise ValueError(
+            f"{name} has {missing.sum()} missing labels (None or NaN), the first in row "
+            f"{missing.argmax()}; every row needs a label. Drop these rows first."
+        )
+    if array.dtype == object:
+        is_text = np.array([isinstance(label, str | bytes) for label in array], dtype=bool)
+        if is_text.any() and not is_text.all():
+            raise ValueError(
+                f"{name} mixes text and other labels; labels must be of one type. "
+                "Convert them first, for example with y.astype(str)."
+            )
+        plain = np.asarray(array.tolist())
+        array = plain if plain.ndim == 1 else array
+    return array

@@ -126,7 +126,7 @@ support:
 	  echo "$(SHARE)" > $$(echo $(SUPPORT)/lib/python*/site-packages)/shared.pth; fi
 	if [ -n "$(PINS)" ]; then printf '%s\n' $(PINS); else \
 	  sed -n '/^install_requires/,/^$$/s/^    \([a-z-]*\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
-	  sed -n 's/^    \(hypothesis\|pytest\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
+	  sed -n 's/^    \(hypothesis\|pytest\|pytest-xdist\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
 	fi | grep -v "$(if $(SHARE),^torch==,^$$)" > $(SUPPORT)/pins.txt
 	$(SUPPORT)/bin/python -m pip --disable-pip-version-check install --quiet -r $(SUPPORT)/pins.txt
 	cat $(SUPPORT)/pins.txt

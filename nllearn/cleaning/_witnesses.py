@@ -168,8 +168,9 @@ def fit_regressions(
 ) -> tuple[torch.Tensor, list[Regression], float]:
     """Regress the given labels on the rows, and on the rows mixed with their neighbours.
 
-    With `trust`, every class counts the same in the fit, however many of its rows are
-    believed: noise at the boundary takes most from the classes that are hard to tell apart.
+    With `trust`, a class counts in the fit by the root of its number of rows, however many of
+    them are believed: noise at the boundary takes most from the classes that are hard to tell
+    apart. By their number itself the large classes would win rows; alike, the small ones.
 
     Parameters
     ----------
@@ -259,7 +260,8 @@ def fit_regression(
     if trust is not None:
         fitted, share_of_given = weights * trust, 0.5
         mass = torch.zeros(n_classes, device=given.device).index_add_(0, given, fitted)
-        fitted = fitted / mass.clamp_min(1e-12)[given]
+        size = torch.zeros(n_classes, device=given.device).index_add_(0, given, weights)
+        fitted = fitted * (size.sqrt() / mass.clamp_min(1e-12))[given]
         fitted = fitted / fitted[fitted > 0].mean()
     n = len(unit)
 

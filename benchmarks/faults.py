@@ -293,8 +293,8 @@ _AUDIT = """## Known vulnerabilities
 runs no database could be reached, so that check is still to be made. In its place, on
 2026-11-21, `pip list --outdated` named the packages of which a newer release exists: docutils
 (held back by the tools of the documentation), mpmath (by sympy), narwhals, selenium and the CUDA
-libraries that torch pins. All others were the newest. A saved model that is crafted to execute code when it is
-loaded does not (`tests/persistence/test_hostile_files.py`)."""
+libraries that torch pins. All others were the newest. A saved model that is crafted to execute
+code when it is loaded does not (`tests/persistence/test_hostile_files.py`)."""
 _SUBJECTS = {
     "test_estimators": "rows, labels, weights, masks, graphs, probabilities",
     "test_command_line": "damaged and crafted files, odd cells on the command line",

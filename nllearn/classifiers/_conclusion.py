@@ -14,7 +14,12 @@ from torch.nn import functional as F
 from nllearn.classifiers._components import find_neighbors
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.correction import fuse_with_given
-from nllearn.functional.geometry import centred_unit_rows, cosine_topk
+from nllearn.functional.geometry import (
+    centred_unit_rows,
+    cosine_topk,
+    leading_directions,
+    unit_rows,
+)
 from nllearn.functional.kernel_ridge import leave_one_out_block, ridge_moments, ridge_system
 from nllearn.functional.transition import estimate_transition, noise_rate
 from nllearn.functional.witnesses import (
@@ -32,6 +37,9 @@ __all__ = ["Conclusion", "Verdict", "conclude", "warn_of_lost_classes", "weigh_e
 # by measurement over symmetric, part-dependent and human noise (docs/benchmarks).
 _SCORE_WEIGHT, _VOTE_WEIGHT, _SOFTER = 6.0, 1.2, 0.75
 _N_WITNESSES = 50
+# In features with more directions than this share of the rows the network has learnt the labels
+# by heart, and the witnesses, fitted there, know no better.
+_ROWS_PER_DIRECTION = 4
 # Rows at a time, where all of them would not fit; and the ridges of the leave-one-out scores.
 _BLOCK = 65_536
 _RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
@@ -68,6 +76,9 @@ def weigh_evidence(
 ) -> Verdict:
     """Ask the witnesses in feature space, estimate T, and fuse with the given labels.
 
+    Where there are fewer than four rows for each direction of the features, the witnesses see
+    the leading ones alone.
+
     Parameters
     ----------
     features : Tensor of shape (n, d)
@@ -87,6 +98,9 @@ def weigh_evidence(
         unit = _unit_rows_in_blocks(features, active)
     else:
         unit, _ = centred_unit_rows(features, active)
+    n_directions = max(len(active) // _ROWS_PER_DIRECTION, n_classes)
+    if n_directions < unit.shape[1]:
+        unit = unit_rows(leading_directions(unit, n_directions, active))
     log_votes, nearest = _ask_neighbors(unit, given, n_classes, neighbors, weight, active)
     if in_blocks:
         if isinstance(neighbors, BaseNeighbors):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-__all__ = ["centred_unit_rows", "cosine_topk", "unit_rows"]
+__all__ = ["centred_unit_rows", "cosine_topk", "leading_directions", "unit_rows"]
 
 # Elements of one block of similarities: 32 MB of float32.
 _BLOCK_ELEMENTS = 1 << 23
@@ -47,6 +47,38 @@ def centred_unit_rows(
     x = x.float()
     mean = x.mean(0) if rows is None else x[rows].mean(0)
     return unit_rows(x - mean), mean
+
+
+def leading_directions(
+    x: torch.Tensor, n_directions: int, rows: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Coordinates along the directions in which the rows spread most.
+
+    Principal components, from the d x d covariance. With as many directions as rows a
+    regression can tell every row from all others, and repeats whatever label it has.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+    n_directions : int
+        At least d leaves `x` as it is.
+    rows : int64 Tensor of shape (m,), optional
+        Rows whose spread counts; all when None.
+
+    Returns
+    -------
+    coordinates : float32 Tensor of shape (n, min(n_directions, d))
+        Around the mean of `rows`, the widest direction first.
+    """
+    x = x.float()
+    if n_directions >= x.shape[1]:
+        return x
+    known = x if rows is None else x[rows]
+    mean = known.mean(0)
+    centred = (known - mean).double()
+    _, vectors = torch.linalg.eigh(centred.T @ centred)
+    leading = vectors[:, -n_directions:].flip(1).float()
+    return (x - mean) @ leading
 
 
 def cosine_topk(

@@ -29,6 +29,11 @@ def small_memory(monkeypatch, tmp_path):
     return tmp_path
 
 
+def files_in(folder):
+    """Files of ours: torch may put a folder for its compiler there when it is first imported."""
+    return [path for path in folder.iterdir() if not path.name.startswith("torchinductor")]
+
+
 def memmap_of(X, path):
     """The same array, on disk."""
     mapped = np.memmap(path, X.dtype, "w+", shape=X.shape)
@@ -75,7 +80,7 @@ def test_no_file_outlives_the_fit(cls, blobs, small_memory):
     fitted = fit(cls, X, noisy)
     gc.collect()
     assert maps.read_text().count("(deleted)") == before
-    assert list(small_memory.iterdir()) == []
+    assert files_in(small_memory) == []
     assert np.isfinite(fitted._features).all()
 
 
@@ -84,7 +89,7 @@ def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch
     monkeypatch.setattr(_conclusion, "find_neighbors", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fit(cls, X, noisy)
-    assert list(small_memory.iterdir()) == []
+    assert files_in(small_memory) == []
 
 
 @pytest.mark.parametrize("n_absent", [0, 9])

@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nllearn.functional import geometry
-from nllearn.functional.geometry import centred_unit_rows, cosine_topk, unit_rows
+from nllearn.functional.geometry import (
+    centred_unit_rows,
+    cosine_topk,
+    leading_directions,
+    unit_rows,
+)
 
 
 def rows_of_length_one(n, d, seed):
@@ -136,3 +141,21 @@ def test_half_precision_rows_are_searched_in_single():
 def test_no_key_gives_no_neighbour(n_queries):
     similarities, indices = cosine_topk(torch.ones(n_queries, 2), torch.ones(0, 2), 4)
     assert similarities.shape == indices.shape == (n_queries, 0)
+
+
+@pytest.mark.parametrize("rows", [None, [0, 2, 3, 5, 7, 8, 9]])
+def test_leading_directions_are_the_principal_components(rows):
+    from sklearn.decomposition import PCA
+
+    x = np.random.default_rng(0).normal(size=(10, 6)) * [5, 0.1, 3, 1, 0.5, 2]
+    chosen = slice(None) if rows is None else rows
+    expected = PCA(3).fit(x[chosen]).transform(x)
+    got = leading_directions(torch.tensor(x), 3, None if rows is None else torch.tensor(rows))
+    # The sign of a direction is free.
+    np.testing.assert_allclose(np.abs(got.numpy()), np.abs(expected), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_directions", [6, 7])
+def test_all_directions_leave_the_rows_alone(n_directions):
+    x = torch.arange(24.0).reshape(4, 6)
+    assert torch.equal(leading_directions(x, n_directions), x)

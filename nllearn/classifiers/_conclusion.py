@@ -38,8 +38,9 @@ __all__ = ["Conclusion", "Verdict", "conclude", "warn_of_lost_classes", "weigh_e
 _SCORE_WEIGHT, _VOTE_WEIGHT, _SOFTER = 6.0, 1.2, 0.75
 _N_WITNESSES = 50
 # In features with more directions than this share of the rows the network has learnt the labels
-# by heart, and the witnesses, fitted there, know no better.
-_ROWS_PER_DIRECTION = 4
+# by heart, and the witnesses, fitted there, know no better. A dozen rows are left as they are:
+# of so few nobody can say which label is wrong.
+_ROWS_PER_DIRECTION, _LEAST_DIRECTIONS = 4, 32
 # Rows at a time, where all of them would not fit; and the ridges of the leave-one-out scores.
 _BLOCK = 65_536
 _RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
@@ -98,7 +99,7 @@ def weigh_evidence(
         unit = _unit_rows_in_blocks(features, active)
     else:
         unit, _ = centred_unit_rows(features, active)
-    n_directions = max(len(active) // _ROWS_PER_DIRECTION, n_classes)
+    n_directions = max(len(active) // _ROWS_PER_DIRECTION, n_classes, _LEAST_DIRECTIONS)
     if n_directions < unit.shape[1]:
         unit = unit_rows(leading_directions(unit, n_directions, active))
     log_votes, nearest = _ask_neighbors(unit, given, n_classes, neighbors, weight, active)

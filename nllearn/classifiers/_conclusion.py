@@ -38,9 +38,9 @@ __all__ = ["Conclusion", "Verdict", "conclude", "warn_of_lost_classes", "weigh_e
 _SCORE_WEIGHT, _VOTE_WEIGHT, _SOFTER = 6.0, 1.2, 0.75
 _N_WITNESSES = 50
 # In features with more directions than this share of the rows the network has learnt the labels
-# by heart, and the witnesses, fitted there, know no better. A dozen rows are left as they are:
-# of so few nobody can say which label is wrong.
-_ROWS_PER_DIRECTION, _LEAST_DIRECTIONS = 4, 32
+# by heart, and the witnesses, fitted there, know no better. Below a hundred rows that is left as
+# it is: of so few nobody can say which label is wrong.
+_ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
 # Rows at a time, where all of them would not fit; and the ridges of the leave-one-out scores.
 _BLOCK = 65_536
 _RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
@@ -77,8 +77,8 @@ def weigh_evidence(
 ) -> Verdict:
     """Ask the witnesses in feature space, estimate T, and fuse with the given labels.
 
-    Where there are fewer than four rows for each direction of the features, the witnesses see
-    the leading ones alone.
+    Where there are a hundred rows, but fewer than four for each direction of the features,
+    the witnesses see the leading directions alone.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def weigh_evidence(
         unit = _unit_rows_in_blocks(features, active)
     else:
         unit, _ = centred_unit_rows(features, active)
-    n_directions = max(len(active) // _ROWS_PER_DIRECTION, n_classes, _LEAST_DIRECTIONS)
-    if n_directions < unit.shape[1]:
+    n_directions = max(len(active) // _ROWS_PER_DIRECTION, n_classes)
+    if len(active) >= _LEAST_ROWS and n_directions < unit.shape[1]:
         unit = unit_rows(leading_directions(unit, n_directions, active))
     log_votes, nearest = _ask_neighbors(unit, given, n_classes, neighbors, weight, active)
     if in_blocks:

@@ -74,23 +74,22 @@ def fit(method: str, folder: Path | None) -> dict[str, Any]:
 def log_renames(folder: Path) -> None:
     """Write down each checkpoint that is complete, apart from the folder itself."""
     CheckpointFolder.is_due = lambda self: True  # type: ignore[method-assign]
-    replace = Path.replace
+    replace = os.replace
 
-    def logged(part: Path, target: Any) -> Path:
-        done = replace(part, target)
+    def logged(part: Any, target: Any) -> None:
+        replace(part, target)
         if Path(target).suffix == ".ckpt":
             with open(folder.with_suffix(".log"), "a") as file:
                 file.write(f"{re.sub('[^0-9]', '', Path(target).stem)}\n")
-        return done
 
-    Path.replace = logged  # type: ignore[method-assign]
+    os.replace = logged  # type: ignore[assignment]
 
 
 def aim(stage: str, count: int) -> None:
     """Kill this process in a stage of the count-th checkpoint."""
     seen = {"saves": 0}
     save, opened, sync = CheckpointFolder.save, Path.open, os.fsync
-    replace, unlink = Path.replace, Path.unlink
+    replace, unlink = os.replace, Path.unlink
 
     def die(here: str) -> None:
         if stage == here and seen["saves"] == count:
@@ -103,7 +102,7 @@ def aim(stage: str, count: int) -> None:
 
     def half(path: Path, mode: str = "r", *args: Any) -> Any:
         file = opened(path, mode, *args)
-        if path.suffix == ".part" and stage == "half written" and seen["saves"] == count:
+        if path.suffix == ".tmp" and stage == "half written" and seen["saves"] == count:
             write = file.write
 
             class Halved:
@@ -125,19 +124,19 @@ def aim(stage: str, count: int) -> None:
         die("before sync")
         sync(number)
 
-    def renamed(path: Path, target: Any) -> Any:
+    def renamed(path: Any, target: Any) -> None:
         die("before rename")
-        done = replace(path, target)
+        replace(path, target)
         die("after rename")
-        return done
 
     def unlinked(path: Path, *args: Any, **kwargs: Any) -> None:
-        die("while tidying")
+        if path.suffix != ".tmp":
+            die("while tidying")
         unlink(path, *args, **kwargs)
 
     CheckpointFolder.save = counted  # type: ignore[method-assign]
     Path.open, os.fsync = half, synced  # type: ignore[method-assign, assignment]
-    Path.replace, Path.unlink = renamed, unlinked  # type: ignore[method-assign]
+    os.replace, Path.unlink = renamed, unlinked  # type: ignore[method-assign, assignment]
 
 
 def child(work: Callable[[], Any]) -> tuple[int, int]:
@@ -231,7 +230,7 @@ def kill_runs(runs: Runs, kind: str, wanted: int, seed: int, deadline: float) ->
             method=method,
             **killed,
             complete=complete,
-            part_left=any(name.endswith(".part") for name in on_disk),
+            part_left=any(name.endswith(".tmp") for name in on_disk),
             resumed_from=again.get("from"),
             identical=again.get("hash") == expected,
             # A kill between the rename and the log leaves one more than was written down.

@@ -100,8 +100,8 @@ def aim(stage: str, count: int) -> None:
         die("before")
         save(self, *args)
 
-    def half(path: Path, mode: str = "r", *args: Any) -> Any:
-        file = opened(path, mode, *args)
+    def half(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        file = opened(path, mode, *args, **options)
         if path.suffix == ".tmp" and stage == "half written" and seen["saves"] == count:
             write = file.write
 
@@ -259,7 +259,7 @@ def run_tests(runs: Runs, paths: list[str], deadline: float) -> None:
             cwd=ROOT.parent,
             capture_output=True,
             text=True,
-            timeout=left,
+            timeout=min(left, 86_400),
         )
         cases: dict[str, int] = {}
         for name, rest in re.findall(

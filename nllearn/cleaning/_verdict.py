@@ -130,6 +130,10 @@ def judge(
     evidence = sharpness * (scores[sample] + VOTE_WEIGHT * easy_votes[sample])
     transition = _transition(evidence, *sampled)
     bins, edges = _margin_bins(scores[sample], _N_BINS)
+    if target != agreed:
+        # What trusted rows say of witnesses that have learnt the noise would hide it here.
+        evidence = scores[sample] + VOTE_WEIGHT * easy_votes[sample]
+        evidence = evidence * sharpness_for(evidence, agreed, sampled[1])
     rates = estimate_rates(evidence.softmax(1), sampled[0], bins, _N_BINS, sampled[1])
     at_boundary = noise_sits_at_boundary(rates, int((weights > 0).sum()))
     noise = NoiseModel(sharpness, transition, rates, edges, float(at_boundary))

@@ -198,7 +198,7 @@ def noise_sits_at_boundary(rates: torch.Tensor, n_rows: int) -> bool:
     """Whether noise sits where the witnesses are unsure, and hardly elsewhere.
 
     Class-conditional and human noise reach the rows that every witness is sure of; noise
-    that a classifier makes does not. Below about one percent of the rows, or a handful, it
+    that a classifier makes does not. Below about half a percent of the rows, or a handful, it
     cannot be told from rows that are hard and rightly labelled.
 
     Parameters
@@ -213,7 +213,7 @@ def noise_sits_at_boundary(rates: torch.Tensor, n_rows: int) -> bool:
     """
     mean = float(rates.mean())
     top = float(rates[-max(1, len(rates) // 4) :].mean())
-    return mean > 0.01 + 5.0 / n_rows and top < 0.3 * mean
+    return mean > 0.006 + 5.0 / n_rows and top < 0.3 * mean
 
 
 def prior_strength(

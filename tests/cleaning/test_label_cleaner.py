@@ -455,3 +455,14 @@ def test_rows_far_beyond_one_block_keep_memory_small():
         _witnesses.kernel_features, _witnesses._HELD = saved
     assert max(sizes) <= 12_000
     assert (out.argmax(1).numpy() == y).mean() > 0.9
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_trusted_rows_do_not_hide_noise_at_the_boundary(seed):
+    X, y = load_digits(return_X_y=True)
+    noisy = make_classification_noise(X, y, noise_rate=0.2, random_state=seed)
+    trusted = np.random.default_rng(1000 + seed).random(len(y)) < 0.02
+    noisy[trusted] = y[trusted]
+    cleaner = LabelCleaner(random_state=seed).fit(X, noisy, trusted=trusted)
+    assert cleaner.resolved_params_["boundary_noise"]
+    assert (cleaner.corrected_labels_ == y).mean() > 0.89

@@ -155,6 +155,26 @@ VARIANTS: dict[str, Any] = {
 }
 
 
+def differences(runs: Runs) -> str:
+    """Table of each variant less the default of its method, paired by case and seed."""
+    cells = {(r["variant"], r["case"], r["seed"]): r for r in runs.rows}
+    table = []
+    for variant in VARIANTS:
+        default = "MixNN, default" if variant.startswith("MixNN") else "AH, default"
+        keys = [k[1:] for k in cells if k[0] == variant and (default, *k[1:]) in cells]
+        if variant == default or not keys:
+            continue
+        told = [
+            mean_and_error(
+                (100 * (cells[variant, *k][key] - cells[default, *k][key]) for k in keys), 2
+            )
+            for key in ("test", "labels")
+        ]
+        table.append([variant, str(len(keys)), *told])
+    header = ["variant, less its default", "pairs", "test accuracy, points", "labels right, points"]
+    return markdown_table(header, table)
+
+
 def render(runs: Runs) -> None:
     """Write the page from the raw results."""
     seeds = sorted({row["seed"] for row in runs.rows})
@@ -165,7 +185,7 @@ def render(runs: Runs) -> None:
         "share of training labels right after the fit / share of training labels that the "
         "network alone has right. 40 epochs (about 1,600 gradient steps; the default is 75), "
         "10,003 rows of Banking77, 10,000 rows of the CIFAR-10 features, "
-        f" {len(seeds)} seed(s).",
+        f"{len(seeds)} seeds for what decides a default, else 1.",
         "",
         f"Made by `python benchmarks/ablation.py --data DIR`. Run on {runs.machines()}.",
         "",
@@ -184,6 +204,8 @@ def render(runs: Runs) -> None:
                 else ""
             )
         table.append([variant, *cells])
+    parts += ["## Differences", "", "Mean and standard error over pairs of equal case and seed."]
+    parts += ["", differences(runs), "", "## Every case", ""]
     parts.append(markdown_table(["variant", *NOISY], table))
     reading = DOCS / "_ablation_reading.md"
     if reading.exists():

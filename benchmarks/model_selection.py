@@ -65,12 +65,12 @@ classification-based noise, where it took models that fit the noise, and on a fe
 - Six cells and three seeds are few: no difference in the first table is above two standard \
 errors. A regret below zero is chance, in the validation folds or in the test rows.
 
-Two rules were measured with an earlier cleaner and left out. The likelihood of the given labels under predicted \
-probabilities passed through T judges how sure a model is as well: on six or seven seeds of the \
-small cells it lost 0.031, with predictions in place of probabilities 0.011, plain accuracy \
-0.024. The unbiased estimate of accuracy through the inverse of T lost 0.031. `ForwardScorer` \
-took its form from those runs, whose cells are those of the tables above; the other rules were \
-fixed before."""
+Two rules were measured with an earlier cleaner and left out. The likelihood of the given labels \
+under predicted probabilities passed through T judges how sure a model is as well: on six or \
+seven seeds of the small cells it lost 0.031, with predictions in place of probabilities 0.011, \
+plain accuracy 0.024. The unbiased estimate of accuracy through the inverse of T lost 0.031. \
+`ForwardScorer` took its form from those runs, whose cells are those of the tables above; the \
+other rules were fixed before."""
 
 
 def candidates(seed: int) -> dict[str, Callable[[], Any]]:

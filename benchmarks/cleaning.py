@@ -263,15 +263,17 @@ def render(runs: Runs, name: str) -> None:
     rows = [row for row in runs.rows if "method" in row]
     flat = [{k: v for k, v in row.items() if k != "machine"} for row in rows]
     pd.DataFrame(flat).to_csv(RESULTS / f"{name}.csv", index=False)
+    size = name.partition("_")[2]
     parts = [
-        "# Label cleaning",
+        f"# Label cleaning, {int(size):,} rows" if size else "# Label cleaning",
         "",
         "Share of training labels that are right after cleaning, how well the quality score finds "
         "the wrong ones, and the accuracy on clean test rows of logistic regression trained on "
         "the cleaned labels. Mean and standard error over the seeds. One default for all cells. "
         "Seconds leave out imports and scoring; peak memory is beyond the data.",
         "",
-        f"Made by `python benchmarks/cleaning.py --data DIR`. Run on {runs.machines()}.",
+        f"Made by `python benchmarks/cleaning.py --data DIR{f' --rows {size}' if size else ''}`. "
+        f"Run on {runs.machines()}.",
     ]
     overview = []
     for data, noise in CELLS:

@@ -127,14 +127,14 @@ def judge(
     # Easy rows alone say most where noise prefers a class, all rows where they are few.
     votes = 0.5 * (log_votes + easy_votes)
     sharpness = sharpness_for(scores[sample] + VOTE_WEIGHT * votes[sample], target, sampled[1])
-    evidence = sharpness * (scores[sample] + VOTE_WEIGHT * easy_votes[sample])
-    transition = _transition(evidence, *sampled)
+    evidence = scores[sample] + VOTE_WEIGHT * easy_votes[sample]
+    transition = _transition(sharpness * evidence, *sampled)
+    # What trusted rows say of witnesses that have learnt the noise would hide noise at the
+    # boundary: it is looked for at the sharpness of the agreement alone.
+    alone = sharpness if target == agreed else sharpness_for(evidence, agreed, sampled[1])
     bins, edges = _margin_bins(scores[sample], _N_BINS)
-    if target != agreed:
-        # What trusted rows say of witnesses that have learnt the noise would hide it here.
-        evidence = scores[sample] + VOTE_WEIGHT * easy_votes[sample]
-        evidence = evidence * sharpness_for(evidence, agreed, sampled[1])
-    rates = estimate_rates(evidence.softmax(1), sampled[0], bins, _N_BINS, sampled[1])
+    proba = (alone * evidence).softmax(1)
+    rates = estimate_rates(proba, sampled[0], bins, _N_BINS, sampled[1])
     at_boundary = noise_sits_at_boundary(rates, int((weights > 0).sum()))
     noise = NoiseModel(sharpness, transition, rates, edges, float(at_boundary))
     if at_boundary:

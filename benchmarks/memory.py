@@ -132,11 +132,11 @@ def work(kind: str) -> dict[str, float]:
 
     from nllearn import MixNNClassifier
 
-    X, y = make_rows(2000)
+    X, y = make_rows(10_000)
     clf = MixNNClassifier(max_epochs=20, device="cpu", random_state=0)
     # Libraries and workers are started before the clock.
     GridSearchCV(clf, {"max_epochs": [3]}, cv=2, n_jobs=2 if "n_jobs=2" in kind else None).fit(X, y)
-    before, wall = os.times(), time.perf_counter()
+    before, wall = _processor_seconds(), time.perf_counter()
     if kind.startswith("GridSearchCV"):
         search = GridSearchCV(clf, {"alpha": [0.8, 0.9]}, cv=2, refit=False)
         search.set_params(n_jobs=2 if "n_jobs=2" in kind else None).fit(X, y)
@@ -147,7 +147,16 @@ def work(kind: str) -> dict[str, float]:
         for _ in range(4):
             MixNNClassifier(**clf.get_params()).fit(X, y)
     wall = time.perf_counter() - wall
-    return {"wall": wall, "cpu": os.times()[0] - before[0], "load": os.getloadavg()[0]}
+    return {"wall": wall, "cpu": _processor_seconds() - before, "load": os.getloadavg()[0]}
+
+
+def _processor_seconds() -> float:
+    """What this process and its living workers have used so far."""
+    import psutil  # comes with dask's distributed
+
+    me = psutil.Process()
+    times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
+    return sum(used.user + used.system for used in times)
 
 
 WORK = ("GridSearchCV, serial", "GridSearchCV, n_jobs=2", "4 fits, serial", "4 fits, 2 threads")

@@ -56,7 +56,17 @@ STAGES = {
     "Anchor Hallucination, no unlabelled loss": lambda: AnchorHallucinationClassifier(lambda_u=0.0),
     "Anchor Hallucination, unlabelled loss 1": lambda: AnchorHallucinationClassifier(lambda_u=1.0),
     "Anchor Hallucination, no vote of anchors": lambda: AnchorHallucinationClassifier(n_votes=0),
+    "Anchor Hallucination, threshold selector": lambda: AnchorHallucinationClassifier(
+        selector="threshold"
+    ),
+    "Anchor Hallucination, threshold selector, no vote": lambda: AnchorHallucinationClassifier(
+        selector="threshold", n_votes=0
+    ),
+    "Anchor Hallucination, no averaged weights": lambda: AnchorHallucinationClassifier(
+        net_params={"ema_decay": 0.0}
+    ),
     "MixNN, neighbours inside the batch": lambda: MixNNClassifier(neighbors="batch"),
+    "MixNN, no averaged weights": lambda: MixNNClassifier(net_params={"ema_decay": 0.0}),
 }
 
 

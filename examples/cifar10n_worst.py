@@ -84,7 +84,8 @@ def draw_losses(losses: dict[int, np.ndarray], right: np.ndarray, path: Path) ->
         means, spreads = mixture.means_.ravel(), np.sqrt(mixture.covariances_.ravel())
         grid = np.linspace(0, np.quantile(loss, 0.995), 200)
         bins = np.linspace(0, grid[-1], 50)
-        ax.hist([loss[right], loss[~right]], bins, stacked=True, density=True)
+        names = ["right label", "wrong label"]
+        ax.hist([loss[right], loss[~right]], bins, stacked=True, density=True, label=names)
         for weight, mean, spread in zip(mixture.weights_, means, spreads, strict=True):
             bell = weight * np.exp(-0.5 * ((grid - mean) / spread) ** 2)
             ax.plot(grid, bell / (spread * np.sqrt(2 * np.pi)), color="k", lw=1)
@@ -94,7 +95,8 @@ def draw_losses(losses: dict[int, np.ndarray], right: np.ndarray, path: Path) ->
         ax.set_title(f"epoch {epoch}, Ashman's D {apart:.1f}", fontsize=9)
         ax.set_xlabel("loss of the given label")
         found.append({"epoch": epoch, "ashman_d": float(apart), "auroc": wrong_above})
-    axes[0][0].legend(["mixture", "", "right label", "wrong label"], fontsize=7)
+    axes[0][0].lines[0].set_label("mixture")
+    axes[0][0].legend(fontsize=7)
     fig.tight_layout()
     fig.savefig(path, dpi=110)
     plt.close(fig)

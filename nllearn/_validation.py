@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "as_float64",
     "check_not_sparse",
+    "check_numbers",
     "check_params",
+    "check_row_weight",
     "check_rows",
     "check_trusted",
     "check_weights",
@@ -271,6 +273,32 @@ def check_weights(
         )
     row_weight = weight / weight[weight > 0].mean()
     return row_weight.astype(np.float32), (loss_weight / mean).astype(np.float32)
+
+
+def check_row_weight(sample_weight: Any, n: int) -> np.ndarray:
+    """Check the importance of rows; ones for None."""
+    if sample_weight is None:
+        return np.ones(n)
+    weight = check_numbers("sample_weight", sample_weight, n)
+    if weight.min() < 0 or weight.sum() == 0:
+        raise ValueError(
+            f"sample_weight runs from {weight.min():g} to {weight.max():g}; weights must not be "
+            "negative and not all be zero."
+        )
+    return weight
+
+
+def check_numbers(name: str, values: Any, n: int) -> np.ndarray:
+    """Check one finite number per row."""
+    array = as_float64(name, values)
+    if array.shape != (n,):
+        raise ValueError(f"{name} has shape {array.shape}; it must be ({n},), one per row.")
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"{name} has NaN or infinite values, the first in row "
+            f"{np.isfinite(array).argmin()}; all must be finite. Drop these rows."
+        )
+    return array
 
 
 def refuse_overflow(X: np.ndarray, scale: np.ndarray) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 
-from nllearn.metrics._checks import check_weight, joint_codes, share_of
+from nllearn._validation import check_row_weight
+from nllearn.metrics._checks import joint_codes, share_of
 
 __all__ = ["correction_report", "label_accuracy", "realized_noise"]
 
@@ -50,7 +51,7 @@ def realized_noise(
     [[0.5, 0.5], [0.0, 1.0]]
     """
     true, noisy = joint_codes(y=y, y_noisy=y_noisy)
-    weight = check_weight(sample_weight, len(true))
+    weight = check_row_weight(sample_weight, len(true))
     n_classes = int(max(true.max(), noisy.max())) + 1
     # Not confusion_matrix: it warns about a single class, which is no mistake here.
     cells = true * n_classes + noisy
@@ -92,7 +93,7 @@ def label_accuracy(
     0.75
     """
     true, corrected = joint_codes(y_true=y_true, y_corrected=y_corrected)
-    weight = check_weight(sample_weight, len(true))
+    weight = check_row_weight(sample_weight, len(true))
     return float(accuracy_score(true, corrected, sample_weight=weight))
 
 
@@ -142,7 +143,7 @@ def correction_report(
      'wrong_repaired': 0.5, 'right_harmed': 0.5}
     """
     true, given, corrected = joint_codes(y_true=y_true, y_given=y_given, y_corrected=y_corrected)
-    weight = check_weight(sample_weight, len(true))
+    weight = check_row_weight(sample_weight, len(true))
     was_right, is_right = given == true, corrected == true
     return {
         "accuracy_before": share_of(was_right, weight),

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from nllearn.metrics._checks import check_numbers, check_weight, joint_codes
+from nllearn._validation import check_numbers, check_row_weight
+from nllearn.metrics._checks import joint_codes
 
 __all__ = ["detection_auroc", "detection_average_precision", "quality_calibration_error"]
 
@@ -182,4 +183,4 @@ def _detection(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     true, given = joint_codes(y_true=y_true, y_given=y_given)
     quality = check_numbers("label_quality", label_quality, len(true))
-    return true != given, quality, check_weight(sample_weight, len(true))
+    return true != given, quality, check_row_weight(sample_weight, len(true))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nllearn.metrics._checks import check_weight, joint_codes, share_of
+from nllearn._validation import check_row_weight
+from nllearn.metrics._checks import joint_codes, share_of
 
 __all__ = ["selection_precision", "selection_recall"]
 
@@ -100,4 +101,4 @@ def _selection(
             f"easy has dtype {selected.dtype} and shape {selected.shape}; it must be a boolean "
             f"mask of shape ({len(true)},). From row numbers: np.isin(np.arange(n), rows)."
         )
-    return true == given, selected, check_weight(sample_weight, len(true))
+    return true == given, selected, check_row_weight(sample_weight, len(true))

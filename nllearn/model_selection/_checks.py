@@ -1,4 +1,4 @@
-"""Checks of labels, weights and matrices; labels as column numbers."""
+"""Checks of labels and matrices; labels as column numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ __all__ = [
     "check_distributions",
     "check_quality",
     "check_transition",
-    "check_weight",
     "codes_of",
 ]
 
@@ -75,23 +74,6 @@ def check_quality(label_quality: Any, n_rows: int) -> np.ndarray:
             "[0, 1] are expected, high for labels that are likely right"
         )
     return quality
-
-
-def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
-    """Check the importance of rows; ones for None."""
-    if sample_weight is None:
-        return np.ones(n_rows)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n_rows,):
-        raise ValueError(
-            f"sample_weight has shape {weight.shape}; expected one number per row, ({n_rows},)"
-        )
-    if not np.isfinite(weight).all() or weight.min() < 0 or weight.sum() <= 0:
-        raise ValueError(
-            f"sample_weight runs from {weight.min():g} to {weight.max():g}; weights must be "
-            "finite, not negative, and not all zero"
-        )
-    return weight
 
 
 def check_distributions(name: str, values: Any, n_rows: int, n_classes: int) -> np.ndarray:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from nllearn._labels import label_arrays
+from nllearn._validation import check_row_weight
 from nllearn.model_selection._checks import (
     check_classes,
     check_distributions,
     check_quality,
     check_transition,
-    check_weight,
     codes_of,
 )
 
@@ -71,7 +71,7 @@ def weighted_accuracy(
     """
     given, predicted = label_arrays(y_given=y_given, y_pred=y_pred)
     quality = check_quality(label_quality, len(given))
-    weight = check_weight(sample_weight, len(given)) * quality
+    weight = check_row_weight(sample_weight, len(given)) * quality
     if weight.sum() <= 0:
         raise ValueError(
             f"label_quality (times sample_weight) is zero in all {len(given)} rows; no label is "
@@ -125,7 +125,7 @@ def expected_accuracy(
     (predicted,) = label_arrays(y_pred=y_pred)
     known = check_classes(classes)
     q = check_distributions("label_distributions", label_distributions, len(predicted), len(known))
-    weight = check_weight(sample_weight, len(predicted))
+    weight = check_row_weight(sample_weight, len(predicted))
     codes = codes_of(predicted, known)
     right = np.where(codes >= 0, q[np.arange(len(q)), codes], 0.0)
     return float(np.average(right, weights=weight))
@@ -193,7 +193,7 @@ def forward_log_likelihood(
     given, predicted = label_arrays(y_given=y_given, y_pred=y_pred)
     known = check_classes(classes)
     matrix = (1 - _UNSEEN) * check_transition(transition_matrix, len(known)) + _UNSEEN / len(known)
-    weight = check_weight(sample_weight, len(given))
+    weight = check_row_weight(sample_weight, len(given))
     rows = codes_of(predicted, known, name="y_pred")
     columns = codes_of(given, known, name="y_given")
     return float(np.average(np.log(matrix[rows, columns]), weights=weight))

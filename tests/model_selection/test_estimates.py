@@ -148,7 +148,7 @@ def test_predictions_outside_the_classes_are_wrong():
         ),
         (
             lambda: expected_accuracy([0], [[0.5, 0.5]], classes=[0, 1], sample_weight=[0]),
-            "not all zero",
+            "not all be zero",
         ),
         (lambda: expected_accuracy([0], [[0.5, 0.5]], classes=[0, 0]), "each named once"),
         (lambda: expected_accuracy([0], [[1.0]], classes=[0]), "at least two labels"),

@@ -16,7 +16,6 @@ from nllearn.functional.correction import moving_average
 from nllearn.functional.geometry import centred_unit_rows, cosine_topk
 from nllearn.functional.losses import soft_cross_entropy
 from nllearn.functional.mixing import clean_weights, mix_neighbors
-from nllearn.neighbors import ExactNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, NoisyLabelNet
 
@@ -40,8 +39,9 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
 
     Parameters
     ----------
-    n_neighbors : int, default=1
-        K, neighbours mixed into every row.
+    n_neighbors : int or None, default=None
+        K, neighbours mixed into every row; fewer where a batch or the data hold fewer.
+        None takes 5, on images 1.
     alpha : float, default=0.9
         Momentum of the targets at every refresh, in [0, 1]; 1 never corrects.
     correction_start : int or float, default=0.1
@@ -84,9 +84,11 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
     selector : {"balanced", "threshold", "purity"}, selector or None, default=None
         Chooses the easy rows. None takes "threshold".
     neighbors : {"auto", "exact", "descent", "batch"}, search or None, default=None
-        Neighbour search with scikit-learn's ``fit`` and ``kneighbors``. None is
-        "auto": exact, approximate for many rows. "batch" looks inside each batch
-        only, as the code of the paper does.
+        Where the neighbours are looked for. "batch": among the rows of each batch, by
+        their features of the moment, as the code of the paper does. All others search
+        the whole training set at every refresh, as the paper says: "auto" exactly, or
+        approximately for many rows; a search has scikit-learn's ``fit`` and
+        ``kneighbors``. None takes "batch", on images "auto".
     image_layout : {"auto", "channels_last", "channels_first"}, default="auto"
         Which axis of an array of images holds the channels; "auto" needs exactly one
         of axis 1 and axis 3 to have size 1, 3 or 4.
@@ -170,7 +172,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
     def __init__(
         self,
         *,
-        n_neighbors: int = 1,
+        n_neighbors: int | None = None,
         alpha: float = 0.9,
         correction_start: int | float = 0.1,
         max_epochs: int | None = None,
@@ -220,7 +222,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
 
     def _constraints(self) -> dict[str, list[Any]]:
         return {
-            "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+            "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
             "alpha": [Interval(Real, 0, 1, closed="both")],
             "correction_start": [
                 Interval(Integral, 0, None, closed="left"),
@@ -232,15 +234,19 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         self.selector_ = resolve_component(
             self, "selector", selector_builders(), "threshold", (), "select"
         )
-        builders = {
-            **neighbor_builders(len(session.active), session.device, session.seed),
-            "batch": ExactNeighbors,
-        }
-        self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), "kneighbors")
+        builders = neighbor_builders(len(session.active), session.device, session.seed)
+        # The conclusion asks the neighbours of every row, wherever the rows were mixed.
+        builders["batch"] = builders["auto"]
+        default = self._defaults.neighbors
+        self.neighbors_ = resolve_component(self, "neighbors", builders, default, (), "kneighbors")
+        self.resolved_params_["n_neighbors"] = (
+            self._defaults.n_neighbors if self.n_neighbors is None else self.n_neighbors
+        )
 
     @property
     def _in_batch(self) -> bool:
-        return isinstance(self.neighbors, str) and self.neighbors == "batch"
+        where = self._defaults.neighbors if self.neighbors is None else self.neighbors
+        return isinstance(where, str) and where == "batch"
 
     def _correct(
         self, bank: FeatureBank, selection: Selection, session: FitSession
@@ -267,7 +273,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         """Every row first, then its neighbours among the rows trained on."""
         active = session.active
         rows, _ = centred_unit_rows(features[active])
-        _, found = find_neighbors(self.neighbors_, rows, self.n_neighbors)
+        _, found = find_neighbors(self.neighbors_, rows, self.resolved_params_["n_neighbors"])
         own = torch.arange(len(features), device=features.device).unsqueeze(1)
         graph = own.repeat(1, 1 + found.shape[1])
         graph[active, 1:] = active[found]
@@ -284,7 +290,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         if self._in_batch:
             with torch.no_grad():
                 unit, _ = centred_unit_rows(net.infer(x)[1].float())
-            _, found = cosine_topk(unit, unit, self.n_neighbors, exclude=own)
+            _, found = cosine_topk(unit, unit, self.resolved_params_["n_neighbors"], exclude=own)
             graph = torch.cat([own.unsqueeze(1), found], dim=1)
         else:
             # The batch holds the rows, then all first neighbours, and so on.

@@ -61,6 +61,11 @@ class InputDefaults:
         improving in it, those of tables hardly do.
     augmentation : str or None
         While ``augmentation`` is None.
+    n_neighbors : int
+        Neighbours that MixNN mixes into a row while ``n_neighbors`` is None: the mean of
+        several embeddings is much like one, that of several images is not.
+    neighbors : str
+        Where MixNN looks for them while ``neighbors`` is None.
     """
 
     is_image: bool
@@ -70,6 +75,8 @@ class InputDefaults:
     warmup_epochs: float
     renews_fusion: bool
     augmentation: str | None
+    n_neighbors: int
+    neighbors: str
 
     def views(self, augmentation: Any) -> tuple[View | None, View | None]:
         """Views for targets and warm-up, and views that the network learns from."""
@@ -90,13 +97,13 @@ class InputDefaults:
 def table_defaults() -> InputDefaults:
     """Defaults of tables and embeddings."""
     lr = {"adamw": 1e-3, "sgd": 0.02}
-    return InputDefaults(False, TABLE_STEPS, 256, lr, 0.1, False, None)
+    return InputDefaults(False, TABLE_STEPS, 256, lr, 0.1, False, None, 5, "batch")
 
 
 def image_defaults() -> InputDefaults:
     """Defaults of images."""
     lr = {"adamw": 2e-3, "sgd": 0.05}
-    return InputDefaults(True, IMAGE_STEPS, 128, lr, 0.3, True, "strong")
+    return InputDefaults(True, IMAGE_STEPS, 128, lr, 0.3, True, "strong", 1, "auto")
 
 
 def resolve_optimizer(

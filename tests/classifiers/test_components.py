@@ -90,11 +90,26 @@ def test_our_neighbors_as_instances(cls, blobs):
         assert type(clf.neighbors_) is type(search) and clf.neighbors_ is not search
 
 
-def test_neighbors_inside_the_batch(blobs):
+def test_neighbors_inside_the_batch_or_in_the_whole_set(blobs):
     X, clean, noisy = blobs
-    clf = MixNNClassifier(neighbors="batch", max_epochs=15, random_state=0).fit(X, noisy)
-    assert clf.score(X, clean) > 0.9
-    assert not any("seconds_search" in row for row in clf.history_)
+    named = {
+        name: MixNNClassifier(neighbors=name, max_epochs=15, random_state=0).fit(X, noisy)
+        for name in (None, "batch", "auto")
+    }
+    assert all(clf.score(X, clean) > 0.9 for clf in named.values())
+    searched = {n: any("seconds_search" in row for row in c.history_) for n, c in named.items()}
+    assert searched == {None: False, "batch": False, "auto": True}
+    assert named[None].resolved_params_["n_neighbors"] == 5
+    np.testing.assert_array_equal(named[None].predict_proba(X), named["batch"].predict_proba(X))
+
+
+def test_neighbors_of_many_rows_are_approximate_where_rows_are_mixed_inside_the_batch(
+    blobs, monkeypatch
+):
+    X, _, noisy = blobs
+    monkeypatch.setattr("nllearn.classifiers._parameters._EXACT_ROWS_CPU", 50)
+    clf = MixNNClassifier(max_epochs=4, device="cpu", random_state=0).fit(X, noisy)
+    assert isinstance(clf.neighbors_, DescentNeighbors)
 
 
 @pytest.mark.parametrize("name", ["learned", "interpolation"])

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from _cases import NOISY, data_folder, load_case
 from _runs import DOCS, Runs, markdown_table, mean_and_error
+from _studies import N_CLASSES, ROWS, embeddings
 from accuracy import ALL_EPOCHS, of_classifier
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
@@ -99,17 +100,21 @@ class MixNNWithoutPolish(MixNNClassifier):
 class NoNeighbors(MixNNClassifier):
     """Every row alone: soft targets without mixing."""
 
+    _in_batch = False
+
     def _neighbor_graph(self, features, session):
         return torch.arange(len(features)).unsqueeze(1)
 
 
 class RandomPartners(MixNNClassifier):
-    """A random row in place of the nearest."""
+    """Five random rows in place of the nearest."""
+
+    _in_batch = False
 
     def _neighbor_graph(self, features, session):
-        own = torch.arange(len(features))
-        partner = torch.randint(len(own), own.shape, generator=session.generator(4))
-        return torch.stack([own, partner], 1)
+        own = torch.arange(len(features)).unsqueeze(1)
+        partners = torch.randint(len(own), (len(own), 5), generator=session.generator(4))
+        return torch.cat([own, partners], 1)
 
 
 class EqualWeights(MixNNClassifier):
@@ -120,6 +125,16 @@ class EqualWeights(MixNNClassifier):
         return {**update, "clean_proba": torch.ones_like(update["clean_proba"])}
 
 
+#: Fewer rows, other noise and more of it: a fit of three seconds, and where stages differ most.
+HARD = [
+    f"25 classes: {noise}"
+    for noise in (
+        "symmetric 0.8",
+        "pair flip 0.4",
+        "part-dependent 0.6",
+        "classification-based 0.4",
+    )
+]
 AH, MIX = AnchorHallucinationClassifier, MixNNClassifier
 VARIANTS: dict[str, Any] = {
     "plain network": lambda: MIX(warmup_epochs=ALL_EPOCHS),
@@ -146,18 +161,20 @@ VARIANTS: dict[str, Any] = {
     "MixNN, no last phase on fused labels": MixNNWithoutPolish,
     "MixNN, no neighbours": NoNeighbors,
     "MixNN, random partners": RandomPartners,
-    "MixNN, neighbours inside the batch": lambda: MIX(neighbors="batch"),
+    "MixNN, neighbours of the whole set": lambda: MIX(neighbors="auto"),
+    "MixNN, one neighbour": lambda: MIX(n_neighbors=1),
+    "MixNN, one neighbour of the whole set": lambda: MIX(n_neighbors=1, neighbors="auto"),
     "MixNN, equal weights": EqualWeights,
     "MixNN, no correction (alpha 1)": lambda: MIX(alpha=1.0),
-    "MixNN, 3 neighbours": lambda: MIX(n_neighbors=3),
+    "MixNN, 2 neighbours": lambda: MIX(n_neighbors=2),
     "MixNN, 10 neighbours": lambda: MIX(n_neighbors=10),
     "MixNN, no EMA teacher": lambda: MIX(net_params={"ema_decay": 0.0}),
 }
 
 
-def differences(runs: Runs) -> str:
+def differences(runs: Runs, cases: list[str]) -> str:
     """Table of each variant less the default of its method, paired by case and seed."""
-    cells = {(r["variant"], r["case"], r["seed"]): r for r in runs.rows}
+    cells = {(r["variant"], r["case"], r["seed"]): r for r in runs.rows if r["case"] in cases}
     table = []
     for variant in VARIANTS:
         default = "MixNN, default" if variant.startswith("MixNN") else "AH, default"
@@ -184,7 +201,8 @@ def render(runs: Runs) -> None:
         "Each variant changes one thing of the default. Test accuracy of the last epoch / "
         "share of training labels right after the fit / share of training labels that the "
         "network alone has right. 40 epochs (about 1,600 gradient steps; the default is 75), "
-        "10,003 rows of Banking77, 10,000 rows of the CIFAR-10 features, "
+        "10,003 rows of Banking77, 10,000 rows of the CIFAR-10 features; the hard cases are "
+        f"{ROWS:,} rows of {N_CLASSES} classes of Banking77, 50 epochs. "
         f"{len(seeds)} seeds for what decides a default, else 1.",
         "",
         f"Made by `python benchmarks/ablation.py --data DIR`. Run on {runs.machines()}.",
@@ -193,7 +211,7 @@ def render(runs: Runs) -> None:
     table = []
     for variant in VARIANTS:
         cells = []
-        for case in NOISY:
+        for case in [*NOISY, *HARD]:
             found = [r for r in runs.rows if r["case"] == case and r["variant"] == variant]
             cells.append(
                 " / ".join(
@@ -205,8 +223,8 @@ def render(runs: Runs) -> None:
             )
         table.append([variant, *cells])
     parts += ["## Differences", "", "Mean and standard error over pairs of equal case and seed."]
-    parts += ["", differences(runs), "", "## Every case", ""]
-    parts.append(markdown_table(["variant", *NOISY], table))
+    parts += ["", differences(runs, NOISY), "", "On the hard cases:", "", differences(runs, HARD)]
+    parts += ["", "## Every case", "", markdown_table(["variant", *NOISY, *HARD], table)]
     reading = DOCS / "_ablation_reading.md"
     if reading.exists():
         parts += ["", reading.read_text().strip()]
@@ -221,7 +239,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=40, help="epochs of every fit")
-    parser.add_argument("--cases", nargs="*", default=NOISY)
+    parser.add_argument("--cases", nargs="*", default=[*NOISY, *HARD])
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), metavar="NAME")
     parser.add_argument("--render", action="store_true")
     args = parser.parse_args()
@@ -233,12 +251,16 @@ def main() -> None:
             for case_name in args.cases:
                 if runs.done(case=case_name, variant=variant, seed=seed):
                     continue
-                case = load_case(data_folder(args.data), case_name, seed)
+                folder, epochs = data_folder(args.data), args.epochs
+                if case_name in HARD:
+                    case, epochs = embeddings(folder, case_name.split(": ")[1], seed), 50
+                else:
+                    case = load_case(folder, case_name, seed)
                 runs.add(
                     case=case_name,
                     variant=variant,
                     seed=seed,
-                    **of_classifier(make().set_params(max_epochs=args.epochs), case, seed),
+                    **of_classifier(make().set_params(max_epochs=epochs), case, seed),
                 )
     render(Runs("ablation"))
 

@@ -39,6 +39,7 @@ from _studies import (
 )
 
 from nllearn import AnchorHallucinationClassifier, LabelCleaner, MixNNClassifier
+from nllearn.classifiers._parameters import image_defaults, table_defaults
 from nllearn.model_selection import (
     ExpectedAccuracyScorer,
     ForwardScorer,
@@ -86,16 +87,19 @@ CHECK = (("AH", "easy_fraction", 0.3), ("AH", "lambda_p", 1.0), ("MixNN", "alpha
 SIZES = {f"{ROWS:,} rows, 25 classes": (ROWS, 25), "10,003 rows, 77 classes": (10_003, None)}
 
 
-def defaults(method: str) -> dict[str, Any]:
-    """Parameters of a method as they are."""
-    return METHODS[method]().get_params()
+def default(method: str, name: str, noise: str) -> float:
+    """Value of a parameter that nobody sets."""
+    value = METHODS[method]().get_params()[name]
+    # What None stands for depends on the kind of data.
+    kind = image_defaults() if "images" in noise else table_defaults()
+    return getattr(kind, name) if value is None else value
 
 
-def settings() -> list[tuple[str, str, float]]:
+def settings(noise: str) -> list[tuple[str, str, float]]:
     """Method, parameter and value of every fit; the default stands once for each method."""
     found = [(method, "default", 0.0) for method in METHODS]
     for (method, name), values in GRID.items():
-        found += [(method, name, v) for v in values if v != defaults(method)[name]]
+        found += [(method, name, v) for v in values if v != default(method, name, noise)]
     return found
 
 
@@ -147,7 +151,7 @@ def check_one(folder: Path, size: str, setting: tuple[str, str, float], seed: in
 def jobs(seed: int, args: Any) -> Iterator[Job]:
     """Every noise and setting of a seed, then those of the check."""
     for noise in NOISES:
-        for setting in settings():
+        for setting in settings(noise):
             method, name, value = setting
             key = {"noise": noise, "method": method, "parameter": name, "value": value}
             yield key, functools.partial(one, args.folder, noise, setting, seed)
@@ -165,7 +169,8 @@ def by_seed(
     rows: list[dict[str, Any]], method: str, name: str, value: float, score: str, **key: Any
 ) -> dict[int, float]:
     """A score of a setting by seed; the default value is the fit of the default."""
-    if name == "default" or value == defaults(method)[name]:
+    noise = key.get("noise", CHECK_NOISE)
+    if name == "default" or value == default(method, name, noise):
         name, value = "default", 0.0
     found = select(rows, method=method, parameter=name, value=value, **key)
     return {row["seed"]: row[score] for row in found}
@@ -193,7 +198,8 @@ def draw(rows: list[dict[str, Any]], method: str, score: str, title: str) -> Any
                 x = np.arange(len(values)) + 0.06 * (number - (len(NOISES) - 1) / 2)
                 draw_line(ax, x, cells, number, label=noise)
         ax.axhline(0.0, color="#bbbbbb", lw=0.8, zorder=0)
-        marked = [f"{v}\n(default)" if v == defaults(method)[name] else f"{v}" for v in values]
+        usual = {default(method, name, noise) for noise in NOISES}
+        marked = [f"{v}\n(default)" if v in usual else f"{v}" for v in values]
         ax.set_xticks(range(len(values)), marked)
         ax.set_xlabel(name)
     for ax in axes[::2]:
@@ -251,7 +257,7 @@ def choice_table(rows: list[dict[str, Any]]) -> str:
             }
             for seed in set.intersection(*(set(test) for test in tests)):
                 best = max(test[seed] for test in tests)
-                at = values.index(defaults(method)[name])
+                at = values.index(default(method, name, noise))
                 lost["the default"].append(best - tests[at][seed])
                 for rule, found in scores.items():
                     chosen = int(np.argmax([score[seed] for score in found]))

@@ -40,7 +40,7 @@ help:
 	@echo "make audit     known vulnerabilities of the versions that lock wrote down; needs a network"
 	@echo "make long      all tests with the slow ones, and hypothesis with many more examples"
 	@echo "make format    let ruff rewrite the sources"
-	@echo "make support   a subset of the tests with the lowest versions that setup.cfg allows"
+	@echo "make support   nearly all tests with the lowest versions that setup.cfg allows"
 	@echo "make clean     remove what builds and tests leave behind, except .venv"
 
 demo: $(VENV)/.installed
@@ -117,20 +117,22 @@ format: $(VENV)/.installed-test
 # SHARE=FOLDER: packages that are not installed here, such as torch, come from this folder of
 # another environment. PINS='scikit-learn==1.8.0 ...' tries other versions than the lowest.
 SUPPORT := build/support
-SUPPORT_TESTS ?= tests/functional tests/selectors tests/neighbors tests/hallucinators \
-	tests/classifiers/test_fitted_attributes.py tests/classifiers/test_in_scikit_learn.py \
-	tests/cleaning/test_stages.py
+# Beside what nllearn cannot do without; whoever wants these has the rest too.
+SUPPORT_EXTRAS := hypothesis\|pytest\|pytest-xdist\|torchvision\|imbalanced-learn\|pyarrow\|matplotlib\|pillow
+# All that needs no browser, cluster or documentation.
+SUPPORT_TESTS ?= tests $(patsubst %,--ignore=%,tests/browser tests/test_cluster.py tests/test_docstrings.py $(PAGE_TESTS) \
+	$(FORKING_TESTS))
 support:
 	$(PYTHON) -m venv --clear $(SUPPORT)
 	if [ -n "$(SHARE)" ]; then \
 	  echo "$(SHARE)" > $$(echo $(SUPPORT)/lib/python*/site-packages)/shared.pth; fi
 	if [ -n "$(PINS)" ]; then printf '%s\n' $(PINS); else \
 	  sed -n '/^install_requires/,/^$$/s/^    \([a-z-]*\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
-	  sed -n 's/^    \(hypothesis\|pytest\|pytest-xdist\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
+	  sed -n 's/^    \($(SUPPORT_EXTRAS)\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
 	fi | grep -v "$(if $(SHARE),^torch==,^$$)" > $(SUPPORT)/pins.txt
 	$(SUPPORT)/bin/python -m pip --disable-pip-version-check install --quiet -r $(SUPPORT)/pins.txt
 	cat $(SUPPORT)/pins.txt
-	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(SUPPORT)/bin/python -m pytest -q $(SUPPORT_TESTS)
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(SUPPORT)/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup $(SUPPORT_TESTS)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

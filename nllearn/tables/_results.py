@@ -54,13 +54,13 @@ def result_columns(
     filled = pd.DataFrame(
         {
             "corrected_label": predicted,
-            "label_quality": np.nan,
             "is_label_issue": False,
             "predicted_label": predicted,
             "predicted_proba": proba.max(axis=1),
         },
         index=np.flatnonzero(~known),
     )
+    # A column that the second frame lacks is NaN there.
     return pd.concat([columns, filled]).sort_index()
 
 

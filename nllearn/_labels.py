@@ -143,6 +143,8 @@ def _label_array(name: str, labels: Any) -> np.ndarray:
     if isinstance(labels, list | tuple) and array.dtype.kind in "US":
         # numpy turns ['a', 1] and ['a', nan] into strings without a word.
         array = np.asarray(labels, dtype=object)
+    if array.dtype.kind == "V":
+        raise ValueError(f"{name} holds records of {array.dtype}; a label must be a single value")
     missing = pd.isna(array)
     if missing.any():
         raise ValueError(

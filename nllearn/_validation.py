@@ -27,6 +27,7 @@ __all__ = [
     "check_trusted",
     "check_weights",
     "is_tensor",
+    "read_sample_weight",
     "refuse_overflow",
     "refuse_tensor",
     "resolve_device",
@@ -118,7 +119,7 @@ def check_rows(X: Any) -> None:
             "be taken for values; fill them with X.filled(...), or drop these rows"
         )
     if isinstance(X, pd.DataFrame):
-        text = [name for name, dtype in X.dtypes.items() if _is_text(dtype)]
+        text = [name for name, column in X.items() if _is_text(column)]
         if text:
             raise ValueError(
                 f"the columns {text[:10]} of X hold text; X must be numeric: encode them, for "
@@ -133,11 +134,14 @@ def check_rows(X: Any) -> None:
             )
 
 
-def _is_text(dtype: Any) -> bool:
-    """Whether a column of this dtype is text, also as categories."""
-    if isinstance(dtype, pd.CategoricalDtype):
-        dtype = dtype.categories.dtype
-    return isinstance(dtype, pd.StringDtype)
+def _is_text(column: pd.Series) -> bool:
+    """Whether a column is text, also as categories, and as objects as before pandas 3."""
+    values: Any = column
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        values = column.dtype.categories
+    if values.dtype == object:
+        return pd.api.types.infer_dtype(values, skipna=True) == "string"
+    return isinstance(values.dtype, pd.StringDtype)
 
 
 def is_tensor(values: Any) -> bool:
@@ -223,6 +227,19 @@ def check_trusted(trusted: Any, n_rows: int) -> np.ndarray:
     return mask.astype(bool)
 
 
+def read_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
+    """Float64 copy of the weights of the rows, none negative and not all zero; ones for None."""
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True, copy=True
+    )
+    if not weight.any():
+        # Newer versions of scikit-learn have said so by now.
+        raise ValueError(
+            "sample_weight is zero in every row; it needs at least one non-zero number"
+        )
+    return weight
+
+
 def check_weights(
     sample_weight: Any, class_weight: Any, X: Any, classes: np.ndarray, codes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -250,10 +267,8 @@ def check_weights(
     ValueError
         For a negative weight, or when fewer than two rows have a weight above zero.
     """
-    weight = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True, copy=True
-    )
-    # First by the largest, so that no sum overflows; scikit-learn refuses all zeros.
+    weight = read_sample_weight(sample_weight, X)
+    # First by the largest, so that no sum overflows.
     weight /= weight.max()
     weight /= weight[weight > 0].mean()
     weight = weight.astype(np.float32).astype(np.float64)

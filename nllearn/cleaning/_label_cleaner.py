@@ -12,13 +12,14 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
 from nllearn._labels import check_labels
 from nllearn._validation import (
     check_params,
     check_rows,
     check_trusted,
+    read_sample_weight,
     resolve_device,
 )
 from nllearn.classifiers._conclusion import warn_of_lost_classes
@@ -305,9 +306,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         n, n_classes = len(codes), len(self.classes_)
         codes = codes.astype(np.int64)
         trusted = check_trusted(trusted, n)
-        weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True, copy=True
-        )
+        weight = read_sample_weight(sample_weight, X)
         weight /= weight[weight > 0].mean()
         if np.count_nonzero(weight) < 2:
             raise ValueError(

@@ -141,6 +141,8 @@ def _label_values(y: ArrayLike | pd.Series) -> np.ndarray:
         # numpy turns ['a', 1] and ['a', nan] into strings without a word.
         if not all(isinstance(label, str | bytes) for label in y):
             values = np.asarray(y, dtype=object)
+    if values.dtype.kind == "V":
+        raise ValueError(f"y holds records of {values.dtype}; a label must be a single value")
     missing = pd.isna(values)
     if missing.any():
         raise ValueError(

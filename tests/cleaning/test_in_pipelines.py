@@ -117,7 +117,7 @@ assert not HAS_IMBLEARN
 rng = np.random.default_rng(0)
 y = np.repeat([0, 1], 40)
 X = pd.DataFrame(rng.normal(size=(80, 3)) + 4 * y[:, None], columns=list("abc"))
-noisy = pd.Series(y, name="label"); noisy[3] = 1
+noisy = pd.Series(y.copy(), name="label"); noisy[3] = 1
 rows, labels = LabelCleaner(random_state=0).fit_resample(X, noisy)
 assert labels.tolist() == y.tolist() and list(rows.columns) == list("abc")
 rows, labels = LabelCleaner(action="drop", random_state=0).fit_resample(X.values, noisy.values)

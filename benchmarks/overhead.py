@@ -69,6 +69,7 @@ def make_images(n: int = 5000) -> tuple[np.ndarray, np.ndarray]:
 
 def bare_loop(clf: Any, X: np.ndarray, y: np.ndarray, phases: list[str], teach: bool) -> float:
     """Seconds of the same passes without anything around them."""
+    looks = getattr(clf, "_in_batch", False)
     module = copy.deepcopy(clf.net_.module_).train()
     teacher = copy.deepcopy(module).eval()
     device, amp = torch.device(clf.resolved_params_["device"]), clf.net_.amp
@@ -91,9 +92,10 @@ def bare_loop(clf: Any, X: np.ndarray, y: np.ndarray, phases: list[str], teach: 
             if two_views:
                 batch, wanted = torch.cat([batch, batch]), torch.cat([wanted, wanted])
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
-                if teach and phase == "robust":
+                if phase == "robust" and (teach or looks):
+                    # Targets of Anchor Hallucination, neighbours of MixNN inside the batch.
                     with torch.no_grad():
-                        teacher(batch)
+                        (teacher if teach else module)(batch)
                 optimizer.zero_grad()
                 logits = module(batch)[0]
             F.cross_entropy(logits.float(), wanted).backward()

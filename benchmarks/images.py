@@ -66,6 +66,9 @@ STAGES = {
         net_params={"ema_decay": 0.0}
     ),
     "MixNN, neighbours inside the batch": lambda: MixNNClassifier(neighbors="batch"),
+    "MixNN, five neighbours inside the batch": lambda: MixNNClassifier(
+        neighbors="batch", n_neighbors=5
+    ),
     "MixNN, no averaged weights": lambda: MixNNClassifier(net_params={"ema_decay": 0.0}),
 }
 
@@ -236,7 +239,7 @@ def _table(found: list[dict[str, Any]]) -> str:
             if method == "plain network":
                 r["labels"], r["calibration"], r["noise_rate"] = r["network_labels"], None, None
         rows.append(
-            [f"{method} ({len(mine)} seeds)"]
+            [f"{method} ({len(mine)} seed{'s' * (len(mine) > 1)})"]
             + [mean_and_error((r.get(key) for r in mine), digits) for _, key, digits in columns]
         )
     return markdown_table(["method", *(name for name, _, _ in columns)], rows)

@@ -163,7 +163,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
     >>> X, y = load_iris(return_X_y=True)
     >>> y_noisy = make_symmetric_noise(y, noise_rate=0.3, random_state=0)
     >>> clf = MixNNClassifier(random_state=0).fit(X, y_noisy)
-    >>> bool(clf.score(X, y) > 0.9)
+    >>> bool(clf.score(X, y) > 0.85)
     True
     >>> bool((clf.corrected_labels_ == y).mean() > (y_noisy == y).mean())
     True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.nn import functional as F
 
 __all__ = ["beta_weights", "clean_weights", "mix_neighbors", "mixup"]
 
@@ -108,5 +109,12 @@ def mix_neighbors(
         Cross-entropy against them equals the weighted sum of the cross-entropies
         against each neighbour's own target.
     """
-    mixed_x = torch.einsum("bk,bk...->b...", weights, x[neighbors])
-    return mixed_x, torch.einsum("bk,bkc->bc", weights, targets[neighbors])
+    return _sum_of_rows(x, neighbors, weights), _sum_of_rows(targets, neighbors, weights)
+
+
+def _sum_of_rows(values: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted sum of some rows for every row of `rows`, without a copy of each."""
+    summed = F.embedding_bag(
+        rows, values.flatten(1), per_sample_weights=weights.to(values.dtype), mode="sum"
+    )
+    return summed.view(len(rows), *values.shape[1:])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nllearn._validation import is_tensor, refuse_tensor
 
-__all__ = ["check_labels", "label_arrays"]
+__all__ = ["check_labels", "label_arrays", "label_values"]
 
 
 def check_labels(y: Any) -> Any:
@@ -133,7 +133,14 @@ def _refuse_mixture(values: Any) -> None:
         )
 
 
-def _label_array(name: str, labels: Any) -> np.ndarray:
+def label_values(name: str, labels: Any) -> np.ndarray:
+    """One label per row as an array that numpy has not respelled, none of them missing.
+
+    Raises
+    ------
+    ValueError
+        For another shape, records, and missing labels.
+    """
     array = np.asarray(labels)
     if array.ndim != 1:
         raise ValueError(
@@ -142,7 +149,8 @@ def _label_array(name: str, labels: Any) -> np.ndarray:
         )
     if isinstance(labels, list | tuple) and array.dtype.kind in "US":
         # numpy turns ['a', 1] and ['a', nan] into strings without a word.
-        array = np.asarray(labels, dtype=object)
+        if not all(isinstance(label, str | bytes) for label in labels):
+            array = np.asarray(labels, dtype=object)
     if array.dtype.kind == "V":
         raise ValueError(f"{name} holds records of {array.dtype}; a label must be a single value")
     missing = pd.isna(array)
@@ -151,6 +159,11 @@ def _label_array(name: str, labels: Any) -> np.ndarray:
             f"{name} has {missing.sum()} missing labels (None or NaN), the first in row "
             f"{missing.argmax()}; every row needs a label. Drop these rows first."
         )
+    return array
+
+
+def _label_array(name: str, labels: Any) -> np.ndarray:
+    array = label_values(name, labels)
     if array.dtype == object:
         is_text = np.array([isinstance(label, str | bytes) for label in array], dtype=bool)
         if is_text.any() and not is_text.all():

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from nllearn._labels import label_values
 from nllearn._validation import check_rows
 
 # Rows of X are converted to float64 in blocks of about this size, so that a large uint8 image
@@ -68,7 +69,7 @@ def read_labels(y: ArrayLike | pd.Series) -> Labels:
         If `y` is not one-dimensional, has missing values, mixes types that cannot be sorted,
         or has fewer than two classes.
     """
-    values = _label_values(y)
+    values = label_values("y", y)
     try:
         distinct, first_row, codes = np.unique(values, return_index=True, return_inverse=True)
     except TypeError:
@@ -111,7 +112,7 @@ def read_integer_labels(y: ArrayLike | pd.Series, n_classes: int, *, mapping: st
     ValueError
         If `y` has another dtype or a label outside the range.
     """
-    values = _label_values(y)
+    values = label_values("y", y)
     rule = f"mapping={mapping!r} needs integer labels 0..{n_classes - 1}"
     y_dtype = getattr(y, "dtype", values.dtype)
     fix = "Give your own mapping as a dict {label: wrong label}."
@@ -128,28 +129,6 @@ def read_integer_labels(y: ArrayLike | pd.Series, n_classes: int, *, mapping: st
         classes = pd.Series(np.arange(n_classes)).astype(y.dtype).array
         return Labels(classes, values.astype(np.intp), y)
     return Labels(np.arange(n_classes).astype(values.dtype), values.astype(np.intp), None)
-
-
-def _label_values(y: ArrayLike | pd.Series) -> np.ndarray:
-    values = np.asarray(y)
-    if values.ndim != 1:
-        raise ValueError(
-            f"y has shape {values.shape}; labels must be one-dimensional, one per row. "
-            "Give one column, for example y.ravel()."
-        )
-    if isinstance(y, list | tuple) and values.dtype.kind in "US":
-        # numpy turns ['a', 1] and ['a', nan] into strings without a word.
-        if not all(isinstance(label, str | bytes) for label in y):
-            values = np.asarray(y, dtype=object)
-    if values.dtype.kind == "V":
-        raise ValueError(f"y holds records of {values.dtype}; a label must be a single value")
-    missing = pd.isna(values)
-    if missing.any():
-        raise ValueError(
-            f"y has {missing.sum()} missing labels (None or NaN), the first in row "
-            f"{missing.argmax()}; every row needs a label. Drop these rows first."
-        )
-    return values
 
 
 def check_noise_rate(noise_rate: Any) -> float:

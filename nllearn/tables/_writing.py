@@ -144,7 +144,9 @@ def _replace(path: Path, write: Callable[[BinaryIO], Any], force: bool) -> None:
         with whole_file(path, refuse) as temporary, open(temporary, "wb") as file:
             write(file)
     except OSError as error:
-        raise TableError(f"--output: {path} cannot be written ({error.strerror})") from error
+        # Libraries put words of their own around those of the system.
+        reason = os.strerror(error.errno) if error.errno else error.strerror
+        raise TableError(f"--output: {path} cannot be written ({reason})") from error
     except TableError:
         raise
     except (ArithmeticError, NotImplementedError, TypeError, ValueError) as error:

@@ -106,11 +106,7 @@ def test_tables_of_the_command_line(command, ending, table, full, capsys):
     words = [command, str(table), "--label", "label", "-o", str(output), "--force", *options]
     assert cli.main(words) == 2
     told = capsys.readouterr().err
-    assert (
-        told.count("\n") == 1
-        and "cannot be written (" in told
-        and "No space left on device" in told
-    )
+    assert told.count("\n") == 1 and "cannot be written (No space left on device)" in told
     assert output.read_bytes() == b"old" and sorted(os.listdir(full)) == ["old", output.name]
 
 

@@ -119,7 +119,8 @@ def check_rows(X: Any) -> None:
             "be taken for values; fill them with X.filled(...), or drop these rows"
         )
     if isinstance(X, pd.DataFrame):
-        text = [name for name, column in X.items() if _is_text(column)]
+        others = X.select_dtypes(exclude="number")
+        text = [name for name, column in others.items() if _is_text(column)]
         if text:
             raise ValueError(
                 f"the columns {text[:10]} of X hold text; X must be numeric: encode them, for "

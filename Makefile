@@ -129,7 +129,7 @@ support:
 	if [ -n "$(PINS)" ]; then printf '%s\n' $(PINS); else \
 	  sed -n '/^install_requires/,/^$$/s/^    \([a-z-]*\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
 	  sed -n 's/^    \($(SUPPORT_EXTRAS)\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg; \
-	fi | grep -v "$(if $(SHARE),^torch==,^$$)" > $(SUPPORT)/pins.txt
+	fi | grep -v "$(if $(SHARE),^torch\(vision\)\?==,^$$)" > $(SUPPORT)/pins.txt
 	$(SUPPORT)/bin/python -m pip --disable-pip-version-check install --quiet -r $(SUPPORT)/pins.txt
 	cat $(SUPPORT)/pins.txt
 	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(SUPPORT)/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup $(SUPPORT_TESTS)

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["whole_file"]
+__all__ = ["check_replaceable", "whole_file"]
+
+
+def check_replaceable(path: str | os.PathLike[Any]) -> None:
+    """Refuse a device, a pipe or a socket, whose name would be given to a plain file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or one that is not there yet; a link is followed.
+
+    Raises
+    ------
+    OSError
+        If something other than a file or a folder has that name.
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(
+            errno.EINVAL, "a device, a pipe or a socket is never replaced; name a file", str(path)
+        )
 
 
 @contextlib.contextmanager
@@ -28,8 +49,14 @@ def whole_file(path: str | os.PathLike[Any], refuse: Callable[[Path], object]) -
     ------
     temporary : Path
         An empty file to write; gone afterwards in any case.
+
+    Raises
+    ------
+    OSError
+        If the target is a device, a pipe or a socket, or cannot be written.
     """
     target = Path(os.path.realpath(path))
+    check_replaceable(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         temporary.touch(exist_ok=False)
@@ -41,6 +68,7 @@ def whole_file(path: str | os.PathLike[Any], refuse: Callable[[Path], object]) -
             # The new name must not point to data that are still on their way.
             os.fsync(file.fileno())
         refuse(target)
+        check_replaceable(target)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nllearn._commands._options import say
+from nllearn._whole_file import check_replaceable
 
 __all__ = ["add_review_commands", "refuse_existing", "write_page"]
 
@@ -92,9 +93,12 @@ def refuse_existing(path: str, *, force: bool) -> None:
     ------
     ValueError
         If the file is there and `force` is False.
+    OSError
+        If it is a device, a pipe or a socket.
     """
     if os.path.exists(path) and not force:
         raise ValueError(f"{path} exists; use --force to replace it")
+    check_replaceable(path)
 
 
 def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:

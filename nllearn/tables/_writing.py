@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nllearn._whole_file import whole_file
+from nllearn._whole_file import check_replaceable, whole_file
 from nllearn.tables._errors import TableError, column_list
 from nllearn.tables._reading import ENDINGS, Table, is_gap
 
@@ -57,6 +57,10 @@ def check_output(path: str | Path, table_path: str | Path, *, force: bool = Fals
         raise TableError(f"--output: {path} is the table itself; write to another file")
     if path.exists() and not force:
         raise TableError(f"--output: {path} exists; add --force to replace it")
+    try:
+        check_replaceable(path)
+    except OSError as error:
+        raise TableError(f"--output: {path}: {error.strerror}") from error
     return path
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import gc
+import io
+import os
 import tempfile
 from pathlib import Path
 
@@ -142,12 +144,30 @@ def test_an_error_in_the_middle_leaves_no_file(source, labels, no_memory):
     assert list(no_memory.iterdir()) == [] and len(mapped_files()) == before
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
-def test_a_full_disk_is_told_with_what_to_do(network, source, labels, no_memory, monkeypatch):
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda buffering: open("/dev/full", "wb", 0))
+class Full(io.RawIOBase):
+    """A file on a disk with room for a few bytes, as the system tells it to writers."""
+
+    def __init__(self, room):
+        self.room = room
+
+    def write(self, content):
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = min(self.room, len(content))
+        self.room -= written
+        return written
+
+
+@pytest.mark.parametrize("room", [0, 50])
+def test_a_full_disk_is_told_with_what_to_do(
+    room, network, source, labels, no_memory, monkeypatch
+):
+    full = Full(room)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda buffering: full)
     with pytest.raises(OSError, match="TMPDIR") as caught:
         collect(network, source, labels)
     assert caught.value.errno == errno.ENOSPC
+    assert full.closed
 
 
 def test_free_memory_is_the_least_of_machine_and_container(monkeypatch, tmp_path):

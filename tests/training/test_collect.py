@@ -159,9 +159,7 @@ class Full(io.RawIOBase):
 
 
 @pytest.mark.parametrize("room", [0, 50])
-def test_a_full_disk_is_told_with_what_to_do(
-    room, network, source, labels, no_memory, monkeypatch
-):
+def test_a_full_disk_is_told_with_what_to_do(room, network, source, labels, no_memory, monkeypatch):
     full = Full(room)
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda buffering: full)
     with pytest.raises(OSError, match="TMPDIR") as caught:

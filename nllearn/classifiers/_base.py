@@ -22,14 +22,10 @@ from nllearn._validation import (
     resolve_device,
 )
 from nllearn.classifiers._components import build_module, select_rows
-from nllearn.classifiers._conclusion import (
-    Conclusion,
-    conclude,
-    warn_of_lost_classes,
-    weigh_evidence,
-)
+from nllearn.classifiers._conclusion import Conclusion, conclude
 from nllearn.classifiers._fitted import FittedMethods
 from nllearn.classifiers._inputs import ImageInput, TableInput, check_input
+from nllearn.classifiers._opinion import InputRows, Opinion, form_opinion
 from nllearn.classifiers._parameters import (
     image_defaults,
     resolve_optimizer,
@@ -45,6 +41,7 @@ from nllearn.classifiers._resume import (
 from nllearn.classifiers._session import FitSession
 from nllearn.exceptions import TrainingDivergedError
 from nllearn.functional.losses import soft_cross_entropy
+from nllearn.judgement import warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import (
@@ -52,11 +49,13 @@ from nllearn.training import (
     Ledger,
     NoisyLabelNet,
     Rows,
+    TensorSource,
     collect,
     explain_memory,
     fork_torch_seed,
     resolve_batch_size,
     resolve_schedule,
+    stream,
 )
 from nllearn.training._distributed import Team, open_team
 from nllearn.training._progress import FitProgress
@@ -273,7 +272,10 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
         )
         rows = Rows(self._input.source(X, device), given, active)
         weak, view = self._defaults.views(self.augmentation)
-        return FitSession(rows, ledger, active, schedule, seed, weak, view)
+        session = FitSession(rows, ledger, active, schedule, seed, weak, view)
+        if isinstance(rows.source, TensorSource) and not self._input.is_image:
+            session.input_rows = InputRows(X, row_weight)
+        return session
 
     def _build_net(self, session: FitSession) -> NoisyLabelNet:
         """Build the skorch net; ``net_params`` has the last word."""
@@ -367,15 +369,30 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
     ) -> dict[str, torch.Tensor]:
         """Towards the end learn from what fit will conclude about the labels."""
         with session.stage("polish"):
-            verdict = weigh_evidence(bank.features, session.ledger, session.active, self.neighbors_)
+            opinion = self._form_opinion(bank, session, session.generator(4))
+        if opinion.outlook is not None:
+            session.ledger.outlook = opinion.outlook.to(session.device)
         everything = torch.ones_like(session.ledger.trusted)
         return {
-            "targets": verdict.distributions,
+            "targets": opinion.distributions,
             "clean_proba": torch.from_numpy(selection.clean_proba).to(everything.device),
             "confidence": everything.float(),
             "easy": torch.from_numpy(selection.easy).to(everything.device),
             "labelled": everything,
         }
+
+    def _form_opinion(
+        self, bank: FeatureBank, session: FitSession, generator: torch.Generator
+    ) -> Opinion:
+        """What the witnesses think of every label."""
+        return form_opinion(
+            bank.features,
+            session.ledger,
+            session.active,
+            self.neighbors_,
+            session.input_rows,
+            generator,
+        )
 
     def _select(self, bank: FeatureBank, session: FitSession) -> Selection:
         """Easy rows and clean probability of every row."""
@@ -439,7 +456,10 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
             if session.n_classes > 1
             else Selection(np.ones(len(bank.losses), bool), np.ones(len(bank.losses), np.float32))
         )
-        return conclude(bank, selection, session.ledger, session.active, self.neighbors_)
+        # Not of the current epoch: a run that is resumed at its end has had none.
+        generator = stream(session.seed, session.schedule.max_epochs, 4)
+        opinion = self._form_opinion(bank, session, generator)
+        return conclude(bank, selection, session.ledger, opinion)
 
     def _leave(self, conclusion: Conclusion, index: Any) -> None:
         """Set the fitted attributes."""

@@ -20,7 +20,15 @@ __all__ = ["LEDGER_STATE", "Checkpoints", "check_can_resume", "fingerprint"]
 # They change how a run is shown or kept, not what it computes.
 _NO_MATTER = {"callbacks", "checkpoint_dir", "device", "random_state", "verbose"}
 # What of the book moves during a fit.
-LEDGER_STATE = ("targets", "clean_proba", "confidence", "easy", "labelled", "changed_at")
+LEDGER_STATE = (
+    "targets",
+    "clean_proba",
+    "confidence",
+    "easy",
+    "labelled",
+    "changed_at",
+    "outlook",
+)
 # Rows of X that are hashed where it lies on disk, and bytes of a block that is hashed at once.
 _HASHED_ROWS = 1000
 _HASHED_BYTES = 64 << 20

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from nllearn.classifiers._opinion import InputRows
 from nllearn.training import Ledger, NoisyLabelNet, Rows, Schedule, stream
 from nllearn.training._distributed import Team
 from nllearn.training._views import View
@@ -33,6 +34,8 @@ class FitSession:
     weak, view : callable or None
         Random views of a batch: for targets and the warm-up, and for what the network
         learns from.
+    input_rows : InputRows or None
+        The user's table, where it fits in memory.
     team : Team or None
         Processes that share the work; None when there is one.
     epoch : int
@@ -50,6 +53,7 @@ class FitSession:
     seed: int
     weak: View | None
     view: View | None
+    input_rows: InputRows | None = None
     team: Team | None = None
     epoch: int = 0
     notes: dict[str, Any] = field(default_factory=dict)

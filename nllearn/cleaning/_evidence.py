@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from nllearn.cleaning._rows import row_blocks
-from nllearn.cleaning._verdict import VOTE_WEIGHT, NoiseModel
+from nllearn.judgement import VOTE_WEIGHT, NoiseModel, row_blocks
 
-__all__ = ["gather_evidence", "name_neighbors", "predict_alone", "transition_of", "witness_proba"]
+__all__ = ["gather_evidence", "name_neighbors", "predict_alone", "witness_proba"]
 
 # Neighbours named in the table of issues.
 _N_NAMED = 5
@@ -82,14 +81,3 @@ def gather_evidence(
 def name_neighbors(rows: torch.Tensor) -> np.ndarray:
     """Numbers of the nearest rows, int32 of shape (n, at most 5), not a view of all."""
     return rows[:, :_N_NAMED].contiguous().cpu().numpy().copy()
-
-
-def transition_of(distributions: np.ndarray, given: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Share of each given label under each true one, as the distributions have it."""
-    n_classes = distributions.shape[1]
-    counts = np.zeros((n_classes, n_classes))
-    for code in range(n_classes):
-        rows = given == code
-        counts[:, code] = weight[rows] @ distributions[rows]
-    totals = counts.sum(1, keepdims=True)
-    return np.divide(counts, totals, out=np.eye(n_classes), where=totals > 0)

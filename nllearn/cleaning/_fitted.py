@@ -14,10 +14,17 @@ from nllearn._validation import check_rows
 from nllearn.classifiers._review import ReviewMethods
 from nllearn.classifiers._saving import SaveMethod
 from nllearn.cleaning._evidence import witness_proba
-from nllearn.cleaning._rows import RowScale, row_blocks
-from nllearn.cleaning._verdict import NoiseModel, fuse
-from nllearn.cleaning._witnesses import Graph, Regression, ask_neighbors, mixed_rows
 from nllearn.functional.geometry import cosine_topk
+from nllearn.judgement import (
+    Graph,
+    NoiseModel,
+    Regression,
+    RowScale,
+    ask_neighbors,
+    fuse,
+    mixed_rows,
+    row_blocks,
+)
 
 __all__ = ["FittedMethods"]
 

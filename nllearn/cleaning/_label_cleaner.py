@@ -22,28 +22,22 @@ from nllearn._validation import (
     read_sample_weight,
     resolve_device,
 )
-from nllearn.classifiers._conclusion import warn_of_lost_classes
-from nllearn.cleaning._evidence import (
-    gather_evidence,
-    name_neighbors,
-    predict_alone,
-    transition_of,
-)
+from nllearn.cleaning._evidence import gather_evidence, name_neighbors, predict_alone
 from nllearn.cleaning._fitted import FittedMethods
+from nllearn.cleaning._graph import find_graph
 from nllearn.cleaning._inputs import check_neighbor_graph, check_pred_probs, check_sparse_size
 from nllearn.cleaning._model import add_model
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
-from nllearn.cleaning._rows import choose_scale
 from nllearn.cleaning._sampler import SamplerBase
-from nllearn.cleaning._verdict import Verdict, judge, judge_at_boundary
-from nllearn.cleaning._witnesses import (
+from nllearn.functional.transition import fused_transition, noise_rate
+from nllearn.judgement import (
+    Findings,
     Graph,
-    Regression,
-    ask_neighbors,
-    find_graph,
-    fit_regressions,
+    Outlook,
+    choose_scale,
+    hear_witnesses,
+    warn_of_lost_classes,
 )
-from nllearn.functional.transition import noise_rate
 
 __all__ = ["LabelCleaner"]
 
@@ -319,50 +313,40 @@ class LabelCleaner(FittedMethods, SamplerBase):
         generator = torch.Generator().manual_seed(seed)
 
         with self._progress() as advance:
-            self._scale = choose_scale(X, codes, n_classes, weight, generator)
-            unit = self._scale.apply(X, device)
-            given = torch.from_numpy(codes).to(device)
-            weights = torch.from_numpy(weight.astype(np.float32)).to(device)
-            vouched = torch.from_numpy(trusted).to(device)
+            scale = choose_scale(X, codes, n_classes, weight, generator)
+            if scale is None:
+                raise ValueError(
+                    f"X is constant: none of its {X.shape[1]} column(s) varies over the rows that "
+                    "take part (or by less than 1e-150), so nothing can be learnt from it; pass "
+                    "features or embeddings that differ between rows"
+                )
+            self._scale = scale
+            unit = scale.apply(X, device)
             graph, searched = find_graph(
                 unit, self.neighbors, self.n_neighbors, n_classes, known_graph, seed
             )
-            log_votes = ask_neighbors(graph, given, n_classes, weights)
-            advance()
-            fits: list[Regression] = []
+            weights = torch.from_numpy(weight.astype(np.float32)).to(device)
 
-            def regress(trust: torch.Tensor | None = None) -> tuple[torch.Tensor, float]:
-                scores, fits[:], agreed = fit_regressions(
-                    unit,
-                    graph,
-                    given,
-                    n_classes,
-                    weights,
-                    log_votes,
-                    self.n_landmarks,
-                    generator,
-                    trust,
-                    advance if trust is None else lambda: None,
-                )
+            def add_probs(scores: torch.Tensor, log_votes: torch.Tensor) -> None:
                 if probs is not None:
                     add_model(scores, probs, log_votes, weights)
-                return scores, agreed
 
-            scores, agreed = regress()
-            verdict = judge(scores, log_votes, graph, given, weights, vouched, agreed, generator)
-            if verdict.noise.boundary > 0:
-                verdict, scores = judge_at_boundary(
-                    verdict,
-                    scores,
-                    log_votes,
-                    given,
-                    weights,
-                    vouched,
-                    generator,
-                    lambda trust: regress(trust)[0],
-                )
-            advance()
-        self._leave(verdict, scores, log_votes, graph, codes, trusted, weight)
+            findings = hear_witnesses(
+                unit,
+                graph,
+                torch.from_numpy(codes).to(device),
+                n_classes,
+                weights,
+                torch.from_numpy(trusted).to(device),
+                self.n_landmarks,
+                generator,
+                # Rows of the user's: no witness has seen them.
+                outlook=lambda agreed, log_votes: Outlook(agreed, agreed),
+                revise=add_probs,
+                advance=advance,
+            )
+        self._leave(findings, graph, codes, trusted, weight)
+        verdict, fits = findings.verdict, findings.regressions
         self._fits, self._noise = fits, verdict.noise
         self._unit = unit.half()
         self._vote_labels, self._vote_weights = verdict.labels, verdict.voters
@@ -380,15 +364,14 @@ class LabelCleaner(FittedMethods, SamplerBase):
 
     def _leave(
         self,
-        verdict: Verdict,
-        scores: torch.Tensor,
-        log_votes: torch.Tensor,
+        findings: Findings,
         graph: Graph,
         given: np.ndarray,
         trusted: np.ndarray,
         weight: np.ndarray,
     ) -> None:
         """Set the fitted attributes and the evidence."""
+        verdict, scores, log_votes = findings.verdict, findings.scores, findings.log_votes
         distributions = verdict.distributions.cpu().numpy()
         rows = np.arange(len(given))
         quality = distributions[rows, given]
@@ -397,7 +380,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         self.label_distributions_, self.label_quality_ = distributions, quality
         self.corrected_labels_ = self.classes_[corrected]
         self.noise_rate_ = noise_rate(quality, weight)
-        self.transition_matrix_ = transition_of(distributions, given, weight)
+        self.transition_matrix_ = fused_transition(distributions, given, weight)
         warn_of_lost_classes(self.classes_, given, corrected, stacklevel=4)
         self._predicted, self._predicted_proba = predict_alone(scores, verdict.votes, verdict.noise)
         self._evidence = gather_evidence(

@@ -194,18 +194,19 @@ def fuse_at_boundary(proba: torch.Tensor, given: torch.Tensor, rate: torch.Tenso
     return fused / fused.sum(1, keepdim=True).clamp_min(1e-30)
 
 
-def noise_sits_at_boundary(rates: torch.Tensor, n_rows: int) -> bool:
+def noise_sits_at_boundary(rates: torch.Tensor, n_rows: int, least_rate: float = 0.006) -> bool:
     """Whether noise sits where the witnesses are unsure, and hardly elsewhere.
 
     Class-conditional and human noise reach the rows that every witness is sure of; noise
-    that a classifier makes does not. Below about half a percent of the rows, or a handful, it
-    cannot be told from rows that are hard and rightly labelled.
+    that a classifier makes does not. Below `least_rate` of the rows, or a handful, it cannot
+    be told from rows that are hard and rightly labelled.
 
     Parameters
     ----------
     rates : Tensor of shape (n_bins,)
         Of :func:`estimate_rates`, the surest rows last.
     n_rows : int
+    least_rate : float, default=0.006
 
     Returns
     -------
@@ -213,7 +214,7 @@ def noise_sits_at_boundary(rates: torch.Tensor, n_rows: int) -> bool:
     """
     mean = float(rates.mean())
     top = float(rates[-max(1, len(rates) // 4) :].mean())
-    return mean > 0.006 + 5.0 / n_rows and top < 0.3 * mean
+    return mean > least_rate + 5.0 / n_rows and top < 0.3 * mean
 
 
 def prior_strength(

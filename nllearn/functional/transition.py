@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["estimate_transition", "noise_rate", "symmetric_transition"]
+__all__ = ["estimate_transition", "fused_transition", "noise_rate", "symmetric_transition"]
 
 # A row of T that no data speaks about falls back on this many pseudo-counts.
 _PRIOR_ROWS = 10.0
@@ -93,6 +93,34 @@ def estimate_transition(
         if change < _TOL:
             break
     return transition
+
+
+def fused_transition(
+    distributions: np.ndarray, given: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    r"""Share of each given label under each true one, as the fused distributions have it.
+
+    .. math:: T_{kj} = \frac{\sum_{i:\,\tilde y_i = j} w_i\, p_i(k)}{\sum_i w_i\, p_i(k)}
+
+    Parameters
+    ----------
+    distributions : ndarray of shape (n, n_classes)
+        Over the true label of every row.
+    given : int ndarray of shape (n,)
+    weight : ndarray of shape (n,)
+
+    Returns
+    -------
+    transition : float64 ndarray of shape (n_classes, n_classes)
+        Rows sum to one; that of a class without any mass is the identity's.
+    """
+    n_classes = distributions.shape[1]
+    counts = np.zeros((n_classes, n_classes))
+    for code in range(n_classes):
+        rows = given == code
+        counts[:, code] = weight[rows] @ distributions[rows]
+    totals = counts.sum(1, keepdims=True)
+    return np.divide(counts, totals, out=np.eye(n_classes), where=totals > 0)
 
 
 def noise_rate(label_quality: np.ndarray, sample_weight: np.ndarray | None = None) -> float:

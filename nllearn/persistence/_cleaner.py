@@ -95,9 +95,7 @@ def read_cleaner(reader: Reader, document: dict[str, Any], device: str | None) -
     cleaner : LabelCleaner
     """
     from nllearn.cleaning import LabelCleaner
-    from nllearn.cleaning._rows import RowScale
-    from nllearn.cleaning._verdict import NoiseModel
-    from nllearn.cleaning._witnesses import Regression
+    from nllearn.judgement import NoiseModel, Regression, RowScale
 
     params = {key: reader.decode(node) for key, node in document["params"].items()}
     cleaner: Any = LabelCleaner(**params)

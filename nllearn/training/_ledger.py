@@ -35,6 +35,10 @@ class Ledger:
         Easy rows; rows whose target is used as a label.
     changed_at : int64 Tensor of shape (n,)
         Epoch in which the target's class last changed, -1 for never.
+    outlook : float32 Tensor of shape (3,)
+        What was found of the witnesses before the network learned from them: the share of
+        rows on which they agree, the same taken with caution, and whether noise sits at
+        the class boundary (1 or 0). NaN until then.
     """
 
     given: torch.Tensor
@@ -47,6 +51,7 @@ class Ledger:
     easy: torch.Tensor
     labelled: torch.Tensor
     changed_at: torch.Tensor
+    outlook: torch.Tensor
 
     @classmethod
     def start(
@@ -72,6 +77,7 @@ class Ledger:
             easy=yes,
             labelled=yes.clone(),
             changed_at=torch.full_like(given, -1),
+            outlook=torch.full((3,), torch.nan, device=given.device),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Tables and features that do not fit in memory give the results of those that do."""
+"""Tables and features that do not fit in memory give results like those of the ones that do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from nllearn.classifiers import _conclusion, _inputs
+from nllearn.classifiers import _features_alone, _inputs, _opinion
 from nllearn.classifiers._scale import ColumnScale
 from nllearn.functional.geometry import centred_unit_rows
 from nllearn.functional.witnesses import leave_one_out_scores
@@ -24,7 +24,8 @@ CPU = torch.device("cpu")
 def small_memory(monkeypatch, tmp_path):
     """Features do not fit; blocks are small; temporary files go to a folder of the test."""
     monkeypatch.setattr(_collect, "free_bytes", lambda device: 0.0)
-    monkeypatch.setattr(_conclusion, "_BLOCK", 50)
+    monkeypatch.setattr(_opinion, "_BLOCK", 50)
+    monkeypatch.setattr(_features_alone, "_BLOCK", 50)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -86,7 +87,7 @@ def test_no_file_outlives_the_fit(cls, blobs, small_memory):
 
 def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch):
     X, _, noisy = blobs
-    monkeypatch.setattr(_conclusion, "find_neighbors", lambda *args: 1 / 0)
+    monkeypatch.setattr(_opinion, "find_neighbors", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fit(cls, X, noisy)
     assert files_in(small_memory) == []
@@ -94,7 +95,8 @@ def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch
 
 @pytest.mark.parametrize("n_absent", [0, 9])
 def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
-    monkeypatch.setattr(_conclusion, "_BLOCK", 13)
+    monkeypatch.setattr(_opinion, "_BLOCK", 13)
+    monkeypatch.setattr(_features_alone, "_BLOCK", 13)
     generator = torch.Generator().manual_seed(0)
     given = torch.arange(120) % 4
     centres = torch.randn(4, 6, generator=generator)
@@ -104,11 +106,11 @@ def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
     active = torch.nonzero(weights > 0).squeeze(1)
 
     unit, _ = centred_unit_rows(features, active)
-    blocked = _conclusion._unit_rows_in_blocks(features, active)
+    blocked = _opinion._unit_rows_in_blocks(features, active)
     torch.testing.assert_close(blocked, unit)
     onehot = torch.nn.functional.one_hot(given, 4).float()
     torch.testing.assert_close(
-        _conclusion._scores_in_blocks(unit, given, weights),
+        _features_alone.scores_in_blocks(unit, given, weights),
         leave_one_out_scores(unit, onehot, weights),
         atol=1e-4,
         rtol=1e-4,
@@ -133,7 +135,10 @@ def test_a_large_table_is_never_copied_whole(cls, blobs, tmp_path, monkeypatch):
     streamed = fit(cls, memmap_of(X, tmp_path / "X"), noisy)
     # Two rows try the network, batches hold up to 24 rows and their neighbours.
     assert max(asked) <= 48
-    assert_near(streamed, in_memory)
+    # Its witnesses see the network's features alone, and so judge a few rows otherwise.
+    assert (streamed.corrected_labels_ == in_memory.corrected_labels_).mean() >= 0.95
+    assert streamed.noise_rate_ == pytest.approx(in_memory.noise_rate_, abs=0.05)
+    assert (streamed.predict(X) == in_memory.predict(X)).mean() >= 0.95
     np.testing.assert_allclose(streamed._input._scale.mean, in_memory._input._scale.mean)
     np.testing.assert_allclose(streamed._input._scale.scale, in_memory._input._scale.scale)
 

@@ -398,12 +398,12 @@ def test_evidence_names_rows_without_holding_the_graph(blobs):
 
 
 def test_blocks_of_rows_change_nothing(blobs, monkeypatch):
-    from nllearn.cleaning import _rows, _witnesses
+    from nllearn.judgement import _regression, _rows
 
     X, _, noisy = blobs
     whole = fitted(X, noisy)
     monkeypatch.setattr(_rows, "_BLOCK", 37)
-    monkeypatch.setattr(_witnesses, "_HELD", 0)
+    monkeypatch.setattr(_regression, "_HELD", 0)
     parts = fitted(X, noisy)
     np.testing.assert_allclose(whole.label_quality_, parts.label_quality_, atol=2e-3)
 
@@ -423,24 +423,24 @@ def test_importing_the_package_loads_no_imblearn():
 
 def test_rows_far_beyond_one_block_keep_memory_small():
     # Scores, votes, evidence and result are n x C; nothing may be n x landmarks at once.
-    from nllearn.cleaning import _witnesses
+    from nllearn.judgement import _regression
 
     n = 30_000
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, n)
     unit = torch.from_numpy((rng.normal(size=(n, 4)) + 3 * np.eye(4)[y]).astype(np.float32))
     sizes = []
-    original = _witnesses.kernel_features
+    original = _regression.kernel_features
 
     def watched(rows, kmap):
         sizes.append(len(rows))
         return original(rows, kmap)
 
     out = torch.zeros(n, 3)
-    saved = _witnesses.kernel_features, _witnesses._HELD
+    saved = _regression.kernel_features, _regression._HELD
     try:
-        _witnesses.kernel_features, _witnesses._HELD = watched, 0
-        _witnesses.fit_regression(
+        _regression.kernel_features, _regression._HELD = watched, 0
+        _regression.fit_regression(
             unit / unit.norm(dim=1, keepdim=True),
             None,
             torch.from_numpy(y),
@@ -452,7 +452,7 @@ def test_rows_far_beyond_one_block_keep_memory_small():
             out,
         )
     finally:
-        _witnesses.kernel_features, _witnesses._HELD = saved
+        _regression.kernel_features, _regression._HELD = saved
     assert max(sizes) <= 12_000
     assert (out.argmax(1).numpy() == y).mean() > 0.9
 

@@ -7,13 +7,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nllearn.cleaning._evidence import gather_evidence, predict_alone, transition_of
+from nllearn.cleaning._evidence import gather_evidence, predict_alone
 from nllearn.cleaning._model import add_model
 from nllearn.cleaning._resample import apply_action
-from nllearn.cleaning._rows import RowScale, choose_scale
-from nllearn.cleaning._verdict import easiest_per_class
-from nllearn.cleaning._witnesses import Graph, ask_neighbors, fit_regression, mixed_rows
 from nllearn.functional.kernel_ridge import kernel_map
+from nllearn.functional.transition import fused_transition
+from nllearn.judgement import (
+    Graph,
+    RowScale,
+    ask_neighbors,
+    choose_scale,
+    fit_regression,
+    mixed_rows,
+)
+from nllearn.judgement._verdict import easiest_per_class
 
 
 @pytest.fixture
@@ -106,7 +113,7 @@ def test_the_transition_matrix_against_loops():
             expected[true, given[i]] += weight[i] * q[i, true]
     expected[:2] /= expected[:2].sum(1, keepdims=True)
     expected[2] = [0, 0, 1]
-    np.testing.assert_allclose(transition_of(q, given, weight), expected)
+    np.testing.assert_allclose(fused_transition(q, given, weight), expected)
 
 
 def test_who_decided():

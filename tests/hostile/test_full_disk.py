@@ -65,6 +65,8 @@ def fitted(make):
 
 @pytest.mark.parametrize("method", ["save", "report", "export_onnx"])
 def test_files_of_a_classifier(method, fitted, full):
+    if method == "export_onnx":
+        pytest.importorskip("onnx")
     with pytest.raises((OSError, ValueError)) as caught:
         getattr(fitted, method)(full / "old", overwrite=True)
     assert "No space left" in str(caught.value)

@@ -39,7 +39,7 @@ def fitted(make):
 @pytest.mark.parametrize("method", ["save", "report", "export_onnx"])
 def test_of_a_classifier(method, fitted, pipe):
     if method == "export_onnx":
-        pytest.importorskip("onnxscript")
+        pytest.importorskip("onnx")
     with pytest.raises(OSError, match="never replaced"):
         getattr(fitted, method)(pipe, overwrite=True)
 

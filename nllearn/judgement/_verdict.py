@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from nllearn.cleaning._rows import row_blocks
-from nllearn.cleaning._witnesses import Graph, ask_neighbors
 from nllearn.functional.correction import fuse_with_given
 from nllearn.functional.reliability import (
     boundary_rates,
@@ -23,8 +21,10 @@ from nllearn.functional.reliability import (
     sharpness_for,
 )
 from nllearn.functional.transition import estimate_transition
+from nllearn.judgement._neighbors import Graph, ask_neighbors
+from nllearn.judgement._rows import row_blocks
 
-__all__ = ["NoiseModel", "Verdict", "fuse", "judge", "judge_at_boundary"]
+__all__ = ["VOTE_WEIGHT", "NoiseModel", "Outlook", "Verdict", "fuse", "judge", "judge_at_boundary"]
 
 # Weight of the neighbours' log votes beside the regressions' scores.
 VOTE_WEIGHT = 0.12
@@ -56,6 +56,23 @@ class NoiseModel:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What is held of the witnesses before they are heard.
+
+    `agreed` is the share of rows on which witnesses that know little of each other name the
+    same class; evidence is taken to be right as often. `cautious`, at most as large, is the
+    share at which noise at the boundary is looked for, which rows that are hard and rightly
+    labelled resemble. Below a mean rate of `least_rate` there is none. `at_boundary` is True
+    or False where that is known already.
+    """
+
+    agreed: float
+    cautious: float
+    least_rate: float = 0.006
+    at_boundary: bool | None = None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """Distributions over the true label, and what they were made from.
 
@@ -79,14 +96,14 @@ def judge(
     given: torch.Tensor,
     weights: torch.Tensor,
     trusted: torch.Tensor,
-    agreed: float,
+    outlook: Outlook,
     generator: torch.Generator,
 ) -> Verdict:
     """Estimate the noise, fuse, let the easy rows vote with fused labels, and fuse again.
 
     The sharpness is the one at which the mean top probability equals the share of rows
-    on which the regression on the rows and the neighbours agree: on rows that the
-    features cannot tell apart they differ, whatever the given labels say.
+    on which the witnesses agree: on rows that the features cannot tell apart they differ,
+    whatever the given labels say.
 
     Parameters
     ----------
@@ -95,8 +112,7 @@ def judge(
     given : int64 Tensor of shape (n,)
     weights : float32 Tensor of shape (n,)
     trusted : bool Tensor of shape (n,)
-    agreed : float
-        Share of rows on which regression and neighbours name the same class.
+    outlook : Outlook
     generator : torch.Generator
 
     Returns
@@ -108,7 +124,7 @@ def judge(
     sampled = (given[sample], weights[sample], trusted[sample])
 
     evidence = scores[sample] + VOTE_WEIGHT * log_votes[sample]
-    target = agreed
+    target = outlook.agreed
     if sampled[2].any():
         target = _measured(evidence.argmax(1), target, *sampled)
     sharpness = sharpness_for(evidence, target, sampled[1])
@@ -131,11 +147,15 @@ def judge(
     transition = _transition(sharpness * evidence, *sampled)
     # What trusted rows say of witnesses that have learnt the noise would hide noise at the
     # boundary: it is looked for at the sharpness of the agreement alone.
-    alone = sharpness if target == agreed else sharpness_for(evidence, agreed, sampled[1])
+    cautious = outlook.cautious
+    alone = sharpness if target == cautious else sharpness_for(evidence, cautious, sampled[1])
     bins, edges = _margin_bins(scores[sample], _N_BINS)
     proba = (alone * evidence).softmax(1)
     rates = estimate_rates(proba, sampled[0], bins, _N_BINS, sampled[1])
-    at_boundary = noise_sits_at_boundary(rates, int((weights > 0).sum()))
+    at_boundary = outlook.at_boundary
+    if at_boundary is None:
+        n_active = int((weights > 0).sum())
+        at_boundary = noise_sits_at_boundary(rates, n_active, outlook.least_rate)
     noise = NoiseModel(sharpness, transition, rates, edges, float(at_boundary))
     if at_boundary:
         # How it goes on is for judge_at_boundary: no fusion here would stand.

@@ -66,25 +66,22 @@ def choose_scale(
     n_classes: int,
     weight: np.ndarray,
     generator: torch.Generator,
-) -> RowScale:
+) -> RowScale | None:
     """Take the scale under which neighbours agree best on the given labels.
 
     Embeddings are best left as they are, columns of mixed units are not, and the given
     labels know which is the case, wrong ones included: a wrong label is badly predicted
-    under every scale. At most 4,000 rows are asked.
+    under every scale. At most 4,000 rows are asked. None where no column varies over the
+    rows of weight above zero, or by less than 1e-150.
 
     Raises
     ------
     ValueError
-        If no column varies, or a column is too large to be standardised.
+        If a column is too large to be standardised.
     """
     mean, spread = _moments(X, weight)
     if not (spread > 0).any():
-        raise ValueError(
-            f"X is constant: none of its {X.shape[1]} column(s) varies over the rows that take "
-            "part (or by less than 1e-150), so nothing can be learnt from it; pass features or "
-            "embeddings that differ between rows"
-        )
+        return None
     uniform = np.full_like(spread, spread.max())
     single = np.where(spread > 1e-7 * spread.max(), spread, np.inf)
     active = np.flatnonzero(weight > 0)

@@ -1,18 +1,12 @@
-"""The witnesses: neighbours and two kernel ridge regressions, each row's own label left out."""
+"""Two kernel ridge regressions as witnesses, each row's own label left out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from sklearn.base import clone
 
-from nllearn.cleaning._inputs import check_neighbor_graph
-from nllearn.cleaning._rows import row_blocks
-from nllearn.functional.geometry import unit_rows
 from nllearn.functional.kernel_ridge import (
     KernelMap,
     kernel_features,
@@ -22,37 +16,15 @@ from nllearn.functional.kernel_ridge import (
     ridge_system,
 )
 from nllearn.functional.reliability import agreement
-from nllearn.functional.witnesses import neighbor_log_votes
-from nllearn.neighbors import BaseNeighbors, DescentNeighbors, ExactNeighbors
+from nllearn.judgement._neighbors import Graph, mixed_rows
+from nllearn.judgement._rows import row_blocks
 
-__all__ = [
-    "Graph",
-    "Regression",
-    "ask_neighbors",
-    "find_graph",
-    "fit_regression",
-    "fit_regressions",
-    "mixed_rows",
-]
+__all__ = ["Regression", "fit_regression", "fit_regressions"]
 
 _RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
-_N_MIXED = 10
-# Exact search costs more above; neighbours per row below and above.
-_CROSSOVER = {"cpu": 60_000, "cuda": 500_000}
-_N_EXACT, _N_APPROXIMATE = 50, 30
-# Where classes are small: two thirds of a class, but not fewer than these.
-_N_FEWEST = 5
 # Rows on which the ridge is chosen, and features that are held rather than made again
 # (in numbers: 300 MB of float32).
 _N_TRIED, _HELD = 12_000, 75_000_000
-
-
-@dataclass(frozen=True)
-class Graph:
-    """Neighbours of every row: cosines, descending, and row numbers, both of shape (n, k)."""
-
-    cosines: torch.Tensor
-    rows: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -72,86 +44,6 @@ class Regression:
     def predict(self, unit: torch.Tensor) -> torch.Tensor:
         """Scores of new unit rows, float32 of shape (m, n_classes)."""
         return (kernel_features(unit, self.kmap) @ self.coefficients + self.offset) * self.factor
-
-
-def find_graph(
-    unit: torch.Tensor,
-    search: Any,
-    n_neighbors: int | None,
-    n_classes: int,
-    known: Any,
-    seed: int,
-) -> tuple[Graph, Any]:
-    """Neighbours of every row, by search or from the user, and what found them.
-
-    The search comes back unfitted: a fitted one would hold the rows and its index.
-    """
-    n = len(unit)
-    if known is not None:
-        found = torch.from_numpy(known).to(unit.device)
-        return _with_cosines(unit, found[:, : n_neighbors or found.shape[1]]), "neighbor_graph"
-    if search is None or search == "auto":
-        search = "exact" if n <= _CROSSOVER.get(unit.device.type, 60_000) else "descent"
-    few = max(_N_FEWEST, 2 * n // (3 * n_classes))
-    k = n_neighbors or min(few, _N_APPROXIMATE if search == "descent" else _N_EXACT)
-    if search == "descent":
-        search = DescentNeighbors(k, n_jobs=torch.get_num_threads(), random_state=seed)
-    elif search == "exact":
-        search = ExactNeighbors(k)
-    else:
-        search = clone(search, safe=False)
-    k = min(k, n - 1)
-    if isinstance(search, BaseNeighbors):
-        distances, found = search.fit(unit).kneighbors(n_neighbors=k)
-        # The cosine of unit rows at this distance, in place.
-        cosines = distances.square_().mul_(-0.5).add_(1.0)
-        return Graph(cosines, found.int()), clone(search)
-    indices = search.fit(unit.cpu().numpy()).kneighbors(n_neighbors=k, return_distance=False)
-    checked = check_neighbor_graph(np.asarray(indices), n)
-    return (
-        _with_cosines(unit, torch.as_tensor(checked).to(unit.device)),
-        clone(search, safe=False),
-    )
-
-
-def _with_cosines(unit: torch.Tensor, found: torch.Tensor) -> Graph:
-    """Cosines of known neighbours, whose own distances may be of any metric."""
-    cosines = torch.empty(found.shape, device=unit.device)
-    order = torch.empty_like(found)
-    for rows in row_blocks(len(unit)):
-        block = torch.einsum("nd,nkd->nk", unit[rows], unit[found[rows]])
-        cosines[rows], order[rows] = block.sort(1, descending=True)
-    return Graph(cosines, found.gather(1, order).int())
-
-
-def ask_neighbors(
-    graph: Graph, labels: torch.Tensor, n_classes: int, weights: torch.Tensor
-) -> torch.Tensor:
-    """Log vote shares of the neighbours, float32 of shape (rows of the graph, n_classes)."""
-    out = torch.empty(len(graph.rows), n_classes, device=labels.device)
-    for rows in row_blocks(len(graph.rows)):
-        near = graph.rows[rows]
-        if near.shape[1] == 0:
-            out[rows] = 0.0
-            continue
-        # Labels of the neighbours as a block of their own: votes are taken by position.
-        flat = near.reshape(-1).long()
-        block = torch.arange(len(flat), device=labels.device).view_as(near)
-        out[rows] = neighbor_log_votes(
-            graph.cosines[rows], block, labels[flat], n_classes, weights[flat]
-        )
-    return out
-
-
-def mixed_rows(unit: torch.Tensor, near: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:
-    """Each row half and half with the mean of its nearest ten, unit length again.
-
-    Mixing with neighbours is MixNN's idea; here it makes a second, smoother regression.
-    """
-    near = near[:, :_N_MIXED].long()
-    if near.shape[1] == 0:
-        return unit
-    return unit_rows(0.5 * unit + 0.5 * unit_rows(bank[near].float().mean(1)))
 
 
 def fit_regressions(

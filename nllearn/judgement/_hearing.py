@@ -1,0 +1,115 @@
+"""All witnesses on one set of unit rows, from the regressions to the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from nllearn.judgement._neighbors import Graph, ask_neighbors
+from nllearn.judgement._regression import Regression, fit_regressions
+from nllearn.judgement._verdict import Outlook, Verdict, judge, judge_at_boundary
+
+__all__ = ["Findings", "hear_witnesses"]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the witnesses said, and what follows.
+
+    `log_votes` are those of all neighbours by the given labels, `scores` the mean of the
+    `regressions`; both of shape (n, n_classes). `outlook` is what was held of them, with
+    `at_boundary` as it was found.
+    """
+
+    verdict: Verdict
+    outlook: Outlook
+    scores: torch.Tensor
+    log_votes: torch.Tensor
+    regressions: list[Regression]
+
+
+def hear_witnesses(
+    unit: torch.Tensor,
+    graph: Graph,
+    given: torch.Tensor,
+    n_classes: int,
+    weights: torch.Tensor,
+    trusted: torch.Tensor,
+    n_landmarks: int,
+    generator: torch.Generator,
+    *,
+    outlook: Callable[[float, torch.Tensor], Outlook],
+    revise: Callable[[torch.Tensor, torch.Tensor], None] | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> Findings:
+    """Ask neighbours and regressions, estimate the noise, and judge every label.
+
+    Parameters
+    ----------
+    unit : float32 Tensor of shape (n, d)
+        Rows of length one.
+    graph : Graph
+    given : int64 Tensor of shape (n,)
+    n_classes : int
+        At least 2.
+    weights : float32 Tensor of shape (n,)
+        A row of weight 0 is judged, and is no witness.
+    trusted : bool Tensor of shape (n,)
+    n_landmarks : int
+        Of each regression.
+    generator : torch.Generator
+    outlook : callable
+        ``(agreed, log_votes) -> Outlook``, from the share of rows on which the first
+        regression names the class that the neighbours name.
+    revise : callable, optional
+        ``(scores, log_votes)``; changes the scores in place, as another witness would.
+    advance : callable
+        Called when the neighbours have voted, after each regression, and at the end.
+
+    Returns
+    -------
+    findings : Findings
+    """
+    log_votes = ask_neighbors(graph, given, n_classes, weights)
+    advance()
+    fits: list[Regression] = []
+
+    def regress(
+        trust: torch.Tensor | None, advance: Callable[[], None]
+    ) -> tuple[torch.Tensor, float]:
+        scores, fits[:], agreed = fit_regressions(
+            unit,
+            graph,
+            given,
+            n_classes,
+            weights,
+            log_votes,
+            n_landmarks,
+            generator,
+            trust,
+            advance,
+        )
+        if revise is not None:
+            revise(scores, log_votes)
+        return scores, agreed
+
+    scores, agreed = regress(None, advance)
+    held = outlook(agreed, log_votes)
+    verdict = judge(scores, log_votes, graph, given, weights, trusted, held, generator)
+    at_boundary = verdict.noise.boundary > 0
+    if at_boundary:
+        verdict, scores = judge_at_boundary(
+            verdict,
+            scores,
+            log_votes,
+            given,
+            weights,
+            trusted,
+            generator,
+            lambda trust: regress(trust, lambda: None)[0],
+        )
+    advance()
+    found = Outlook(held.agreed, held.cautious, held.least_rate, at_boundary)
+    return Findings(verdict, found, scores, log_votes, fits)

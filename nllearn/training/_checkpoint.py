@@ -17,7 +17,7 @@ from nllearn.exceptions import NoisyLabelWarning
 
 __all__ = ["CheckpointFolder"]
 
-_MAGIC = b"nllearn checkpoint 1\n"
+_MAGIC = b"nllearn checkpoint 2\n"
 _DIGEST = hashlib.sha256().digest_size
 
 

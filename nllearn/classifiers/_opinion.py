@@ -39,9 +39,10 @@ __all__ = ["InputRows", "Opinion", "form_opinion"]
 # it is: of so few nobody can say which label is wrong.
 _ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
 _N_LANDMARKS = 1000
-# Noise at the boundary below this mean rate is taken for rows that are hard: features that a
-# network has learnt draw the classes apart and leave the hard rows between them.
-_LEAST_BOUNDARY_RATE = 0.01
+# Noise at the boundary below this mean rate, or this share of the rows on which the witnesses
+# differ, is taken for rows that are hard: features that a network has learnt draw the classes
+# apart and leave the hard rows between them.
+_LEAST_BOUNDARY_RATE, _SHARE_OF_DOUBT = 0.01, 0.3
 _N_ALONE = 50
 _BLOCK = 65_536
 
@@ -143,11 +144,12 @@ def form_opinion(
     def look(agreed: float, log_votes: torch.Tensor) -> Outlook:
         known = ledger.outlook.tolist()
         if not np.isnan(known[0]):
-            return Outlook(known[0], known[1], _LEAST_BOUNDARY_RATE, bool(known[2]))
+            return Outlook(known[0], known[1], at_boundary=bool(known[2]))
         alone = _agreement_of_input(of_input, log_votes, ledger, generator)
         # Features that say less than the input would be no reason to be bolder.
         alone = min(alone, agreed)
-        return Outlook(0.5 * (agreed + alone), alone, _LEAST_BOUNDARY_RATE)
+        least = max(_LEAST_BOUNDARY_RATE, _SHARE_OF_DOUBT * (1.0 - alone))
+        return Outlook(0.5 * (agreed + alone), alone, least)
 
     found = hear_witnesses(
         unit,

@@ -38,6 +38,8 @@ __all__ = ["InputRows", "Opinion", "form_opinion"]
 # by heart, and the witnesses, fitted there, know no better. Below a hundred rows that is left as
 # it is: of so few nobody can say which label is wrong.
 _ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
+# On fewer rows the estimates of the noise are too rough for the bolder judgement.
+_LEAST_FOR_INPUT = 200
 _N_LANDMARKS = 1000
 # Noise at the boundary below this mean rate, or this share of the rows on which the witnesses
 # differ, is taken for rows that are hard: features that a network has learnt draw the classes
@@ -97,11 +99,11 @@ def form_opinion(
 ) -> Opinion:
     """Ask the witnesses, estimate the noise, and fuse with the given labels.
 
-    Where the user's rows are at hand, the witnesses see them beside the features, and are
-    believed as far as they agree: half of it as they agree there, half as a regression on
-    the user's rows alone agrees with the neighbours, since features that a network has learnt
-    from the labels make all witnesses in them agree. Once found, this stands for the rest of
-    the fit: what the network learns from it must not confirm it.
+    Where the user's rows are at hand, two hundred at least, the witnesses see them beside
+    the features. They are believed as far as they agree: half of it as they agree there, half
+    as a regression on the user's rows alone agrees with the neighbours, since features that a
+    network has learnt from the labels make all witnesses in them agree. Once found, this
+    stands for the rest of the fit: what the network learns from it must not confirm it.
 
     Where there are a hundred rows, but fewer than four for each direction of the features,
     the witnesses see the leading directions alone.
@@ -125,7 +127,7 @@ def form_opinion(
     """
     in_blocks = features.dtype == torch.float16
     unit = _unit_features(features, active, ledger.n_classes)
-    enough = len(active) >= _LEAST_ROWS and ledger.n_classes > 1
+    enough = len(active) >= _LEAST_FOR_INPUT and ledger.n_classes > 1
     of_input = rows.unit(ledger.given, ledger.n_classes) if rows is not None and enough else None
     if of_input is None:
         graph = _find_graph(unit, neighbors, active, _N_ALONE)

@@ -110,7 +110,7 @@ def test_the_matrix_is_that_of_the_noise():
     np.testing.assert_allclose(opinion.transition.sum(1), 1.0)
 
 
-@pytest.mark.parametrize("n, X", [(60, None), (200, "constant")])
+@pytest.mark.parametrize("n, X", [(160, None), (240, "constant")])
 def test_few_rows_and_constant_rows_are_judged_by_features_alone(n, X):
     made, y = make_blobs(n, 0.5)
     X = np.full((n, 3), 7.0) if X == "constant" else made

@@ -28,7 +28,7 @@ LEVELS = {
     "hallucinators": 1,
     "inspection": 1,
     "training": 2,
-    "judgement": 2,
+    "_judgement": 2,
     "classifiers": 3,
     "persistence": 3,
     "cleaning": 4,

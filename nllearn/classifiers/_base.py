@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
+from nllearn._judgement import warn_of_lost_classes
 from nllearn._validation import (
     check_params,
     check_trusted,
@@ -41,7 +42,6 @@ from nllearn.classifiers._resume import (
 from nllearn.classifiers._session import FitSession
 from nllearn.exceptions import TrainingDivergedError
 from nllearn.functional.losses import soft_cross_entropy
-from nllearn.judgement import warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import (

@@ -9,6 +9,16 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from nllearn._judgement import (
+    Graph,
+    Outlook,
+    RowScale,
+    ask_neighbors,
+    choose_scale,
+    fit_regression,
+    hear_witnesses,
+    n_witnesses,
+)
 from nllearn.classifiers._components import find_neighbors
 from nllearn.classifiers._features_alone import fuse_by_features
 from nllearn.functional.geometry import (
@@ -19,16 +29,6 @@ from nllearn.functional.geometry import (
 )
 from nllearn.functional.reliability import agreement
 from nllearn.functional.transition import fused_transition
-from nllearn.judgement import (
-    Graph,
-    Outlook,
-    RowScale,
-    ask_neighbors,
-    choose_scale,
-    fit_regression,
-    hear_witnesses,
-    n_witnesses,
-)
 from nllearn.neighbors import BaseNeighbors
 from nllearn.training import Ledger
 

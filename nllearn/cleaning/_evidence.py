@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from nllearn.judgement import VOTE_WEIGHT, NoiseModel, row_blocks
+from nllearn._judgement import VOTE_WEIGHT, NoiseModel, row_blocks
 
 __all__ = ["gather_evidence", "name_neighbors", "predict_alone", "witness_proba"]
 

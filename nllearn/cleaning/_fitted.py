@@ -9,13 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from nllearn._labels import check_labels
-from nllearn._validation import check_rows
-from nllearn.classifiers._review import ReviewMethods
-from nllearn.classifiers._saving import SaveMethod
-from nllearn.cleaning._evidence import witness_proba
-from nllearn.functional.geometry import cosine_topk
-from nllearn.judgement import (
+from nllearn._judgement import (
     Graph,
     NoiseModel,
     Regression,
@@ -25,6 +19,12 @@ from nllearn.judgement import (
     mixed_rows,
     row_blocks,
 )
+from nllearn._labels import check_labels
+from nllearn._validation import check_rows
+from nllearn.classifiers._review import ReviewMethods
+from nllearn.classifiers._saving import SaveMethod
+from nllearn.cleaning._evidence import witness_proba
+from nllearn.functional.geometry import cosine_topk
 
 __all__ = ["FittedMethods"]
 

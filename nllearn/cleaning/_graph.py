@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
+from nllearn._judgement import Graph, n_witnesses, row_blocks
 from nllearn.cleaning._inputs import check_neighbor_graph
-from nllearn.judgement import Graph, n_witnesses, row_blocks
 from nllearn.neighbors import BaseNeighbors, DescentNeighbors, ExactNeighbors
 
 __all__ = ["find_graph"]

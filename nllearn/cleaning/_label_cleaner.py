@@ -14,6 +14,14 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from nllearn._judgement import (
+    Findings,
+    Graph,
+    Outlook,
+    choose_scale,
+    hear_witnesses,
+    warn_of_lost_classes,
+)
 from nllearn._labels import check_labels
 from nllearn._validation import (
     check_params,
@@ -30,14 +38,6 @@ from nllearn.cleaning._model import add_model
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
 from nllearn.cleaning._sampler import SamplerBase
 from nllearn.functional.transition import fused_transition, noise_rate
-from nllearn.judgement import (
-    Findings,
-    Graph,
-    Outlook,
-    choose_scale,
-    hear_witnesses,
-    warn_of_lost_classes,
-)
 
 __all__ = ["LabelCleaner"]
 

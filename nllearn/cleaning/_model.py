@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from nllearn._judgement import row_blocks
 from nllearn.functional.reliability import agreement
-from nllearn.judgement import row_blocks
 
 __all__ = ["add_model"]
 

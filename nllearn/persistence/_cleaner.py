@@ -94,8 +94,8 @@ def read_cleaner(reader: Reader, document: dict[str, Any], device: str | None) -
     -------
     cleaner : LabelCleaner
     """
+    from nllearn._judgement import NoiseModel, Regression, RowScale
     from nllearn.cleaning import LabelCleaner
-    from nllearn.judgement import NoiseModel, Regression, RowScale
 
     params = {key: reader.decode(node) for key, node in document["params"].items()}
     cleaner: Any = LabelCleaner(**params)

@@ -398,7 +398,7 @@ def test_evidence_names_rows_without_holding_the_graph(blobs):
 
 
 def test_blocks_of_rows_change_nothing(blobs, monkeypatch):
-    from nllearn.judgement import _regression, _rows
+    from nllearn._judgement import _regression, _rows
 
     X, _, noisy = blobs
     whole = fitted(X, noisy)
@@ -423,7 +423,7 @@ def test_importing_the_package_loads_no_imblearn():
 
 def test_rows_far_beyond_one_block_keep_memory_small():
     # Scores, votes, evidence and result are n x C; nothing may be n x landmarks at once.
-    from nllearn.judgement import _regression
+    from nllearn._judgement import _regression
 
     n = 30_000
     rng = np.random.default_rng(0)

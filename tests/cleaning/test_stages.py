@@ -7,12 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nllearn.cleaning._evidence import gather_evidence, predict_alone
-from nllearn.cleaning._model import add_model
-from nllearn.cleaning._resample import apply_action
-from nllearn.functional.kernel_ridge import kernel_map
-from nllearn.functional.transition import fused_transition
-from nllearn.judgement import (
+from nllearn._judgement import (
     Graph,
     RowScale,
     ask_neighbors,
@@ -20,7 +15,12 @@ from nllearn.judgement import (
     fit_regression,
     mixed_rows,
 )
-from nllearn.judgement._verdict import easiest_per_class
+from nllearn._judgement._verdict import easiest_per_class
+from nllearn.cleaning._evidence import gather_evidence, predict_alone
+from nllearn.cleaning._model import add_model
+from nllearn.cleaning._resample import apply_action
+from nllearn.functional.kernel_ridge import kernel_map
+from nllearn.functional.transition import fused_transition
 
 
 @pytest.fixture

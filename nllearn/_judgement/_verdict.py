@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from nllearn._judgement._neighbors import Graph, ask_neighbors
+from nllearn._judgement._rows import row_blocks
 from nllearn.functional.correction import fuse_with_given
 from nllearn.functional.reliability import (
     boundary_rates,
@@ -21,8 +23,6 @@ from nllearn.functional.reliability import (
     sharpness_for,
 )
 from nllearn.functional.transition import estimate_transition
-from nllearn.judgement._neighbors import Graph, ask_neighbors
-from nllearn.judgement._rows import row_blocks
 
 __all__ = ["VOTE_WEIGHT", "NoiseModel", "Outlook", "Verdict", "fuse", "judge", "judge_at_boundary"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from nllearn._judgement._rows import row_blocks
 from nllearn.functional.geometry import unit_rows
 from nllearn.functional.witnesses import neighbor_log_votes
-from nllearn.judgement._rows import row_blocks
 
 __all__ = ["Graph", "ask_neighbors", "mixed_rows", "n_witnesses"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from nllearn.judgement._neighbors import Graph, ask_neighbors
-from nllearn.judgement._regression import Regression, fit_regressions
-from nllearn.judgement._verdict import Outlook, Verdict, judge, judge_at_boundary
+from nllearn._judgement._neighbors import Graph, ask_neighbors
+from nllearn._judgement._regression import Regression, fit_regressions
+from nllearn._judgement._verdict import Outlook, Verdict, judge, judge_at_boundary
 
 __all__ = ["Findings", "hear_witnesses"]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from nllearn._judgement._neighbors import Graph, mixed_rows
+from nllearn._judgement._rows import row_blocks
 from nllearn.functional.kernel_ridge import (
     KernelMap,
     kernel_features,
@@ -16,8 +18,6 @@ from nllearn.functional.kernel_ridge import (
     ridge_system,
 )
 from nllearn.functional.reliability import agreement
-from nllearn.judgement._neighbors import Graph, mixed_rows
-from nllearn.judgement._rows import row_blocks
 
 __all__ = ["Regression", "fit_regression", "fit_regressions"]
 

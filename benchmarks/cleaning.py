@@ -275,6 +275,15 @@ def render(runs: Runs, name: str) -> None:
         f"Made by `python benchmarks/cleaning.py --data DIR{f' --rows {size}' if size else ''}`. "
         f"Run on {runs.machines()}.",
     ]
+    trained = [r for r in rows if r["method"] in ("Anchor Hallucination", "MixNN")]
+    if trained:
+        commits = sorted({r["machine"]["commit"] for r in trained})
+        parts += [
+            "",
+            f"Anchor Hallucination and MixNN: {len({r['seed'] for r in trained})} seed(s), commit "
+            f"{', '.join(commits)}. Up to commit 3358ed6 they judged labels by the network's "
+            "features alone, later of tables by the rows as well, as `LabelCleaner` does.",
+        ]
     overview = []
     for data, noise in CELLS:
         line = [f"{data}, {noise}"]

@@ -236,14 +236,24 @@ PARTS = (
     ("its renewal: targets, one-hot labels", "20 C", lambda d, f, c, k: 20 * c, "the same"),
     ("bank: logits, losses", "4 C + 4", lambda d, f, c, k: 4 * c + 4, "the same"),
     ("bank: features", "4 F", lambda d, f, c, k: 4 * f, "0 (2 F of disk)"),
-    ("unit rows that are searched", "4 F", lambda d, f, c, k: 4 * f, "the same"),
+    (
+        "unit rows that are searched: features and table",
+        "4 F + 8 d",
+        lambda d, f, c, k: 4 * f + 8 * d,
+        "4 F",
+    ),
     (
         "neighbours: cosines, numbers, distances",
         "24 k",
         lambda d, f, c, k: 24 * k,
         "the same",
     ),
-    ("leave-one-out scores", "16 F", lambda d, f, c, k: 16 * f, "blocks of 65,536 rows"),
+    (
+        "votes and leave-one-out scores (kernel features: 300 MB at most)",
+        "32 C",
+        lambda d, f, c, k: 32 * c,
+        "blocks of 65,536 rows",
+    ),
     (
         "what fit keeps: features, distributions, evidence",
         "2 F + 8 C + 57",

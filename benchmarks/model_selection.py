@@ -234,7 +234,9 @@ def render(runs: Runs, seeds: int) -> None:
         "once to all training rows and their given labels, says. No rule but the reference "
         "sees a clean label.",
         "",
-        f"Made by `python benchmarks/model_selection.py --data DIR`. Run on {runs.machines()}.",
+        f"Made by `python benchmarks/model_selection.py --data DIR`. Run on {runs.machines()}. "
+        "Up to commit da7bfda the candidate MixNN mixed with one neighbour and judged labels by "
+        "its network's features alone.",
         "",
         "## Regret",
         "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -111,5 +111,5 @@ def hear_witnesses(
             lambda trust: regress(trust, lambda: None)[0],
         )
     advance()
-    found = Outlook(held.agreed, held.cautious, held.least_rate, at_boundary)
+    found = replace(held, at_boundary=at_boundary)
     return Findings(verdict, found, scores, log_votes, fits)

@@ -26,7 +26,7 @@ from nllearn.classifiers._components import build_module, select_rows
 from nllearn.classifiers._conclusion import Conclusion, conclude
 from nllearn.classifiers._fitted import FittedMethods
 from nllearn.classifiers._inputs import ImageInput, TableInput, check_input
-from nllearn.classifiers._opinion import InputRows, Opinion, form_opinion
+from nllearn.classifiers._opinion import Opinion, form_opinion
 from nllearn.classifiers._parameters import (
     image_defaults,
     resolve_optimizer,
@@ -273,8 +273,8 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
         rows = Rows(self._input.source(X, device), given, active)
         weak, view = self._defaults.views(self.augmentation)
         session = FitSession(rows, ledger, active, schedule, seed, weak, view)
-        if isinstance(rows.source, TensorSource) and not self._input.is_image:
-            session.input_rows = InputRows(X, row_weight)
+        if isinstance(self._input, TableInput) and isinstance(rows.source, TensorSource):
+            session.input_rows = self._input.input_rows(X, row_weight, device)
         return session
 
     def _build_net(self, session: FitSession) -> NoisyLabelNet:

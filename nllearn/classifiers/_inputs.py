@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from nllearn._labels import check_labels
 from nllearn._validation import check_not_sparse, check_rows
+from nllearn.classifiers._opinion import InputRows
 from nllearn.classifiers._scale import ColumnScale
 from nllearn.images import (
     ArrayRecords,
@@ -41,8 +42,8 @@ _SCALE_IMAGES = 10_000
 _SCALE_BLOCK = 1024
 _MOST_WORKERS = 8
 # A standardised copy of a table may take so much of the free memory, else its rows are read
-# and standardised batch by batch.
-_SHARE_FOR_TABLE = 0.4
+# and standardised batch by batch; and the two copies that the witnesses need so much of the rest.
+_SHARE_FOR_TABLE, _SHARE_FOR_WITNESSES = 0.4, 0.6
 
 
 def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
@@ -127,6 +128,13 @@ class TableInput:
         if _table_fits(X, torch.device("cpu")) and _table_fits(X, device):
             return TensorSource(self._scale.apply(X).to(device))
         return ArraySource(X, device, self._scale.apply)
+
+    def input_rows(
+        self, X: np.ndarray, weight: np.ndarray, device: torch.device
+    ) -> InputRows | None:
+        """The table for the witnesses, when the copies of it fit that they need; else None."""
+        fits = 8 * X.size <= _SHARE_FOR_WITNESSES * free_bytes(device)
+        return InputRows(X, weight) if fits else None
 
     def new_source(self, estimator: Any, X: Any, device: torch.device) -> Source:
         """Rows that are predicted."""

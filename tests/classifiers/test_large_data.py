@@ -152,6 +152,15 @@ def test_the_table_is_copied_when_it_fits(monkeypatch):
         assert type(table.source(X, CPU)) is kind
 
 
+def test_witnesses_see_a_table_when_two_copies_of_it_fit(monkeypatch):
+    X, weight = np.random.default_rng(0).normal(size=(40, 3)), np.ones(40)
+    needed = 8 * X.size / 0.6
+    table = _inputs.TableInput(X, weight > 0)
+    for free, seen in ((needed - 1, False), (needed + 1, True)):
+        monkeypatch.setattr(_inputs, "free_bytes", lambda device, free=free: free)
+        assert (table.input_rows(X, weight, CPU) is not None) is seen
+
+
 def test_columns_too_wide_for_float64_are_refused_in_chunks_too(monkeypatch):
     monkeypatch.setattr(_inputs, "free_bytes", lambda device: 0.0)
     X = np.array([[1e200, 1.0], [-1e200, 2.0]])

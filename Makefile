@@ -18,7 +18,7 @@ SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 	$(BIN)/python -m sphinx -W -q
 
 # What `make test` runs, in this order: part=seconds it may take on two cores.
-PARTS := install=240 lint=60 test-api=360 test-rest=420 test-processes=60 test-pages=180 test-doc=60 docs-check=60
+PARTS := install=240 lint=60 test-api=360 test-rest=440 test-processes=40 test-pages=180 test-doc=60 docs-check=60
 
 .NOTPARALLEL:
 .PHONY: help demo test install lint test-api test-rest test-processes test-pages test-doc docs \

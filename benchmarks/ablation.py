@@ -194,7 +194,11 @@ def differences(runs: Runs, cases: list[str]) -> str:
 
 def render(runs: Runs) -> None:
     """Write the page from the raw results."""
-    seeds = sorted({row["seed"] for row in runs.rows})
+
+    def per_case(cases: list[str]) -> str:
+        most = 1 + max((row["seed"] for row in runs.rows if row["case"] in cases), default=-1)
+        return f"{most} seed{'s' if most > 1 else ''}"
+
     parts = [
         "# Ablation: what each stage contributes",
         "",
@@ -203,7 +207,7 @@ def render(runs: Runs) -> None:
         "network alone has right. 40 epochs (about 1,600 gradient steps; the default is 75), "
         "10,003 rows of Banking77, 10,000 rows of the CIFAR-10 features; the hard cases are "
         f"{ROWS:,} rows of {N_CLASSES} classes of Banking77, 50 epochs. "
-        f"{len(seeds)} seeds for what decides a default, else 1.",
+        f"Up to {per_case(NOISY)} of the usual cases and {per_case(HARD)} of the hard ones.",
         "",
         f"Made by `python benchmarks/ablation.py --data DIR`. Run on {runs.machines()}.",
         "",

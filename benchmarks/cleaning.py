@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from _cases import Case, data_folder
 from _cleaning_cases import CELLS, load_cell
+from _cleaning_standing import standing
 from _runs import DOCS, RESULTS, Runs, markdown_table, mean_and_error
 
 SCORES = {
@@ -296,6 +297,8 @@ def render(runs: Runs, name: str) -> None:
             line.append(mean_and_error(found))
         if any(line[1:]):
             overview.append(line)
+    if len(overview) > 1:
+        parts += ["", "## Where it stands", "", *standing(rows, CELLS)]
     parts += ["", "## Labels right", "", markdown_table(["cell", *METHODS], overview)]
     for data, noise in CELLS:
         table = []

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from torch.nn import functional as F
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.datasets import make_symmetric_noise
+from nllearn.functional.geometry import centred_unit_rows, cosine_topk
+from nllearn.networks import Dropout
 
 N_ROWS, N_FEATURES, N_CLASSES, BATCH = 10_003, 384, 77, 256
 
@@ -67,10 +70,42 @@ def make_images(n: int = 5000) -> tuple[np.ndarray, np.ndarray]:
     return X, make_symmetric_noise(y, noise_rate=0.4, random_state=0)
 
 
-def bare_loop(clf: Any, X: np.ndarray, y: np.ndarray, phases: list[str], teach: bool) -> float:
+def seconds_in_batches(clf: Any, X: np.ndarray, phases: list[str]) -> float:
+    """Seconds that the searches inside the batches of a fit take."""
+    device, size = torch.device(clf.resolved_params_["device"]), clf.resolved_params_["batch_size"]
+    with torch.no_grad():
+        features = clf.net_.module_.eval()(torch.from_numpy(X[:size]).to(device))[1].float()
+    own = torch.arange(len(features), device=device)
+    n_batches = phases.count("robust") * -(-len(X) // size)
+    start = time.perf_counter()
+    for _ in range(n_batches):
+        unit, _ = centred_unit_rows(features)
+        cosine_topk(unit, unit, clf.resolved_params_["n_neighbors"], exclude=own)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def with_own_dropout(module: torch.nn.Module) -> torch.nn.Module:
+    """The same network with torch's own dropout."""
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, Dropout):
+                setattr(parent, name, torch.nn.Dropout(child.p))
+    return module
+
+
+def bare_loop(
+    clf: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    phases: list[str],
+    teach: bool,
+    change: Callable[[torch.nn.Module], torch.nn.Module] = lambda module: module,
+) -> float:
     """Seconds of the same passes without anything around them."""
     looks = getattr(clf, "_in_batch", False)
-    module = copy.deepcopy(clf.net_.module_).train()
+    module = change(copy.deepcopy(clf.net_.module_)).train()
     teacher = copy.deepcopy(module).eval()
     device, amp = torch.device(clf.resolved_params_["device"]), clf.net_.amp
     x = torch.from_numpy(X).to(device)
@@ -109,7 +144,7 @@ def measure(
     cls: Any, X: np.ndarray, y: np.ndarray, batch: int, repeats: int, epochs: int | None
 ) -> dict[str, Any]:
     """Median seconds of loop, bare loop and stages."""
-    loop, bare, fit, stages = [], [], [], {}
+    loop, bare, own, fit, stages = [], [], [], [], {}
     for _ in range(repeats):
         start = time.perf_counter()
         clf = cls(batch_size=batch, max_epochs=epochs, callbacks=[Clock()], random_state=0)
@@ -120,13 +155,16 @@ def measure(
             for key, value in row.items():
                 if key.startswith("seconds_"):
                     named[key[8:]] = named.get(key[8:], 0.0) + value
+        phases = [row["phase"] for row in clf.history_]
+        if getattr(clf, "_in_batch", False):
+            named["search"] = seconds_in_batches(clf, X, phases)
         for key, value in named.items():
             stages.setdefault(key, []).append(value)
         inside = sum(v for k, v in named.items() if k != "conclusion")
         loop.append(CLOCKS[-1] - inside)
-        phases = [row["phase"] for row in clf.history_]
         teach = cls is AnchorHallucinationClassifier
         bare.append(bare_loop(clf, X, y, phases, teach))
+        own.append(bare_loop(clf, X, y, phases, teach, with_own_dropout))
     seconds = {key: float(np.median(values)) for key, values in stages.items()}
     return {
         "epochs": len(phases),
@@ -134,6 +172,7 @@ def measure(
         "fit": float(np.median(fit)),
         "loop": float(np.median(loop)),
         "bare": float(np.median(bare)),
+        "own_dropout": float(np.median(own)),
         "ratio": float(np.median(loop) / np.median(bare)),
         "stages": seconds,
         "refresh_share": float(sum(seconds.values()) / np.median(fit)),
@@ -145,7 +184,7 @@ _TABLE_HEAD = (
     "Wall seconds, medians. The loop is training without the refresh stages; the bare "
     "loop does the same forward and backward passes and optimiser steps in plain torch, "
     "timed in turn in the same process, on an otherwise idle machine. Refresh stages "
-    "include the conclusion at the end."
+    "include the conclusion at the end, and for MixNN the search inside the batches."
 )
 _IMAGE_HEAD = (
     "5,000 made images of 32x32 pixels, the default network for images, batches of 128. The "
@@ -157,7 +196,17 @@ _IMAGE_HEAD = (
 
 def _table(rows: dict[str, dict[str, Any]]) -> str:
     return markdown_table(
-        ["method", "epochs", "fit", "loop", "bare loop", "loop / bare", "refresh share", "stages"],
+        [
+            "method",
+            "epochs",
+            "fit",
+            "loop",
+            "bare loop",
+            "loop / bare",
+            "refresh share",
+            "stages",
+            "bare loop, torch's dropout",
+        ],
         [
             [
                 method,
@@ -168,6 +217,7 @@ def _table(rows: dict[str, dict[str, Any]]) -> str:
                 f"{row['ratio']:.2f}",
                 f"{row['refresh_share']:.0%}",
                 ", ".join(f"{k} {v:.1f}" for k, v in row["stages"].items()),
+                f"{row['own_dropout']:.1f}" if "own_dropout" in row else "",
             ]
             for method, row in rows.items()
         ],

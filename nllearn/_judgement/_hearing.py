@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
+from nllearn._judgement._given import GivenLabels
+from nllearn._judgement._landmarks import LandmarkRows
 from nllearn._judgement._neighbors import Graph, ask_neighbors
 from nllearn._judgement._regression import Regression, fit_regressions
 from nllearn._judgement._verdict import Outlook, Verdict, judge, judge_at_boundary
@@ -19,8 +21,7 @@ class Findings:
     """What the witnesses said, and what follows.
 
     `log_votes` are those of all neighbours by the given labels, `scores` the mean of the
-    `regressions`; both of shape (n, n_classes). `outlook` is what was held of them, with
-    `at_boundary` as it was found.
+    `regressions`; both of shape (n, n_classes). `outlook` is what was held of them before.
     """
 
     verdict: Verdict
@@ -33,10 +34,7 @@ class Findings:
 def hear_witnesses(
     unit: torch.Tensor,
     graph: Graph,
-    given: torch.Tensor,
-    n_classes: int,
-    weights: torch.Tensor,
-    trusted: torch.Tensor,
+    given: GivenLabels,
     n_landmarks: int,
     generator: torch.Generator,
     *,
@@ -51,12 +49,7 @@ def hear_witnesses(
     unit : float32 Tensor of shape (n, d)
         Rows of length one.
     graph : Graph
-    given : int64 Tensor of shape (n,)
-    n_classes : int
-        At least 2.
-    weights : float32 Tensor of shape (n,)
-        A row of weight 0 is judged, and is no witness.
-    trusted : bool Tensor of shape (n,)
+    given : GivenLabels
     n_landmarks : int
         Of each regression.
     generator : torch.Generator
@@ -72,44 +65,33 @@ def hear_witnesses(
     -------
     findings : Findings
     """
-    log_votes = ask_neighbors(graph, given, n_classes, weights)
+    log_votes = ask_neighbors(graph, given.codes, given.n_classes, given.weights)
     advance()
+    witnesses = [
+        LandmarkRows(unit, mixing, given.weights, n_landmarks, generator)
+        for mixing in (None, graph)
+    ]
     fits: list[Regression] = []
 
     def regress(
         trust: torch.Tensor | None, advance: Callable[[], None]
     ) -> tuple[torch.Tensor, float]:
-        scores, fits[:], agreed = fit_regressions(
-            unit,
-            graph,
-            given,
-            n_classes,
-            weights,
-            log_votes,
-            n_landmarks,
-            generator,
-            trust,
-            advance,
-        )
+        scores, fits[:], agreed = fit_regressions(witnesses, given, log_votes, trust, advance)
         if revise is not None:
             revise(scores, log_votes)
         return scores, agreed
 
     scores, agreed = regress(None, advance)
     held = outlook(agreed, log_votes)
-    verdict = judge(scores, log_votes, graph, given, weights, trusted, held, generator)
-    at_boundary = verdict.noise.boundary > 0
-    if at_boundary:
+    verdict = judge(scores, log_votes, graph, given, held, generator)
+    if verdict.noise.boundary > 0:
         verdict, scores = judge_at_boundary(
             verdict,
             scores,
             log_votes,
             given,
-            weights,
-            trusted,
             generator,
             lambda trust: regress(trust, lambda: None)[0],
         )
     advance()
-    found = replace(held, at_boundary=at_boundary)
-    return Findings(verdict, found, scores, log_votes, fits)
+    return Findings(verdict, held, scores, log_votes, fits)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from nllearn._judgement._neighbors import Graph, mixed_rows
-from nllearn._judgement._rows import row_blocks
+from nllearn._judgement._given import GivenLabels
+from nllearn._judgement._landmarks import LandmarkRows
 from nllearn.functional.kernel_ridge import (
     KernelMap,
     kernel_features,
-    kernel_map,
     leave_one_out_block,
-    ridge_moments,
     ridge_system,
 )
 from nllearn.functional.reliability import agreement
@@ -22,9 +20,11 @@ from nllearn.functional.reliability import agreement
 __all__ = ["Regression", "fit_regression", "fit_regressions"]
 
 _RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
-# Rows on which the ridge is chosen, and features that are held rather than made again
-# (in numbers: 300 MB of float32).
-_N_TRIED, _HELD = 12_000, 75_000_000
+# Degrees of freedom of a refit for every class: without noise, less by the share of wrong
+# labels times the second, and the least. Then the most of it as a share of the features, and
+# the most of any fit as a share of the rows.
+_FREEDOM, _LESS_FREEDOM, _LEAST_FREEDOM = 12.0, 18.0, 2.0
+_MOST_OF_FEATURES, _MOST_OF_ROWS = 0.6, 0.5
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,9 @@ class Regression:
 
 
 def fit_regressions(
-    unit: torch.Tensor,
-    graph: Graph,
-    given: torch.Tensor,
-    n_classes: int,
-    weights: torch.Tensor,
+    witnesses: Sequence[LandmarkRows],
+    given: GivenLabels,
     log_votes: torch.Tensor,
-    n_landmarks: int,
-    generator: torch.Generator,
     trust: torch.Tensor | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[torch.Tensor, list[Regression], float]:
@@ -66,14 +61,11 @@ def fit_regressions(
 
     Parameters
     ----------
-    unit : float32 Tensor of shape (n, d)
-    graph : Graph
-    given : int64 Tensor of shape (n,)
-    n_classes : int
-    weights : float32 Tensor of shape (n,)
+    witnesses : sequence of LandmarkRows
+        The rows themselves first: without neighbours mixed in, they and the votes have the
+        labels alone in common.
+    given : GivenLabels
     log_votes : Tensor of shape (n, n_classes)
-    n_landmarks : int
-    generator : torch.Generator
     trust : float32 Tensor of shape (n,) or None
         How far each given label is believed; the fit weighs the rows by it.
     advance : callable
@@ -82,44 +74,26 @@ def fit_regressions(
     Returns
     -------
     scores : float32 Tensor of shape (n, n_classes)
-        Mean of both, each row's own label left out; the mean top score of each is 1.
+        Mean of all, each row's own label left out; the mean top score of each is 1.
     regressions : list of Regression
     agreed : float
         Share of rows on which the first names the class that the neighbours name.
     """
-    scores = torch.zeros(len(unit), n_classes, device=unit.device)
-    fits, agreed = [], 0.0
-    for mixing in (None, graph):
-        fits.append(
-            fit_regression(
-                unit,
-                mixing,
-                given,
-                n_classes,
-                weights,
-                log_votes,
-                n_landmarks,
-                generator,
-                scores,
-                trust,
-            )
-        )
-        if mixing is None:
-            # Without neighbours mixed in, the two have the labels alone in common.
-            agreed = agreement(scores, log_votes, weights)
+    scores = torch.zeros_like(log_votes)
+    fits: list[Regression] = []
+    agreed = 0.0
+    for rows in witnesses:
+        fits.append(fit_regression(rows, given, log_votes, scores, trust))
+        if len(fits) == 1:
+            agreed = agreement(scores, log_votes, given.weights)
         advance()
-    return scores.mul_(0.5), fits, agreed
+    return scores.div_(len(fits)), fits, agreed
 
 
 def fit_regression(
-    unit: torch.Tensor,
-    graph: Graph | None,
-    given: torch.Tensor,
-    n_classes: int,
-    weights: torch.Tensor,
+    landmark_rows: LandmarkRows,
+    given: GivenLabels,
     log_votes: torch.Tensor,
-    n_landmarks: int,
-    generator: torch.Generator,
     out: torch.Tensor,
     trust: torch.Tensor | None = None,
 ) -> Regression:
@@ -127,20 +101,19 @@ def fit_regression(
 
     The ridge is the one at which the regression agrees most often with the neighbours
     and the given labels together. Squared error on the given labels alone follows noise
-    that depends on the features; the neighbours do not follow it in the same way. With
-    `trust` the given labels count half: they are known to be bad witnesses.
+    that depends on the features; the neighbours do not follow it in the same way. A fit with
+    more degrees of freedom than half of the rows knows the labels by heart and is not tried.
+
+    With `trust` nobody can be asked: where noise sits at the boundary, regression, neighbours
+    and given labels agree on what is wrong. Then the ridge is the one that leaves
+    ``12 - 18 r`` degrees of freedom for every class, r the share of labels that are not
+    believed: enough to tell classes apart, too few to follow the noise.
 
     Parameters
     ----------
-    unit : float32 Tensor of shape (n, d)
-    graph : Graph or None
-        Mixes each row with its neighbours first, where given.
-    given : int64 Tensor of shape (n,)
-    n_classes : int
-    weights : float32 Tensor of shape (n,)
+    landmark_rows : LandmarkRows
+    given : GivenLabels
     log_votes : Tensor of shape (n, n_classes)
-    n_landmarks : int
-    generator : torch.Generator
     out : float32 Tensor of shape (n, n_classes)
     trust : float32 Tensor of shape (n,) or None
 
@@ -148,88 +121,52 @@ def fit_regression(
     -------
     regression : Regression
     """
-    fitted, share_of_given = weights, 1.0
+    codes, weights = given.codes, given.weights
+    fitted = weights
     if trust is not None:
-        fitted, share_of_given = weights * trust, 0.5
-        mass = torch.zeros(n_classes, device=given.device).index_add_(0, given, fitted)
-        size = torch.zeros(n_classes, device=given.device).index_add_(0, given, weights)
-        fitted = fitted * (size.sqrt() / mass.clamp_min(1e-12))[given]
+        fitted = weights * trust
+        mass, size = given.per_class(fitted), given.per_class(weights)
+        fitted = fitted * (size.sqrt() / mass.clamp_min(1e-12))[codes]
         fitted = fitted / fitted[fitted > 0].mean()
-    n = len(unit)
 
-    def rows_of(rows: slice) -> torch.Tensor:
-        block = unit[rows]
-        return block if graph is None else mixed_rows(block, graph.rows[rows], unit)
-
-    drawn = torch.randperm(n, generator=generator)[: max(n_landmarks, _N_TRIED)]
-    drawn = drawn.to(unit.device)
-    candidates = drawn[weights[drawn] > 0]
-    chosen = unit[candidates]
-    if graph is not None:
-        chosen = mixed_rows(chosen, graph.rows[candidates], unit)
-    kmap = kernel_map(chosen, n_landmarks, generator)
-
-    held: list[tuple[slice, torch.Tensor]] = []
-    width = kmap.projection.shape[1]
-
-    def blocks() -> Iterator[tuple[slice, torch.Tensor]]:
-        if held:
-            yield from held
-            return
-        keep = n * width <= _HELD
-        for rows in row_blocks(n):
-            features = kernel_features(rows_of(rows), kmap)
-            if keep:
-                held.append((rows, features))
-            yield rows, features
-
-    system = ridge_system(blocks, fitted)
-    moments, target_mean = ridge_moments(system, blocks, given, fitted)
-
-    tried = candidates[:_N_TRIED]
-    if held:
-        features = torch.empty(len(tried), width, device=unit.device)
-        for rows, block in held:
-            inside = (tried >= rows.start) & (tried < rows.stop)
-            features[inside] = block[tried[inside] - rows.start]
+    system = ridge_system(landmark_rows.blocks, fitted, codes)
+    most = _MOST_OF_ROWS * float((weights > 0).sum())
+    if trust is None:
+        least = system.ridge_for(most)
+        ridges = tuple(ridge for ridge in _RIDGES if ridge > least) or (least,)
     else:
-        features = kernel_features(chosen[: len(tried)], kmap)
-    del chosen
-    axes = system.axes(features)
-    best_ridge, best_value, factor, best_scores = _RIDGES[0], -1.0, 1.0, None
-    for ridge in _RIDGES:
-        scores = leave_one_out_block(
-            axes, system, moments, target_mean, given[tried], fitted[tried], ridge
-        ).add_(target_mean)
+        rate = 1.0 - float((weights * trust).sum() / weights.sum())
+        freedom = max(_FREEDOM - _LESS_FREEDOM * rate, _LEAST_FREEDOM) * given.n_classes
+        most = min(most, _MOST_OF_FEATURES * len(system.values))
+        ridges = (system.ridge_for(min(most, freedom)),)
+    tried = landmark_rows.tried
+    axes = system.axes(landmark_rows.tried_features())
+    best_ridge, best_value, factor, best_scores = ridges[0], -1.0, 1.0, None
+    for ridge in ridges:
+        scores = leave_one_out_block(axes, system, codes[tried], fitted[tried], ridge)
+        scores.add_(system.target_mean)
         value, top = scores.max(1)
         agreed = agreement(top, log_votes[tried], weights[tried])
-        agreed += share_of_given * agreement(top, given[tried], weights[tried])
+        agreed += agreement(top, codes[tried], weights[tried])
         if agreed > best_value + 1e-9:
             best_ridge, best_value, best_scores = ridge, agreed, scores
             mean_top = float((weights[tried] * value).sum() / weights[tried].sum())
             factor = 1.0 / max(mean_top, 1e-6)
-    del axes, features
+    del axes
     assert best_scores is not None
     out[tried] += best_scores.mul_(factor)
 
-    left = torch.ones(n, dtype=torch.bool, device=unit.device)
+    left = torch.ones(len(codes), dtype=torch.bool, device=codes.device)
     left[tried] = False
-    for rows, block in blocks() if bool(left.any()) else ():
-        chosen_rows = torch.nonzero(left[rows]).squeeze(1)
-        if len(chosen_rows) == 0:
+    for rows, block in landmark_rows.blocks() if bool(left.any()) else ():
+        chosen = torch.nonzero(left[rows]).squeeze(1)
+        if len(chosen) == 0:
             continue
-        at = chosen_rows + rows.start
-        scores = leave_one_out_block(
-            system.axes(block[chosen_rows]),
-            system,
-            moments,
-            target_mean,
-            given[at],
-            fitted[at],
-            best_ridge,
-        ).add_(target_mean)
-        out[at] += scores.mul_(factor)
+        at = chosen + rows.start
+        axes = system.axes(block[chosen])
+        scores = leave_one_out_block(axes, system, codes[at], fitted[at], best_ridge)
+        out[at] += scores.add_(system.target_mean).mul_(factor)
     inverse = system.shrinkage(best_ridge).unsqueeze(1)
-    coefficients = system.vectors @ (inverse * moments)
-    offset = target_mean - system.mean @ coefficients
-    return Regression(kmap, coefficients, offset, factor, best_ridge)
+    coefficients = system.vectors @ (inverse * system.moments)
+    offset = system.target_mean - system.mean @ coefficients
+    return Regression(landmark_rows.kmap, coefficients, offset, factor, best_ridge)

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from nllearn._judgement._given import GivenLabels
 from nllearn._judgement._neighbors import Graph, ask_neighbors
 from nllearn._judgement._rows import row_blocks
 from nllearn.functional.correction import fuse_with_given
 from nllearn.functional.reliability import (
+    LEAST_BOUNDARY_RATE,
     boundary_rates,
     equal_bins,
     estimate_rates,
@@ -68,7 +70,7 @@ class Outlook:
 
     agreed: float
     cautious: float
-    least_rate: float = 0.006
+    least_rate: float = LEAST_BOUNDARY_RATE
     at_boundary: bool | None = None
 
 
@@ -93,9 +95,7 @@ def judge(
     scores: torch.Tensor,
     log_votes: torch.Tensor,
     graph: Graph,
-    given: torch.Tensor,
-    weights: torch.Tensor,
-    trusted: torch.Tensor,
+    given: GivenLabels,
     outlook: Outlook,
     generator: torch.Generator,
 ) -> Verdict:
@@ -109,9 +109,7 @@ def judge(
     ----------
     scores, log_votes : float32 Tensor of shape (n, n_classes)
     graph : Graph
-    given : int64 Tensor of shape (n,)
-    weights : float32 Tensor of shape (n,)
-    trusted : bool Tensor of shape (n,)
+    given : GivenLabels
     outlook : Outlook
     generator : torch.Generator
 
@@ -119,39 +117,39 @@ def judge(
     -------
     verdict : Verdict
     """
-    n, n_classes = scores.shape
+    codes, weights, trusted = given.codes, given.weights, given.trusted
     sample = _draw_sample(weights, generator)
-    sampled = (given[sample], weights[sample], trusted[sample])
+    sampled = given.take(sample)
 
     evidence = scores[sample] + VOTE_WEIGHT * log_votes[sample]
     target = outlook.agreed
-    if sampled[2].any():
-        target = _measured(evidence.argmax(1), target, *sampled)
-    sharpness = sharpness_for(evidence, target, sampled[1])
-    transition = _transition(sharpness * evidence, *sampled)
+    if sampled.trusted.any():
+        target = _measured(evidence.argmax(1), target, sampled)
+    sharpness = sharpness_for(evidence, target, sampled.weights)
+    transition = _transition(sharpness * evidence, sampled)
 
-    labels, confidence = torch.empty_like(given), torch.empty_like(weights)
-    for rows in row_blocks(n):
+    labels, confidence = torch.empty_like(codes), torch.empty_like(weights)
+    for rows in row_blocks(len(scores)):
         block = sharpness * (scores[rows] + VOTE_WEIGHT * log_votes[rows])
-        top = fuse_with_given(block, given[rows], transition).max(1)
+        top = fuse_with_given(block, codes[rows], transition).max(1)
         confidence[rows], labels[rows] = top.values, top.indices
-    labels = torch.where(trusted, given, labels)
+    labels = torch.where(trusted, codes, labels)
     confidence = torch.where(trusted, 1.0, confidence)
-    easy = easiest_per_class(labels, confidence, n_classes)
-    easy_votes = ask_neighbors(graph, labels, n_classes, weights * easy)
+    easy = easiest_per_class(labels, confidence, given.n_classes)
+    easy_votes = ask_neighbors(graph, labels, given.n_classes, weights * easy)
 
     # Easy rows alone say most where noise prefers a class, all rows where they are few.
     votes = 0.5 * (log_votes + easy_votes)
-    sharpness = sharpness_for(scores[sample] + VOTE_WEIGHT * votes[sample], target, sampled[1])
+    sharpness = sharpness_for(scores[sample] + VOTE_WEIGHT * votes[sample], target, sampled.weights)
     evidence = scores[sample] + VOTE_WEIGHT * easy_votes[sample]
-    transition = _transition(sharpness * evidence, *sampled)
+    transition = _transition(sharpness * evidence, sampled)
     # What trusted rows say of witnesses that have learnt the noise would hide noise at the
     # boundary: it is looked for at the sharpness of the agreement alone.
     cautious = outlook.cautious
-    alone = sharpness if target == cautious else sharpness_for(evidence, cautious, sampled[1])
+    alone = sharpness if target == cautious else sharpness_for(evidence, cautious, sampled.weights)
     bins, edges = _margin_bins(scores[sample], _N_BINS)
     proba = (alone * evidence).softmax(1)
-    rates = estimate_rates(proba, sampled[0], bins, _N_BINS, sampled[1])
+    rates = estimate_rates(proba, sampled.codes, bins, _N_BINS, sampled.weights)
     at_boundary = outlook.at_boundary
     if at_boundary is None:
         n_active = int((weights > 0).sum())
@@ -161,10 +159,10 @@ def judge(
         # How it goes on is for judge_at_boundary: no fusion here would stand.
         distributions = scores
     else:
-        distributions = _with_trusted(fuse(scores, votes, given, noise), given, trusted)
+        distributions = _with_trusted(fuse(scores, votes, codes, noise), given)
     voters = torch.stack([weights, weights * easy])
     return Verdict(
-        distributions, noise, easy, torch.stack([given, labels]), voters, votes, easy_votes
+        distributions, noise, easy, torch.stack([codes, labels]), voters, votes, easy_votes
     )
 
 
@@ -172,9 +170,7 @@ def judge_at_boundary(
     first: Verdict,
     scores: torch.Tensor,
     log_votes: torch.Tensor,
-    given: torch.Tensor,
-    weights: torch.Tensor,
-    trusted: torch.Tensor,
+    given: GivenLabels,
     generator: torch.Generator,
     refit: Callable[[torch.Tensor], torch.Tensor],
 ) -> tuple[Verdict, torch.Tensor]:
@@ -190,9 +186,7 @@ def judge_at_boundary(
     first : Verdict
         Of :func:`judge`.
     scores, log_votes : float32 Tensor of shape (n, n_classes)
-    given : int64 Tensor of shape (n,)
-    weights : float32 Tensor of shape (n,)
-    trusted : bool Tensor of shape (n,)
+    given : GivenLabels
     generator : torch.Generator
     refit : callable
         ``trust -> scores``.
@@ -202,37 +196,37 @@ def judge_at_boundary(
     verdict : Verdict
     scores : float32 Tensor of shape (n, n_classes)
     """
+    codes, weights = given.codes, given.weights
     sample = _draw_sample(weights, generator)
     n_bins = min(_MOST_BINS, max(_LEAST_BINS, len(sample) // _BIN_ROWS))
 
     def look() -> tuple[torch.Tensor, torch.Tensor]:
         bins, edges = _margin_bins(scores[sample], n_bins)
-        differs = scores[sample].argmax(1) != given[sample]
+        differs = scores[sample].argmax(1) != codes[sample]
         return boundary_rates(differs, bins, n_bins, weights[sample]), edges
 
     rates, edges = look()
     for _ in range(_N_REFITS):
         trust = 1.0 - rates[torch.bucketize(_margin(scores), edges)]
-        scores = refit(torch.where(trusted, 1.0, trust))
+        scores = refit(torch.where(given.trusted, 1.0, trust))
         rates, edges = look()
     noise = replace(first.noise, rates=rates, edges=edges)
-    distributions = _with_trusted(fuse(scores, log_votes, given, noise), given, trusted)
+    distributions = _with_trusted(fuse(scores, log_votes, codes, noise), given)
     verdict = replace(
         first,
         distributions=distributions,
         noise=noise,
-        labels=torch.stack([given, given]),
+        labels=torch.stack([codes, codes]),
         voters=torch.stack([weights, weights]),
         votes=log_votes,
     )
     return verdict, scores
 
 
-def _with_trusted(
-    distributions: torch.Tensor, given: torch.Tensor, trusted: torch.Tensor
-) -> torch.Tensor:
+def _with_trusted(distributions: torch.Tensor, given: GivenLabels) -> torch.Tensor:
     """The given label of trusted rows for certain, in place."""
-    distributions[trusted] = F.one_hot(given[trusted], distributions.shape[1]).float()
+    known = given.take(given.trusted)
+    distributions[given.trusted] = F.one_hot(known.codes, given.n_classes).float()
     return distributions
 
 
@@ -272,23 +266,15 @@ def _draw_sample(weights: torch.Tensor, generator: torch.Generator) -> torch.Ten
     return active[order.sort().values]
 
 
-def _measured(
-    predicted: torch.Tensor,
-    agreed: float,
-    given: torch.Tensor,
-    weights: torch.Tensor,
-    trusted: torch.Tensor,
-) -> float:
+def _measured(predicted: torch.Tensor, agreed: float, given: GivenLabels) -> float:
     """Accuracy on the trusted rows, with the agreement as a prior of 50 rows.
 
     Trusted rows are often drawn class by class; they count by the size of their class.
     """
-    n_classes = int(given.max()) + 1
-    size = weights.new_zeros(n_classes).index_add_(0, given, weights)
-    vouched = trusted.float()
-    known = vouched.new_zeros(n_classes).index_add_(0, given, vouched)
-    share = vouched * (size / known.clamp_min(1.0))[given]
-    right = float((share * (predicted == given)).sum() / share.sum().clamp_min(1e-12))
+    codes, vouched = given.codes, given.trusted.float()
+    size, known = given.per_class(given.weights), given.per_class(vouched)
+    share = vouched * (size / known.clamp_min(1.0))[codes]
+    right = float((share * (predicted == codes)).sum() / share.sum().clamp_min(1e-12))
     n_known = float(vouched.sum())
     return (n_known * right + _AGREEMENT_ROWS * agreed) / (n_known + _AGREEMENT_ROWS)
 
@@ -298,23 +284,21 @@ def _margin(scores: torch.Tensor) -> torch.Tensor:
     return top[:, 0] - top[:, 1]
 
 
-def _transition(
-    log_proba: torch.Tensor, given: torch.Tensor, weights: torch.Tensor, trusted: torch.Tensor
-) -> torch.Tensor:
+def _transition(log_proba: torch.Tensor, given: GivenLabels) -> torch.Tensor:
     """Transition matrix that leans on symmetric noise as far as its own counts advise."""
     proba = log_proba.softmax(1).cpu().numpy()
     known: dict[str, Any] = {
-        "sample_weight": weights.cpu().numpy().astype(np.float64),
-        "trusted": trusted.cpu().numpy(),
+        "sample_weight": given.weights.cpu().numpy().astype(np.float64),
+        "trusted": given.trusted.cpu().numpy(),
     }
 
     def estimate(**settings: Any) -> torch.Tensor:
-        found = estimate_transition(proba, given.cpu().numpy(), **known, **settings)
-        return torch.as_tensor(found, dtype=torch.float32, device=given.device)
+        found = estimate_transition(proba, given.codes.cpu().numpy(), **known, **settings)
+        return torch.as_tensor(found, dtype=torch.float32, device=log_proba.device)
 
     first = estimate()
-    fused = fuse_with_given(log_proba, given, first) * weights.unsqueeze(1)
-    counts = torch.zeros_like(first).index_add_(0, given, fused).T
+    fused = fuse_with_given(log_proba, given.codes, first) * given.weights.unsqueeze(1)
+    counts = torch.zeros_like(first).index_add_(0, given.codes, fused).T
     return estimate(prior_rows=prior_strength(counts))
 
 

@@ -11,11 +11,10 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from nllearn.neighbors import BaseNeighbors
 from nllearn.networks import MLPBackbone, ResNetBackbone, SmallBackbone, adapt_module
 from nllearn.selectors import BaseSelector, Selection
 
-__all__ = ["build_module", "find_neighbors", "resolve_component", "select_rows"]
+__all__ = ["build_module", "resolve_component", "select_rows"]
 
 
 def resolve_component(
@@ -114,61 +113,6 @@ def _default_backbone(sample: torch.Tensor) -> Any:
     if sample.dim() == 2:
         return MLPBackbone()
     return SmallBackbone() if sample.device.type == "cpu" else ResNetBackbone()
-
-
-def find_neighbors(
-    search: Any, rows: torch.Tensor, n_neighbors: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Neighbours of every row among the rows, never itself, from any search object.
-
-    Parameters
-    ----------
-    search : object
-        With scikit-learn's ``fit`` and ``kneighbors``.
-    rows : float32 Tensor of shape (n, d)
-        Unit rows.
-    n_neighbors : int
-
-    Returns
-    -------
-    cosines : float32 Tensor of shape (n, k)
-        Descending; k is at most ``n - 1``.
-    indices : int64 Tensor of shape (n, k)
-
-    Raises
-    ------
-    ValueError
-        If a foreign object returns another shape, a row number that does not
-        exist, or a row as its own neighbour.
-    """
-    k = min(n_neighbors, len(rows) - 1)
-    if isinstance(search, BaseNeighbors):
-        distances, found = search.fit(rows).kneighbors(n_neighbors=k)
-        return 1.0 - distances.square() / 2.0, found
-    search.fit(rows.cpu().numpy())
-    _, indices = search.kneighbors(n_neighbors=k)
-    indices = np.asarray(indices)
-    own = np.arange(len(rows))[:, None]
-    if indices.shape != (len(rows), k) or indices.min() < 0 or indices.max() >= len(rows):
-        raise ValueError(
-            f"neighbors={search!r} returned indices of shape {indices.shape} in "
-            f"[{indices.min()}, {indices.max()}]; expected ({len(rows)}, {k}) in [0, {len(rows)})"
-        )
-    if (indices == own).any():
-        raise ValueError(
-            f"neighbors={search!r} returned rows as their own neighbours; kneighbors(X=None) "
-            "must leave the row itself out, as scikit-learn's NearestNeighbors does"
-        )
-    found = torch.from_numpy(indices.astype(np.int64)).to(rows.device)
-    # Its distances may be of any metric: take the cosines ourselves, in blocks.
-    cosines = torch.cat(
-        [
-            torch.einsum("nd,nkd->nk", some, rows[near])
-            for some, near in zip(rows.split(1024), found.split(1024), strict=True)
-        ]
-    )
-    cosines, order = cosines.sort(1, descending=True)
-    return cosines, found.gather(1, order)
 
 
 def select_rows(

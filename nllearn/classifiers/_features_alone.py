@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from nllearn._judgement import row_blocks
 from nllearn.functional.correction import fuse_with_given
-from nllearn.functional.kernel_ridge import leave_one_out_block, ridge_moments, ridge_system
+from nllearn.functional.kernel_ridge import leave_one_out_block, ridge_system
 from nllearn.functional.transition import estimate_transition
 from nllearn.functional.witnesses import combine_witnesses, leave_one_out_scores
 from nllearn.training import Ledger
 
-__all__ = ["fuse_by_features", "scores_in_blocks"]
+__all__ = ["fuse_by_features", "scores_in_blocks", "unit_rows_in_blocks"]
 
 # Weights of the two witnesses, and how much softer they are taken once T is known. Fixed
 # by measurement over symmetric, part-dependent and human noise (docs/benchmarks).
@@ -71,23 +72,33 @@ def fuse_by_features(
     return fused, transition
 
 
+def unit_rows_in_blocks(features: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+    """As :func:`centred_unit_rows`, holding nothing of the size of the result but itself."""
+    total = torch.zeros(features.shape[1], dtype=torch.float64)
+    for some in active.split(_BLOCK):
+        total += features[some].float().sum(0)
+    mean = (total / len(active)).float()
+    unit = torch.empty(features.shape)
+    for rows in row_blocks(len(features), _BLOCK):
+        unit[rows] = F.normalize(features[rows].float() - mean, dim=1)
+    return unit
+
+
 def scores_in_blocks(
     unit: torch.Tensor, given: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
     """As :func:`leave_one_out_scores` of one-hot labels, without a second copy of the rows."""
     n_fitted = int((weights > 0).sum())
     weights = weights * (n_fitted / weights.sum().clamp_min(1e-12))
-    n = len(unit)
-    blocks = [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
 
     def pairs() -> Iterator[tuple[slice, torch.Tensor]]:
-        return ((rows, unit[rows]) for rows in blocks)
+        return ((rows, unit[rows]) for rows in row_blocks(len(unit), _BLOCK))
 
-    system = ridge_system(pairs, weights)
-    moments, mean = ridge_moments(system, pairs, given, weights)
+    system = ridge_system(pairs, weights, given)
+    mean = system.target_mean
 
     def left_out(rows: slice, axes: torch.Tensor, ridge: float) -> torch.Tensor:
-        return leave_one_out_block(axes, system, moments, mean, given[rows], weights[rows], ridge)
+        return leave_one_out_block(axes, system, given[rows], weights[rows], ridge)
 
     errors = torch.zeros(len(_RIDGES), dtype=torch.float64)
     for rows, x in pairs():

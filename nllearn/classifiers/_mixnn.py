@@ -9,13 +9,14 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
-from nllearn.classifiers._components import find_neighbors, resolve_component
+from nllearn.classifiers._components import resolve_component
 from nllearn.classifiers._parameters import neighbor_builders, selector_builders
 from nllearn.classifiers._session import FitSession
 from nllearn.functional.correction import moving_average
 from nllearn.functional.geometry import centred_unit_rows, cosine_topk
 from nllearn.functional.losses import soft_cross_entropy
 from nllearn.functional.mixing import clean_weights, mix_neighbors
+from nllearn.neighbors._search import find_neighbors
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, NoisyLabelNet
 

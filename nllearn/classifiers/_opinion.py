@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from nllearn._judgement import (
+    GivenLabels,
     Graph,
+    LandmarkRows,
     Outlook,
     RowScale,
     ask_neighbors,
@@ -19,8 +20,7 @@ from nllearn._judgement import (
     hear_witnesses,
     n_witnesses,
 )
-from nllearn.classifiers._components import find_neighbors
-from nllearn.classifiers._features_alone import fuse_by_features
+from nllearn.classifiers._features_alone import fuse_by_features, unit_rows_in_blocks
 from nllearn.functional.geometry import (
     centred_unit_rows,
     cosine_topk,
@@ -30,6 +30,7 @@ from nllearn.functional.geometry import (
 from nllearn.functional.reliability import agreement
 from nllearn.functional.transition import fused_transition
 from nllearn.neighbors import BaseNeighbors
+from nllearn.neighbors._search import find_neighbors
 from nllearn.training import Ledger
 
 __all__ = ["InputRows", "Opinion", "form_opinion"]
@@ -40,13 +41,13 @@ __all__ = ["InputRows", "Opinion", "form_opinion"]
 _ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
 # On fewer rows the estimates of the noise are too rough for the bolder judgement.
 _LEAST_FOR_INPUT = 200
-_N_LANDMARKS = 1000
+# In features that were learnt from the labels a thousand say no more, and take half as long again.
+_N_LANDMARKS = 700
 # Noise at the boundary below this mean rate, or this share of the rows on which the witnesses
 # differ, is taken for rows that are hard: features that a network has learnt draw the classes
 # apart and leave the hard rows between them.
 _LEAST_BOUNDARY_RATE, _SHARE_OF_DOUBT = 0.01, 0.3
 _N_ALONE = 50
-_BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -129,25 +130,26 @@ def form_opinion(
     unit = _unit_features(features, active, ledger.n_classes)
     enough = len(active) >= _LEAST_FOR_INPUT and ledger.n_classes > 1
     of_input = rows.unit(ledger.given, ledger.n_classes) if rows is not None and enough else None
+    n_found = _N_ALONE
+    if of_input is not None:
+        unit = torch.cat([unit, of_input], 1).mul_(0.5**0.5)
+        n_found = n_witnesses(len(active), ledger.n_classes)
+    graph = _find_graph(unit, neighbors, active, n_found)
+    if in_blocks and isinstance(neighbors, BaseNeighbors):
+        # Its rows and its index are the largest things in memory.
+        neighbors.forget()
     if of_input is None:
-        graph = _find_graph(unit, neighbors, active, _N_ALONE)
         log_votes = ask_neighbors(graph, ledger.given, ledger.n_classes, ledger.row_weight)
-        if in_blocks and isinstance(neighbors, BaseNeighbors):
-            # Its rows and its index are the largest things in memory.
-            neighbors.forget()
         fused, transition = fuse_by_features(unit, log_votes, ledger, in_blocks=in_blocks)
         return Opinion(fused, transition, log_votes, _nearest(graph))
 
-    unit = torch.cat([unit, of_input], 1).mul_(0.5**0.5)
-    graph = _find_graph(unit, neighbors, active, n_witnesses(len(active), ledger.n_classes))
-    if in_blocks and isinstance(neighbors, BaseNeighbors):
-        neighbors.forget()
+    given = GivenLabels(ledger.given, ledger.n_classes, ledger.row_weight, ledger.trusted)
 
     def look(agreed: float, log_votes: torch.Tensor) -> Outlook:
         known = ledger.outlook.tolist()
         if not np.isnan(known[0]):
             return Outlook(known[0], known[1], at_boundary=bool(known[2]))
-        alone = _agreement_of_input(of_input, log_votes, ledger, generator)
+        alone = _agreement_of_input(of_input, log_votes, given, generator)
         # Features that say less than the input would be no reason to be bolder.
         alone = min(alone, agreed)
         least = max(_LEAST_BOUNDARY_RATE, _SHARE_OF_DOUBT * (1.0 - alone))
@@ -156,67 +158,47 @@ def form_opinion(
     found = hear_witnesses(
         unit,
         graph,
-        ledger.given,
-        ledger.n_classes,
-        ledger.row_weight,
-        ledger.trusted,
+        given,
         _N_LANDMARKS,
         generator,
         outlook=look,
     )
-    held, distributions = found.outlook, found.verdict.distributions
+    held, verdict = found.outlook, found.verdict
     return Opinion(
-        distributions,
+        verdict.distributions,
         fused_transition(
-            distributions.cpu().numpy(), ledger.given.cpu().numpy(), ledger.row_weight.cpu().numpy()
+            verdict.distributions.cpu().numpy(),
+            ledger.given.cpu().numpy(),
+            ledger.row_weight.cpu().numpy(),
         ),
         found.log_votes,
         _nearest(graph),
-        torch.tensor([held.agreed, held.cautious, float(bool(held.at_boundary))]),
+        torch.tensor([held.agreed, held.cautious, verdict.noise.boundary]),
     )
 
 
 def _agreement_of_input(
-    of_input: torch.Tensor, log_votes: torch.Tensor, ledger: Ledger, generator: torch.Generator
+    of_input: torch.Tensor,
+    log_votes: torch.Tensor,
+    given: GivenLabels,
+    generator: torch.Generator,
 ) -> float:
     """Share of rows on which a regression on the input names the class that neighbours name."""
     scores = torch.zeros_like(log_votes)
-    fit_regression(
-        of_input,
-        None,
-        ledger.given,
-        ledger.n_classes,
-        ledger.row_weight,
-        log_votes,
-        _N_LANDMARKS,
-        generator,
-        scores,
-    )
-    return agreement(scores, log_votes, ledger.row_weight)
+    rows = LandmarkRows(of_input, None, given.weights, _N_LANDMARKS, generator)
+    fit_regression(rows, given, log_votes, scores)
+    return agreement(scores, log_votes, given.weights)
 
 
 def _unit_features(features: torch.Tensor, active: torch.Tensor, n_classes: int) -> torch.Tensor:
     """Centred rows of length one, along the leading directions where there are too many."""
     if features.dtype == torch.float16:
-        unit = _unit_rows_in_blocks(features, active)
+        unit = unit_rows_in_blocks(features, active)
     else:
         unit, _ = centred_unit_rows(features, active)
     n_directions = max(len(active) // _ROWS_PER_DIRECTION, n_classes)
     if len(active) >= _LEAST_ROWS and n_directions < unit.shape[1]:
         unit = unit_rows(leading_directions(unit, n_directions, active))
-    return unit
-
-
-def _unit_rows_in_blocks(features: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
-    """As :func:`centred_unit_rows`, holding nothing of the size of the result but itself."""
-    total = torch.zeros(features.shape[1], dtype=torch.float64)
-    for some in active.split(_BLOCK):
-        total += features[some].float().sum(0)
-    mean = (total / len(active)).float()
-    unit = torch.empty(features.shape)
-    for start in range(0, len(features), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        unit[rows] = F.normalize(features[rows].float() - mean, dim=1)
     return unit
 
 

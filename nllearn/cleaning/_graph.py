@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.base import clone
 
-from nllearn._judgement import Graph, n_witnesses, row_blocks
-from nllearn.cleaning._inputs import check_neighbor_graph
-from nllearn.neighbors import BaseNeighbors, DescentNeighbors, ExactNeighbors
+from nllearn._judgement import Graph, n_witnesses
+from nllearn.neighbors import DescentNeighbors, ExactNeighbors
+from nllearn.neighbors._search import find_neighbors, sort_by_cosine
 
 __all__ = ["find_graph"]
 
@@ -34,7 +33,8 @@ def find_graph(
     n = len(unit)
     if known is not None:
         found = torch.from_numpy(known).to(unit.device)
-        return _with_cosines(unit, found[:, : n_neighbors or found.shape[1]]), "neighbor_graph"
+        cosines, found = sort_by_cosine(unit, found[:, : n_neighbors or found.shape[1]])
+        return Graph(cosines, found.int()), "neighbor_graph"
     if search is None or search == "auto":
         search = "exact" if n <= _CROSSOVER.get(unit.device.type, 60_000) else "descent"
     most = _N_APPROXIMATE if search == "descent" else _N_EXACT
@@ -45,25 +45,5 @@ def find_graph(
         search = ExactNeighbors(k)
     else:
         search = clone(search, safe=False)
-    k = min(k, n - 1)
-    if isinstance(search, BaseNeighbors):
-        distances, found = search.fit(unit).kneighbors(n_neighbors=k)
-        # The cosine of unit rows at this distance, in place.
-        cosines = distances.square_().mul_(-0.5).add_(1.0)
-        return Graph(cosines, found.int()), clone(search)
-    indices = search.fit(unit.cpu().numpy()).kneighbors(n_neighbors=k, return_distance=False)
-    checked = check_neighbor_graph(np.asarray(indices), n)
-    return (
-        _with_cosines(unit, torch.as_tensor(checked).to(unit.device)),
-        clone(search, safe=False),
-    )
-
-
-def _with_cosines(unit: torch.Tensor, found: torch.Tensor) -> Graph:
-    """Cosines of known neighbours, whose own distances may be of any metric."""
-    cosines = torch.empty(found.shape, device=unit.device)
-    order = torch.empty_like(found)
-    for rows in row_blocks(len(unit)):
-        block = torch.einsum("nd,nkd->nk", unit[rows], unit[found[rows]])
-        cosines[rows], order[rows] = block.sort(1, descending=True)
-    return Graph(cosines, found.gather(1, order).int())
+    cosines, found = find_neighbors(search, unit, k)
+    return Graph(cosines, found.int()), clone(search, safe=False)

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from nllearn._judgement import (
     Findings,
+    GivenLabels,
     Graph,
     Outlook,
     choose_scale,
@@ -334,10 +335,12 @@ class LabelCleaner(FittedMethods, SamplerBase):
             findings = hear_witnesses(
                 unit,
                 graph,
-                torch.from_numpy(codes).to(device),
-                n_classes,
-                weights,
-                torch.from_numpy(trusted).to(device),
+                GivenLabels(
+                    torch.from_numpy(codes).to(device),
+                    n_classes,
+                    weights,
+                    torch.from_numpy(trusted).to(device),
+                ),
                 self.n_landmarks,
                 generator,
                 # Rows of the user's: no witness has seen them.

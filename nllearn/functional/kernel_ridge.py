@@ -17,7 +17,6 @@ __all__ = [
     "kernel_features",
     "kernel_map",
     "leave_one_out_block",
-    "ridge_moments",
     "ridge_system",
 ]
 
@@ -60,6 +59,10 @@ class RidgeSystem:
         Eigenvalues of the weighted, centred Gram matrix.
     vectors : float32 Tensor of shape (r, r)
         Its eigenvectors, in columns.
+    moments : float32 Tensor of shape (r, n_classes)
+        Weighted inner products of the features along the eigenvectors with the centred targets.
+    target_mean : float32 Tensor of shape (n_classes,)
+        Weighted mean of the targets.
     n_fitted : float
         Sum of the weights.
     """
@@ -67,6 +70,8 @@ class RidgeSystem:
     mean: torch.Tensor
     values: torch.Tensor
     vectors: torch.Tensor
+    moments: torch.Tensor
+    target_mean: torch.Tensor
     n_fitted: float
 
     def axes(self, features: torch.Tensor) -> torch.Tensor:
@@ -95,6 +100,31 @@ class RidgeSystem:
         inverse : float32 Tensor of shape (r,)
         """
         return 1.0 / (self.values + ridge * self.n_fitted / len(self.values) + _JITTER)
+
+    def ridge_for(self, freedom: float) -> float:
+        r"""Ridge that leaves a fit so many degrees of freedom.
+
+        The trace of the hat matrix, :math:`\sum_i v_i / (v_i + \lambda)` over the eigenvalues;
+        it falls with the ridge, so bisection finds it.
+
+        Parameters
+        ----------
+        freedom : float
+            Above 0. What no ridge in [1e-6, 1e6] leaves gives the nearer end.
+
+        Returns
+        -------
+        ridge : float
+            In the units of :meth:`shrinkage`.
+        """
+        low, high = -6.0, 6.0
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            if float((self.values * self.shrinkage(10.0**middle)).sum()) > freedom:
+                low = middle
+            else:
+                high = middle
+        return float(10.0**high)
 
 
 def kernel_map(rows: torch.Tensor, n_landmarks: int, generator: torch.Generator) -> KernelMap:
@@ -147,7 +177,7 @@ def kernel_features(rows: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
     return kernel.mul_(kmap.gamma).exp_() @ kmap.projection
 
 
-def ridge_system(blocks: Blocks, weights: torch.Tensor) -> RidgeSystem:
+def ridge_system(blocks: Blocks, weights: torch.Tensor, targets: torch.Tensor) -> RidgeSystem:
     """Sum up and decompose the normal equations in one pass.
 
     Parameters
@@ -156,65 +186,49 @@ def ridge_system(blocks: Blocks, weights: torch.Tensor) -> RidgeSystem:
         Gives an iterator of (rows as a slice, features float32 of shape (b, r)).
     weights : float32 Tensor of shape (n,)
         Not negative; a row of weight 0 is not fitted.
-
-    Returns
-    -------
-    system : RidgeSystem
-    """
-    gram: torch.Tensor | None = None
-    total: torch.Tensor | None = None
-    for rows, features in blocks():
-        share = weights[rows].unsqueeze(1)
-        weighted = share * features
-        # Float32 inside a block, float64 between blocks: a million rows lose no digits.
-        part, column = (weighted.T @ features).double(), weighted.sum(0).double()
-        gram = part if gram is None else gram.add_(part)
-        total = column if total is None else total.add_(column)
-    assert gram is not None and total is not None
-    n_fitted = float(weights.sum())
-    mean = total / n_fitted
-    values, vectors = torch.linalg.eigh(gram - n_fitted * torch.outer(mean, mean))
-    return RidgeSystem(mean.float(), values.clamp_min(0.0).float(), vectors.float(), n_fitted)
-
-
-def ridge_moments(
-    system: RidgeSystem, blocks: Blocks, targets: torch.Tensor, weights: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weighted inner products of the axes with the centred targets.
-
-    Parameters
-    ----------
-    system : RidgeSystem
-    blocks : callable
-        As for :func:`ridge_system`.
     targets : Tensor of shape (n, n_classes), or int64 of shape (n,)
         Soft targets, or class codes that stand for one-hot rows of
         ``codes.max() + 1`` classes.
-    weights : Tensor of shape (n,)
 
     Returns
     -------
-    moments : float32 Tensor of shape (r, n_classes)
-    target_mean : float32 Tensor of shape (n_classes,)
+    system : RidgeSystem
     """
     n_classes = int(targets.max()) + 1 if targets.ndim == 1 else targets.shape[1]
-    moments: torch.Tensor | None = None
-    total = torch.zeros(n_classes, dtype=torch.float64, device=weights.device)
+    sums: list[torch.Tensor] | None = None
     for rows, features in blocks():
-        block = _dense(targets[rows], n_classes) * weights[rows].unsqueeze(1)
-        part = (system.axes(features).T @ block).double()
-        moments = part if moments is None else moments.add_(part)
-        total += block.sum(0).double()
-    assert moments is not None
-    # The weighted axes sum to zero, so the targets' mean drops out of the products.
-    return moments.float(), (total / system.n_fitted).float()
+        share = weights[rows].unsqueeze(1)
+        weighted = share * features
+        wanted = _dense(targets[rows], n_classes)
+        # Float32 inside a block, float64 between blocks: a million rows lose no digits.
+        parts = [
+            (weighted.T @ features).double(),
+            (weighted.T @ wanted).double(),
+            weighted.sum(0).double(),
+            (share * wanted).sum(0).double(),
+        ]
+        sums = (
+            parts if sums is None else [one.add_(two) for one, two in zip(sums, parts, strict=True)]
+        )
+    assert sums is not None
+    gram, products, total, target_total = sums
+    n_fitted = float(weights.sum())
+    mean = total / n_fitted
+    values, vectors = torch.linalg.eigh(gram - n_fitted * torch.outer(mean, mean))
+    moments = vectors.T @ (products - torch.outer(mean, target_total))
+    return RidgeSystem(
+        mean.float(),
+        values.clamp_min(0.0).float(),
+        vectors.float(),
+        moments.float(),
+        (target_total / n_fitted).float(),
+        n_fitted,
+    )
 
 
 def leave_one_out_block(
     axes: torch.Tensor,
     system: RidgeSystem,
-    moments: torch.Tensor,
-    target_mean: torch.Tensor,
     targets: torch.Tensor,
     weights: torch.Tensor,
     ridge: float,
@@ -232,8 +246,6 @@ def leave_one_out_block(
     axes : Tensor of shape (b, r)
         Of ``system.axes``.
     system : RidgeSystem
-    moments, target_mean : Tensor
-        Of :func:`ridge_moments`.
     targets : Tensor of shape (b, n_classes), or int64 of shape (b,)
     weights : Tensor of shape (b,)
     ridge : float
@@ -245,9 +257,14 @@ def leave_one_out_block(
     """
     inverse = system.shrinkage(ridge)
     leverage = (weights * (axes.square() @ inverse)).clamp_(0.0, 0.999).unsqueeze(1)
-    fitted = axes @ (inverse.unsqueeze(1) * moments)
-    centred = _dense(targets, moments.shape[1]) - target_mean
-    return fitted.sub_(centred.mul_(leverage)).div_(1.0 - leverage)
+    fitted = axes @ (inverse.unsqueeze(1) * system.moments)
+    if targets.ndim == 1:
+        # A row of codes in place of one-hot rows.
+        fitted.addcmul_(leverage, system.target_mean)
+        fitted.scatter_add_(1, targets.unsqueeze(1), -leverage)
+    else:
+        fitted.addcmul_(leverage, targets.float() - system.target_mean, value=-1.0)
+    return fitted.div_(1.0 - leverage)
 
 
 def _dense(targets: torch.Tensor, n_classes: int) -> torch.Tensor:

@@ -24,6 +24,9 @@ _PRIOR_ROWS = 10.0
 # The given label is never wholly believed nor wholly disbelieved before it is seen.
 _LEAST, _MOST = 1e-4, 0.95
 
+# Noise at the boundary below this mean rate is taken for rows that are hard.
+LEAST_BOUNDARY_RATE = 0.006
+
 
 def agreement(one: torch.Tensor, two: torch.Tensor, weights: torch.Tensor) -> float:
     """Weighted share of rows on which two witnesses name the same class.
@@ -194,7 +197,9 @@ def fuse_at_boundary(proba: torch.Tensor, given: torch.Tensor, rate: torch.Tenso
     return fused / fused.sum(1, keepdim=True).clamp_min(1e-30)
 
 
-def noise_sits_at_boundary(rates: torch.Tensor, n_rows: int, least_rate: float = 0.006) -> bool:
+def noise_sits_at_boundary(
+    rates: torch.Tensor, n_rows: int, least_rate: float = LEAST_BOUNDARY_RATE
+) -> bool:
     """Whether noise sits where the witnesses are unsure, and hardly elsewhere.
 
     Class-conditional and human noise reach the rows that every witness is sure of; noise

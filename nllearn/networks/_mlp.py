@@ -6,6 +6,8 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from nllearn.networks._dropout import Dropout
+
 __all__ = ["MLP", "MLPBackbone"]
 
 
@@ -47,10 +49,10 @@ class MLP(nn.Module):
         input_dropout: float = 0.2,
     ):
         super().__init__()
-        layers: list[nn.Module] = [nn.Dropout(input_dropout)]
+        layers: list[nn.Module] = [Dropout(input_dropout)]
         width = n_features
         for _ in range(n_layers):
-            layers += [nn.Linear(width, hidden_units), nn.ReLU(), nn.Dropout(dropout)]
+            layers += [nn.Linear(width, hidden_units), nn.ReLU(), Dropout(dropout)]
             width = hidden_units
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(width, n_classes)

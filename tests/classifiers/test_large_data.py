@@ -24,7 +24,6 @@ CPU = torch.device("cpu")
 def small_memory(monkeypatch, tmp_path):
     """Features do not fit; blocks are small; temporary files go to a folder of the test."""
     monkeypatch.setattr(_collect, "free_bytes", lambda device: 0.0)
-    monkeypatch.setattr(_opinion, "_BLOCK", 50)
     monkeypatch.setattr(_features_alone, "_BLOCK", 50)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
@@ -95,7 +94,6 @@ def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch
 
 @pytest.mark.parametrize("n_absent", [0, 9])
 def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
-    monkeypatch.setattr(_opinion, "_BLOCK", 13)
     monkeypatch.setattr(_features_alone, "_BLOCK", 13)
     generator = torch.Generator().manual_seed(0)
     given = torch.arange(120) % 4
@@ -106,7 +104,7 @@ def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
     active = torch.nonzero(weights > 0).squeeze(1)
 
     unit, _ = centred_unit_rows(features, active)
-    blocked = _opinion._unit_rows_in_blocks(features, active)
+    blocked = _features_alone.unit_rows_in_blocks(features, active)
     torch.testing.assert_close(blocked, unit)
     onehot = torch.nn.functional.one_hot(given, 4).float()
     torch.testing.assert_close(

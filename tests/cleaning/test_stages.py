@@ -8,8 +8,11 @@ import torch
 from torch.nn import functional as F
 
 from nllearn._judgement import (
+    GivenLabels,
     Graph,
+    LandmarkRows,
     RowScale,
+    _landmarks,
     ask_neighbors,
     choose_scale,
     fit_regression,
@@ -19,7 +22,7 @@ from nllearn._judgement._verdict import easiest_per_class
 from nllearn.cleaning._evidence import gather_evidence, predict_alone
 from nllearn.cleaning._model import add_model
 from nllearn.cleaning._resample import apply_action
-from nllearn.functional.kernel_ridge import kernel_map
+from nllearn.functional.kernel_ridge import kernel_map, ridge_system
 from nllearn.functional.transition import fused_transition
 
 
@@ -48,8 +51,41 @@ def regressed(unit, given, weights, graph, seed=0):
     out = torch.zeros(len(unit), 3)
     votes = ask_neighbors(graph_of(unit, 10), given, 3, weights)
     generator = torch.Generator().manual_seed(seed)
-    fit = fit_regression(unit, graph, given, 3, weights, votes, 60, generator, out)
+    labels = GivenLabels(given, 3, weights, torch.zeros(len(given), dtype=torch.bool))
+    rows = LandmarkRows(unit, graph, weights, 60, generator)
+    fit = fit_regression(rows, labels, votes, out)
     return fit, out
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_features_are_made_once_for_all_regressions_where_they_fit(unit, mixed, monkeypatch):
+    rows, given = unit
+    graph, weights = graph_of(rows, 10), torch.ones(150)
+    votes = ask_neighbors(graph, given, 3, weights)
+    labels = GivenLabels(given, 3, weights, torch.zeros(150, dtype=torch.bool))
+    made = []
+    original = _landmarks.kernel_features
+
+    def watched(block, kmap):
+        made.append(len(block))
+        return original(block, kmap)
+
+    monkeypatch.setattr(_landmarks, "kernel_features", watched)
+    monkeypatch.setattr(_landmarks, "_N_TRIED", 60)
+    found = {}
+    for held in (0, 75_000_000):
+        monkeypatch.setattr(_landmarks, "_HELD", held)
+        made.clear()
+        generator = torch.Generator().manual_seed(0)
+        witness = LandmarkRows(rows, graph if mixed else None, weights, 60, generator)
+        found[held] = [torch.zeros(150, 3) for _ in range(2)]
+        fit_regression(witness, labels, votes, found[held][0])
+        fit_regression(witness, labels, votes, found[held][1], torch.linspace(0.1, 1.0, 150))
+        # Held: all rows once. Else twice in each fit, and the rows that a ridge is chosen on.
+        assert sum(made) == (150 if held else 2 * (150 + 60 + 150))
+    for one, two in zip(*found.values(), strict=True):
+        torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+    assert (found[0][0] - found[0][1]).abs().max() > 0.01, "trust makes another fit"
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -211,6 +247,19 @@ def test_the_scale_is_asked_of_rows_that_take_part(generator):
     assert len(np.unique(choose_scale(X, mixed, 2, 1 - weight, generator).scale)) == 1
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_few_rows_with_wrong_labels_do_not_outvote_mixed_units(seed):
+    # A column in the thousands tells one class, ten small ones tell all three: what 100 rows
+    # with 40 % wrong labels say of a scale is half chance.
+    rng = np.random.default_rng(seed)
+    y = np.arange(100) % 3
+    small = rng.normal(size=(3, 10))[y] + rng.normal(size=(100, 10))
+    X = np.column_stack([1000 * rng.normal(size=100) + 3000 * (y == 0), small])
+    y = np.where(rng.random(100) < 0.4, rng.integers(0, 3, 100), y)
+    generator = torch.Generator().manual_seed(seed)
+    assert len(np.unique(choose_scale(X, y, 3, np.ones(100), generator).scale)) > 1
+
+
 def test_columns_that_are_constant_up_to_rounding_do_not_count():
     # Only a scale of its own for each column shows the small one that the labels follow.
     rng = np.random.default_rng(0)
@@ -237,3 +286,30 @@ def test_the_width_of_the_kernel_where_most_landmarks_are_duplicates(generator):
     # Of 380 ordered pairs 74 differ, by a squared distance of 2.
     assert kmap.gamma == pytest.approx(380 / (74 * 2))
     assert kernel_map(rows[:18], 18, generator).gamma == 1.0
+
+
+def test_a_fit_that_knows_the_labels_by_heart_is_not_tried(generator):
+    # Labels of pairs of rows, random from pair to pair: the finest fit agrees with all of them.
+    pairs = torch.randn(75, 1, 8, generator=generator)
+    rows = (pairs + 0.2 * torch.randn(75, 2, 8, generator=generator)).reshape(150, 8)
+    rows /= rows.norm(dim=1, keepdim=True)
+    wild = torch.randint(3, (75,), generator=generator).repeat_interleave(2)
+    weights = torch.ones(150)
+    weights[140:] = 0
+    labels = GivenLabels(wild, 3, weights, torch.zeros(150, dtype=torch.bool))
+    witness = LandmarkRows(rows, None, weights, 150, torch.Generator().manual_seed(0))
+    votes = F.one_hot(wild, 3).float()
+    fit = fit_regression(witness, labels, votes, torch.zeros(150, 3))
+    system = ridge_system(witness.blocks, weights, wild)
+
+    def freedom(ridge):
+        return float((system.values * system.shrinkage(ridge)).sum())
+
+    assert freedom(1e-3) > 70 >= freedom(fit.ridge) > 10
+    # A refit has twelve for every class, and fewer where labels are not believed.
+    for trust, expected in ((1.0, 36), (0.5, 9), (0.1, 6)):
+        refit = fit_regression(
+            witness, labels, votes, torch.zeros(150, 3), torch.full((150,), trust)
+        )
+        system = ridge_system(witness.blocks, weights / weights[weights > 0].mean(), wild)
+        assert freedom(refit.ridge) == pytest.approx(expected, rel=0.1)

@@ -11,7 +11,6 @@ from nllearn.functional.kernel_ridge import (
     kernel_features,
     kernel_map,
     leave_one_out_block,
-    ridge_moments,
     ridge_system,
 )
 
@@ -81,9 +80,8 @@ def test_leave_one_out_equals_refits(size, absent):
     weights[:absent] = 0
     targets = torch.nn.functional.one_hot(labels, 3).float()
     blocks = in_blocks(unit, size)
-    system = ridge_system(blocks, weights)
-    moments, mean = ridge_moments(system, blocks, labels, weights)
-    got = leave_one_out_block(system.axes(unit), system, moments, mean, labels, weights, 0.3)
+    system = ridge_system(blocks, weights, labels)
+    got = leave_one_out_block(system.axes(unit), system, labels, weights, 0.3)
     expected = slow_left_out(unit, targets, weights, 0.3)
     np.testing.assert_allclose(got.numpy(), expected, rtol=2e-3, atol=2e-4)
 
@@ -92,14 +90,26 @@ def test_codes_and_one_hot_rows_are_the_same_targets():
     unit, labels, weights = made()
     targets = torch.nn.functional.one_hot(labels, 3).float()
     blocks = in_blocks(unit, 11)
-    system = ridge_system(blocks, weights)
-    for one, two in zip(
-        ridge_moments(system, blocks, labels, weights),
-        ridge_moments(system, blocks, targets, weights),
-        strict=True,
-    ):
-        torch.testing.assert_close(one, two)
     before = targets.clone()
-    moments, mean = ridge_moments(system, blocks, targets, weights)
-    leave_one_out_block(system.axes(unit), system, moments, mean, targets, weights, 0.1)
+    system = ridge_system(blocks, weights, targets)
+    of_codes = ridge_system(blocks, weights, labels)
+    torch.testing.assert_close(of_codes.moments, system.moments)
+    torch.testing.assert_close(of_codes.target_mean, system.target_mean)
+    leave_one_out_block(system.axes(unit), system, targets, weights, 0.1)
     assert torch.equal(targets, before)
+
+
+@pytest.mark.parametrize("freedom", [3.0, 9.0])
+def test_a_ridge_leaves_so_many_degrees_of_freedom(freedom):
+    unit, labels, weights = made()
+    kmap = kernel_map(unit, 20, torch.Generator().manual_seed(0))
+    features = kernel_features(unit, kmap)
+    system = ridge_system(in_blocks(features, 17), weights, labels)
+    ridge = system.ridge_for(freedom)
+    # The trace of the hat matrix of the weighted, centred regression, written out.
+    x, w = features.double().numpy(), weights.double().numpy()
+    x = np.sqrt(w)[:, None] * (x - np.average(x, axis=0, weights=w))
+    added = ridge * w.sum() / x.shape[1]
+    hat = x @ np.linalg.solve(x.T @ x + added * np.eye(x.shape[1]), x.T)
+    assert np.trace(hat) == pytest.approx(freedom, rel=1e-2)
+    assert system.ridge_for(1e9) < 1e-5 < 1e5 < system.ridge_for(1e-9)

@@ -10,7 +10,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from nllearn.networks import MLP, MLPBackbone, adapt_module, check_head, find_head
+from nllearn.networks import MLP, Dropout, MLPBackbone, adapt_module, check_head, find_head
 
 
 def sample(*shape, seed=0):
@@ -85,6 +85,36 @@ def test_dropout_works_in_training_and_rests_in_evaluation():
         dropped.body[1].bias.fill_(100.0)  # without dropout all units are on
     assert (dropped.train()(x)[1] == 0).float().mean() == pytest.approx(0.9, abs=0.03)
     assert (dropped.eval()(x)[1] != 0).all()
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_dropout_keeps_numbers_one_by_one_and_scales_them(p, dtype):
+    torch.manual_seed(0)
+    x = torch.full((400, 300), 3.0, dtype=dtype, requires_grad=True)
+    out = Dropout(p)(x)
+    assert out.dtype == dtype
+    kept = (out != 0).float()
+    torch.testing.assert_close(out[kept > 0], torch.full_like(out[kept > 0], 3.0 / (1 - p)))
+    assert kept.mean() == pytest.approx(1 - p, abs=0.005)
+    # Neither rows nor columns nor neighbours fall together.
+    assert kept.mean(0).std() == pytest.approx((p * (1 - p) / 400) ** 0.5, rel=0.2)
+    assert kept.mean(1).std() == pytest.approx((p * (1 - p) / 300) ** 0.5, rel=0.2)
+    assert (kept[:, 1:] * kept[:, :-1]).mean() == pytest.approx((1 - p) ** 2, abs=0.01)
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, out.detach() / 3.0)
+
+
+def test_dropout_is_a_draw_of_the_seed_and_rests_where_it_should():
+    x = sample(50)
+    draws = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        draws.append(Dropout(0.5)(x))
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+    assert torch.equal(Dropout(0.5).eval()(x), x)
+    assert torch.equal(Dropout(0.0)(x), x)
+    assert torch.equal(Dropout(1.0)(x), torch.zeros_like(x))
 
 
 def test_backbone_builds_what_it_was_told():

@@ -78,10 +78,31 @@ def small(page, tmp_path):
     return page
 
 
+KEYS_SEEN = """
+    if (window.keysSeen === undefined) {
+      window.keysSeen = 0;
+      window.addEventListener("keydown", () => { window.keysSeen += 1; }, true);
+    }
+    return window.keysSeen;
+    """
+
+
 def keys(page, text):
+    """Type; a key that the driver lost on its way to the page is typed again.
+
+    A crowded machine loses one now and then. What counts as lost is a key that no listener
+    of the window saw, so a key that the page itself does not heed still fails the test.
+    """
     from selenium.webdriver.common.action_chains import ActionChains
 
-    ActionChains(page).send_keys(text).perform()
+    for key in text:
+        seen = page.execute_script(KEYS_SEEN)
+        for _ in range(3):
+            ActionChains(page).send_keys(key).perform()
+            if page.execute_script(KEYS_SEEN) > seen:
+                break
+        else:
+            raise AssertionError(f"the page never saw the key {key!r}")
 
 
 def text_of(page, css):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
+from _runs import centre_and_error
 
 OURS, TRUSTED = "LabelCleaner", "LabelCleaner, 2 % trusted"
 CLASSIFIERS = ("Anchor Hallucination", "MixNN")
 Row = dict[str, Any]
+Cells = dict[tuple[str, str], dict[str, list[Row]]]
 
 
 def standing(rows: list[Row], cells: Iterable[tuple[str, str]]) -> list[str]:
@@ -19,97 +20,99 @@ def standing(rows: list[Row], cells: Iterable[tuple[str, str]]) -> list[str]:
     Without noise doing nothing is right by definition and no peer. Symmetric noise of 0.8
     counts nowhere.
     """
-    by_cell: dict[tuple[str, str], dict[str, list[Row]]] = {
-        cell: {} for cell in cells if "0.8" not in cell[1]
-    }
+    found: Cells = {cell: {} for cell in cells if "0.8" not in cell[1]}
     for row in rows:
-        if (row["data"], row["noise"]) in by_cell:
-            by_cell[row["data"], row["noise"]].setdefault(row["method"], []).append(row)
-    by_cell = {cell: methods for cell, methods in by_cell.items() if OURS in methods}
-    lines = [
-        f"Of {len(by_cell)} cells, symmetric noise of 0.8 left out. Level is within one standard "
+        if (row["data"], row["noise"]) in found:
+            found[row["data"], row["noise"]].setdefault(row["method"], []).append(row)
+    found = {cell: methods for cell, methods in found.items() if OURS in methods}
+    noisy = {cell: methods for cell, methods in found.items() if cell[1] != "none"}
+    return [
+        f"Of {len(found)} cells, symmetric noise of 0.8 left out. Level is within one standard "
         "error, the larger of the two, on the seeds that both have. Without noise doing nothing is "
         "no peer.",
         "",
+        _labels_line(
+            found, "every other tool and doing nothing", lambda method: method not in CLASSIFIERS
+        ),
+        _labels_line(
+            found,
+            "our two classifiers, which train a network",
+            lambda method: method in CLASSIFIERS,
+        ),
+        _calibration_line(noisy),
+        _auroc_line(noisy),
+        _trusted_line(found),
     ]
-    for name, known in (
-        ("every other tool and doing nothing", lambda method: method not in CLASSIFIERS),
-        ("our two classifiers, which train a network", lambda method: method in CLASSIFIERS),
-    ):
-        lost = []
-        for (data, noise), methods in by_cell.items():
-            # On the seeds that both have.
-            pairs = {
-                method: _common(methods[OURS], found)
-                for method, found in methods.items()
-                if known(method)
-                and method not in (OURS, TRUSTED)
-                and not (method == "given labels" and noise == "none")
-            }
-            gaps = {
-                method: _centre(theirs, "labels") - _centre(mine, "labels")
-                for method, (mine, theirs) in pairs.items()
-                if mine
-            }
-            if not gaps:
+
+
+def _labels_line(cells: Cells, name: str, is_peer: Callable[[str], bool]) -> str:
+    lost = []
+    for (data, noise), methods in cells.items():
+        # Of every peer: how far it is ahead, the larger error, and the two means.
+        gaps = []
+        for method, theirs in methods.items():
+            if not is_peer(method) or method in (OURS, TRUSTED):
                 continue
-            best = max(gaps, key=gaps.__getitem__)
-            if gaps[best] > max(_error(found, "labels") for found in pairs[best]):
-                mine, theirs = (_centre(found, "labels") for found in pairs[best])
-                lost.append(f"{data}, {noise}: {mine:.3f}, {best} {theirs:.3f}")
-        lines.append(
-            f"- **Labels right, against {name}**: ahead or level in {len(by_cell) - len(lost)}"
-            + (f", behind in {len(lost)} ({'; '.join(lost)})." if lost else ".")
-        )
-    noisy = {cell: methods for cell, methods in by_cell.items() if cell[1] != "none"}
-    error = [_centre(methods[OURS], "calibration") for methods in noisy.values()]
-    lines.append(
-        f"- **Calibration error** in the {len(noisy)} cells with noise: at most 0.03 in "
-        f"{sum(e <= 0.03 for e in error)}, at most 0.05 in {sum(e <= 0.05 for e in error)}."
+            if method == "given labels" and noise == "none":
+                continue
+            seeds = {r["seed"] for r in methods[OURS]} & {r["seed"] for r in theirs}
+            if seeds:
+                (mine, my_error), (other, other_error) = (
+                    _score([r for r in some if r["seed"] in seeds], "labels")
+                    for some in (methods[OURS], theirs)
+                )
+                gaps.append((other - mine, max(my_error, other_error), mine, other, method))
+        if gaps:
+            gap, error, mine, other, method = max(gaps)
+            if gap > error:
+                lost.append(f"{data}, {noise}: {mine:.3f}, {method} {other:.3f}")
+    return (
+        f"- **Labels right, against {name}**: ahead or level in {len(cells) - len(lost)}"
+        + _named(", behind in", lost)
     )
+
+
+def _calibration_line(noisy: Cells) -> str:
+    errors = [_score(methods[OURS], "calibration")[0] for methods in noisy.values()]
+    return (
+        f"- **Calibration error** in the {len(noisy)} cells with noise: at most 0.03 in "
+        f"{sum(e <= 0.03 for e in errors)}, at most 0.05 in {sum(e <= 0.05 for e in errors)}."
+    )
+
+
+def _auroc_line(noisy: Cells) -> str:
     behind = []
     for (data, noise), methods in noisy.items():
-        others = {
-            method: _centre(found, "auroc")
+        others = [
+            (_score(found, "auroc")[0], method)
             for method, found in methods.items()
             if method not in (OURS, TRUSTED, *CLASSIFIERS) and found[0].get("auroc") is not None
-        }
-        mine = _centre(methods[OURS], "auroc")
-        best = max(others, key=others.__getitem__)
-        if mine < others[best] - 0.0005:
-            behind.append(f"{data}, {noise}: {mine:.3f}, {best} {others[best]:.3f}")
-    lines.append(
+        ]
+        mine, (other, method) = _score(methods[OURS], "auroc")[0], max(others)
+        if mine < other - 0.0005:
+            behind.append(f"{data}, {noise}: {mine:.3f}, {method} {other:.3f}")
+    return (
         f"- **AUROC** at least that of the best other tool in {len(noisy) - len(behind)} of them"
-        + (f", below in {len(behind)} ({'; '.join(behind)})." if behind else ".")
+        + _named(", below in", behind)
     )
-    change = [
-        _centre(methods[TRUSTED], "labels") - _centre(methods[OURS], "labels")
-        for methods in by_cell.values()
+
+
+def _trusted_line(cells: Cells) -> str:
+    changes = [
+        _score(methods[TRUSTED], "labels")[0] - _score(methods[OURS], "labels")[0]
+        for methods in cells.values()
         if TRUSTED in methods
     ]
-    lines.append(
+    return (
         "- **2 % trusted rows** raise the share of right labels in "
-        f"{sum(c > 1e-4 for c in change)} of {len(change)} cells and lower it in "
-        f"{sum(c < -1e-4 for c in change)}."
+        f"{sum(c > 1e-4 for c in changes)} of {len(changes)} cells and lower it in "
+        f"{sum(c < -1e-4 for c in changes)}."
     )
-    return lines
 
 
-def _common(one: list[Row], two: list[Row]) -> tuple[list[Row], list[Row]]:
-    """Rows of the seeds that both have."""
-    seeds = {r["seed"] for r in one} & {r["seed"] for r in two}
-    mine, theirs = ([r for r in rows if r["seed"] in seeds] for rows in (one, two))
-    return mine, theirs
+def _score(rows: list[Row], key: str) -> tuple[float, float]:
+    return centre_and_error(row.get(key) for row in rows)
 
 
-def _values(rows: list[Row], key: str) -> np.ndarray:
-    return np.array([r[key] for r in rows if r.get(key) is not None], dtype=float)
-
-
-def _centre(rows: list[Row], key: str) -> float:
-    return float(_values(rows, key).mean())
-
-
-def _error(rows: list[Row], key: str) -> float:
-    values = _values(rows, key)
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+def _named(words: str, cells: list[str]) -> str:
+    return f"{words} {len(cells)} ({'; '.join(cells)})." if cells else "."

@@ -80,15 +80,22 @@ class Runs:
         )
 
 
-def mean_and_error(values: Iterable[float], digits: int = 3) -> str:
+def centre_and_error(values: Iterable[float | None]) -> tuple[float, float]:
+    """Mean and its standard error, 0 for a single value; None is left out."""
+    found = np.array([v for v in values if v is not None], dtype=float)
+    if len(found) == 0:
+        return np.nan, np.nan
+    error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else 0.0
+    return float(found.mean()), float(error)
+
+
+def mean_and_error(values: Iterable[float | None], digits: int = 3) -> str:
     """Mean, with its standard error where there is more than one value."""
-    values = np.array([v for v in values if v is not None], dtype=float)
-    if len(values) == 0:
+    found = [v for v in values if v is not None]
+    if not found:
         return ""
-    text = f"{values.mean():.{digits}f}"
-    if len(values) > 1:
-        text += f" ± {values.std(ddof=1) / np.sqrt(len(values)):.{digits}f}"
-    return text
+    centre, error = centre_and_error(found)
+    return f"{centre:.{digits}f}" + (f" ± {error:.{digits}f}" if len(found) > 1 else "")
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:

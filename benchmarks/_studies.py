@@ -19,7 +19,7 @@ import matplotlib
 import numpy as np
 import torch
 from _cases import Case, data_folder
-from _runs import DOCS, ROOT, Runs
+from _runs import DOCS, ROOT, Runs, centre_and_error
 from accuracy import ALL_EPOCHS
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
@@ -244,15 +244,6 @@ def start(
 def select(rows: Iterable[dict[str, Any]], **key: Any) -> list[dict[str, Any]]:
     """Rows with these values."""
     return [row for row in rows if all(row.get(k) == v for k, v in key.items())]
-
-
-def centre_and_error(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and its standard error, 0 for a single value."""
-    values = np.array(list(values), dtype=float)
-    if len(values) == 0:
-        return np.nan, np.nan
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
-    return float(values.mean()), float(error)
 
 
 def draw_line(ax: Any, x: Iterable[float], values: list[list[float]], number: int, **style: Any):

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _cases import Case
-from _runs import Runs, markdown_table, mean_and_error
+from _runs import Runs, centre_and_error, markdown_table, mean_and_error
 from _studies import (
     COLORS,
     Job,
     banking77,
-    centre_and_error,
     clean_then_network,
     fit_network,
     legend_below,

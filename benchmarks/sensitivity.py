@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 from _cases import Case
-from _runs import Runs, markdown_table
+from _runs import Runs, centre_and_error, markdown_table
 from _studies import (
     IMAGE_ROWS,
     ROWS,
     Job,
-    centre_and_error,
     digit_images,
     draw_line,
     embeddings,

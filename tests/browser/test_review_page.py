@@ -1,7 +1,6 @@
 """The review page in a real browser: filter, sort, review by keyboard, reload, export, apply."""
 
 import csv
-import json
 
 import numpy as np
 import pandas as pd
@@ -487,7 +486,11 @@ def test_no_issues(page, tmp_path):
     assert text_of(page, "#progress").startswith("0 of 0")
 
 
-def test_twenty_thousand_issues_stay_quick(page, tmp_path, record_property):
+def test_twenty_thousand_issues_draw_a_screen_of_rows(page, tmp_path, record_property):
+    """What keeps a long list quick: a screen of rows is in the document, whatever is done.
+
+    The seconds are recorded, not judged: they are those of the machine.
+    """
     n = 20_000
     issues = issue_table(n, [f"class {c}" for c in range(8)], n)
     rng = np.random.default_rng(0)
@@ -498,37 +501,31 @@ def test_twenty_thousand_issues_stay_quick(page, tmp_path, record_property):
     assert path.stat().st_size < 25e6
     figures = page.execute_script(
         """
-        const timed = (action) => {
+        const done = (action) => {
           const start = performance.now();
           action();
           document.body.offsetHeight; // lays the page out
-          return Math.round(performance.now() - start);
+          return {
+            milliseconds: Math.round(performance.now() - start),
+            drawn: document.querySelectorAll(".tabulator-row").length,
+            listed: visibleOrder().length,
+            row: ITEMS[current].row,
+          };
         };
-        const paint = performance.getEntriesByName("first-contentful-paint")[0];
-        const field = document.getElementById("search");
         return {
-          first_paint: Math.round(paint.startTime),
-          loaded: Math.round(performance.getEntriesByType("navigation")[0].loadEventStart),
-          filter: timed(() => {
-            filters.text = "1.25";
-            applyFilters(listChanged);
-          }),
-          unfilter: timed(() => {
-            filters.text = "";
-            applyFilters(listChanged);
-          }),
-          sort: timed(() => { applySort("quality:desc"); listChanged(); }),
-          next: timed(() => ACTIONS.next()),
-          accept: timed(() => ACTIONS.accept()),
-          rows_in_document: document.querySelectorAll(".tabulator-row").length,
+          filter: done(() => { filters.text = "1.25"; applyFilters(listChanged); }),
+          unfilter: done(() => { filters.text = ""; applyFilters(listChanged); }),
+          sort: done(() => { applySort("quality:desc"); select(visibleOrder()[0]); }),
+          next: done(() => ACTIONS.next()),
+          accept: done(() => ACTIONS.accept()),
         };
         """
     )
-    for name, value in figures.items():
-        record_property(name, value)
-    print(json.dumps(figures))
-    assert figures["rows_in_document"] < 200
-    # Generous for a shared machine; each takes a tenth of that on an idle one.
-    assert figures["first_paint"] < 4000
-    for name in ("filter", "unfilter", "sort", "next", "accept"):
-        assert figures[name] < 2000, figures
+    for name, figure in figures.items():
+        record_property(name, figure["milliseconds"])
+        assert figure["drawn"] < 200, name
+    shown = table.astype(str).apply(lambda column: column.str.contains("1.25", regex=False))
+    assert figures["filter"]["listed"] == shown.any(axis=1).sum()
+    assert [figures[name]["listed"] for name in ("unfilter", "sort", "accept")] == [n, n, n]
+    assert [figures[name]["row"] for name in ("sort", "next", "accept")] == [n - 1, n - 2, n - 3]
+    assert text_of(page, "#progress").startswith("1 of 20,000")

@@ -70,11 +70,12 @@ class Runs:
 
     def machines(self) -> str:
         """The machines and commits of the runs, in a sentence."""
-        seen = {json.dumps(row["machine"], sort_keys=True) for row in self.rows}
-        commits = sorted({json.loads(m)["commit"] for m in seen})
-        one = json.loads(min(seen))
+        seen = [row["machine"] for row in self.rows]
+        commits = sorted({each["commit"] for each in seen})
+        processors = " or ".join(sorted({each["cpu"] for each in seen}))
+        one = min(seen, key=lambda each: json.dumps(each, sort_keys=True))
         return (
-            f"{one['cores']} cores of {one['cpu']}, {one['torch_threads']} torch thread(s) per "
+            f"{one['cores']} cores of {processors}, {one['torch_threads']} torch thread(s) per "
             f"run, Python {one['python']}, torch {one['torch']}, scikit-learn "
             f"{one['scikit-learn']}; commit {', '.join(commits)}"
         )

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -279,11 +280,12 @@ def render(runs: Runs, name: str) -> None:
     trained = [r for r in rows if r["method"] in ("Anchor Hallucination", "MixNN")]
     if trained:
         commits = sorted({r["machine"]["commit"] for r in trained})
+        seeds = Counter((r["data"], r["noise"], r["method"]) for r in trained).values()
+        count = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
         parts += [
             "",
-            f"Anchor Hallucination and MixNN: {len({r['seed'] for r in trained})} seed(s), commit "
-            f"{', '.join(commits)}. Up to commit 3358ed6 they judged labels by the network's "
-            "features alone, later of tables by the rows as well, as `LabelCleaner` does.",
+            f"Anchor Hallucination and MixNN: {count} seeds, commit {', '.join(commits)}. What "
+            "changed between commits stands with [the list of pages](README.md).",
         ]
     overview = []
     for data, noise in CELLS:

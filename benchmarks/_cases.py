@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from nllearn.datasets import make_part_dependent_noise, make_symmetric_noise
+from nllearn.datasets import (
+    make_classification_noise,
+    make_pairflip_noise,
+    make_part_dependent_noise,
+    make_symmetric_noise,
+)
 
 CASES = {
     "banking77 symmetric 40 %": ("banking77", "symmetric"),
@@ -19,6 +25,14 @@ CASES = {
     "cifar10 features clean": ("cifar10", "clean"),
 }
 NOISY = [name for name in CASES if "clean" not in name]
+
+#: Generators of noise by its name, and whether they look at the rows.
+MADE: dict[str, tuple[Callable, bool]] = {
+    "symmetric": (make_symmetric_noise, False),
+    "pair flip": (make_pairflip_noise, False),
+    "part-dependent": (make_part_dependent_noise, True),
+    "classification-based": (make_classification_noise, True),
+}
 
 
 @dataclass(frozen=True)
@@ -63,3 +77,13 @@ def load_case(folder: Path, name: str, seed: int, rows: int = 10_000) -> Case:
             noisy = y.copy() if noise == "clean" else data[noise].astype(np.int64)
         order = rng.permutation(len(y))[:rows]
     return Case(X[order], noisy[order], y[order], X_test, y_test)
+
+
+def make_labels(noise: str, X: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """Noisy labels by a name such as "symmetric 0.4"; "none" and rate 0 copy."""
+    kind, _, rate = noise.rpartition(" ")
+    if noise == "none" or float(rate) == 0:
+        return y.copy()
+    make, needs_features = MADE[kind]
+    inputs = (X.reshape(len(X), -1), y) if needs_features else (y,)
+    return make(*inputs, noise_rate=float(rate), random_state=seed)

@@ -6,16 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from _cases import Case
+from _cases import MADE, Case, make_labels
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.model_selection import train_test_split
-
-from nllearn.datasets import (
-    make_classification_noise,
-    make_pairflip_noise,
-    make_part_dependent_noise,
-    make_symmetric_noise,
-)
 
 _SHIPPED: dict[str, Callable] = {
     "digits": load_digits,
@@ -23,16 +16,10 @@ _SHIPPED: dict[str, Callable] = {
     "wine": load_wine,
 }
 DATA = ["banking77", "cifar10 features", *_SHIPPED]
-_MADE: dict[str, tuple[Callable, bool]] = {
-    "symmetric": (make_symmetric_noise, False),
-    "pair flip": (make_pairflip_noise, False),
-    "part-dependent": (make_part_dependent_noise, True),
-    "classification-based": (make_classification_noise, True),
-}
 NOISES = [
     "none",
     *(f"symmetric {r}" for r in (0.2, 0.4, 0.8)),
-    *(f"{kind} {r}" for kind in list(_MADE)[1:] for r in (0.2, 0.4)),
+    *(f"{kind} {r}" for kind in list(MADE)[1:] for r in (0.2, 0.4)),
 ]
 HUMAN = ["human_aggregate", "human_random1", "human_worst"]
 CELLS = [
@@ -55,11 +42,8 @@ def load_cell(
     else:
         name = f"{data}-{noise}-{seed}-{len(y)}.npy".replace(" ", "_")
         if not (cache / name).exists():
-            kind, rate = noise.rsplit(" ", 1)
-            make, needs_features = _MADE[kind]
-            inputs = (X, y) if needs_features else (y,)
             cache.mkdir(parents=True, exist_ok=True)
-            np.save(cache / name, make(*inputs, noise_rate=float(rate), random_state=seed))
+            np.save(cache / name, make_labels(noise, X, y, seed))
         noisy = np.load(cache / name)
     return Case(X, noisy, y, X_test, y_test)
 

@@ -71,13 +71,14 @@ class Runs:
     def machines(self) -> str:
         """The machines and commits of the runs, in a sentence."""
         seen = [row["machine"] for row in self.rows]
-        commits = sorted({each["commit"] for each in seen})
-        processors = " or ".join(sorted({each["cpu"] for each in seen}))
-        one = min(seen, key=lambda each: json.dumps(each, sort_keys=True))
+
+        def known(key: str, link: str = " or ") -> str:
+            return link.join(sorted({str(each[key]) for each in seen}))
+
         return (
-            f"{one['cores']} cores of {processors}, {one['torch_threads']} torch thread(s) per "
-            f"run, Python {one['python']}, torch {one['torch']}, scikit-learn "
-            f"{one['scikit-learn']}; commit {', '.join(commits)}"
+            f"{known('cores')} cores of {known('cpu')}, {known('torch_threads')} torch thread(s) "
+            f"per run, Python {known('python')}, torch {known('torch')}, scikit-learn "
+            f"{known('scikit-learn')}; commit {known('commit', ', ')}"
         )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import torch
-from _cases import Case, data_folder
+from _cases import Case, data_folder, make_labels
 from _runs import DOCS, ROOT, Runs, centre_and_error
 from accuracy import ALL_EPOCHS
 from sklearn.datasets import load_digits
@@ -27,12 +27,6 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from nllearn import LabelCleaner, MixNNClassifier
-from nllearn.datasets import (
-    make_classification_noise,
-    make_pairflip_noise,
-    make_part_dependent_noise,
-    make_symmetric_noise,
-)
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.easiness import scale_losses, small_loss_posterior
 from nllearn.metrics import label_accuracy
@@ -63,25 +57,7 @@ KIND = "svg"
 #: Bins of a histogram of losses.
 BINS = 40
 
-_MADE: dict[str, tuple[Callable, bool]] = {
-    "symmetric": (make_symmetric_noise, False),
-    "pair flip": (make_pairflip_noise, False),
-    "part-dependent": (make_part_dependent_noise, True),
-    "classification-based": (make_classification_noise, True),
-}
-
-
 # -- cases
-
-
-def make_labels(noise: str, X: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    """Noisy labels by a name such as "symmetric 0.4"; "none" and rate 0 copy."""
-    kind, _, rate = noise.rpartition(" ")
-    if noise == "none" or float(rate) == 0:
-        return y.copy()
-    make, needs_features = _MADE[kind]
-    inputs = (X.reshape(len(X), -1), y) if needs_features else (y,)
-    return make(*inputs, noise_rate=float(rate), random_state=seed)
 
 
 @functools.cache

@@ -90,9 +90,8 @@ def render(runs: Runs, rows: int) -> None:
         "after the fit. Mean and standard error over the seeds. The seed draws the noise of "
         f"Banking77 and the {rows:,} of the 50,000 rows of CIFAR-10. One default for all "
         "cases. The plain network is the same network trained on the given labels for the "
-        "same number of gradient steps; its labels are its own predictions. Seconds are those "
-        "of one thread, with another benchmark on the other core; the overhead page has times "
-        "of an idle machine.",
+        "same number of gradient steps; its labels are its own predictions. Seconds "
+        "depend on what else the machine did; the overhead page has times of an idle one.",
         "",
         f"Made by `python benchmarks/accuracy.py --data DIR`. Run on {runs.machines()}.",
     ]

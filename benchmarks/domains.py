@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _cases import Case
+from _cases import Case, make_labels
 from _runs import Runs, centre_and_error, markdown_table, mean_and_error
 from _studies import (
     COLORS,
@@ -23,7 +23,6 @@ from _studies import (
     clean_then_network,
     fit_network,
     legend_below,
-    make_labels,
     panels,
     plain_network,
     save_figure,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _cases import Case
+from _cases import Case, make_labels
 from _runs import Runs, markdown_table, mean_and_error
 from _studies import (
     Job,
@@ -26,7 +26,6 @@ from _studies import (
     draw_line,
     fit_network,
     legend_below,
-    make_labels,
     panels,
     plain_network,
     save_figure,

@@ -21,11 +21,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from _cases import data_folder
+from _cases import data_folder, make_labels
 from _runs import DOCS, ROOT, Runs, markdown_table, mean_and_error
 from sklearn.datasets import load_breast_cancer, load_digits
-
-from nllearn.datasets import make_part_dependent_noise, make_symmetric_noise
 
 METHODS = {"cleaner": "LabelCleaner", "mixnn": "MixNN", "ah": "Anchor Hallucination"}
 #: Table, its noise, the words of the command behind the label.
@@ -80,11 +78,7 @@ def load(
         if case.startswith("digits"):
             names = np.array([f"digit {name}" for name in names])
         table = with_gaps(X, [str(name) for name in data.feature_names], rng)
-    kind, rate = CASES[case][0].rsplit(" ", 1)
-    if kind == "part-dependent":
-        noisy = make_part_dependent_noise(X, y, noise_rate=float(rate), random_state=seed)
-    else:
-        noisy = make_symmetric_noise(y, noise_rate=float(rate), random_state=seed)
+    noisy = make_labels(CASES[case][0], X, y, seed)
     return table, X, names[y], names[noisy]
 
 

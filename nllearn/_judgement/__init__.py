@@ -12,6 +12,7 @@ from nllearn._judgement._lost_classes import warn_of_lost_classes
 from nllearn._judgement._neighbors import Graph, ask_neighbors, mixed_rows, n_witnesses
 from nllearn._judgement._regression import Regression, fit_regression
 from nllearn._judgement._rows import RowScale, choose_scale, row_blocks
+from nllearn._judgement._templates import fit_votes
 from nllearn._judgement._verdict import VOTE_WEIGHT, NoiseModel, Outlook, fuse
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ask_neighbors",
     "choose_scale",
     "fit_regression",
+    "fit_votes",
     "fuse",
     "hear_witnesses",
     "mixed_rows",

@@ -11,9 +11,13 @@ from nllearn._judgement._given import GivenLabels
 from nllearn._judgement._landmarks import LandmarkRows
 from nllearn._judgement._neighbors import Graph, ask_neighbors
 from nllearn._judgement._regression import Regression, fit_regressions
+from nllearn._judgement._templates import Asked, judge_by_templates
 from nllearn._judgement._verdict import Outlook, Verdict, judge, judge_at_boundary
 
 __all__ = ["Findings", "hear_witnesses"]
+
+# Rows on which it is measured how far witnesses agree; more change nothing.
+_N_ASKED = 100_000
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Findings:
     """What the witnesses said, and what follows.
 
     `log_votes` are those of all neighbours by the given labels, `scores` the mean of the
-    `regressions`; both of shape (n, n_classes). `outlook` is what was held of them before.
+    `regressions`, as compared with the templates of the classes; both of shape
+    (n, n_classes). `outlook` is what was held of them before.
     """
 
     verdict: Verdict
@@ -71,18 +76,21 @@ def hear_witnesses(
         LandmarkRows(unit, mixing, given.weights, n_landmarks, generator)
         for mixing in (None, graph)
     ]
+    active = torch.nonzero(given.weights > 0).squeeze(1)
+    some = active[:: -(-len(active) // _N_ASKED)]
     fits: list[Regression] = []
 
     def regress(
         trust: torch.Tensor | None, advance: Callable[[], None]
-    ) -> tuple[torch.Tensor, float]:
-        scores, fits[:], agreed = fit_regressions(witnesses, given, log_votes, trust, advance)
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        scores, fits[:], first = fit_regressions(witnesses, given, log_votes, some, trust, advance)
         if revise is not None:
             revise(scores, log_votes)
-        return scores, agreed
+        return scores, first
 
-    scores, agreed = regress(None, advance)
-    held = outlook(agreed, log_votes)
+    scores, first = regress(None, advance)
+    asked = Asked(first, log_votes[some], given.weights[some])
+    held = outlook(asked.agreed, log_votes)
     verdict = judge(scores, log_votes, graph, given, held, generator)
     if verdict.noise.boundary > 0:
         verdict, scores = judge_at_boundary(
@@ -93,5 +101,16 @@ def hear_witnesses(
             generator,
             lambda trust: regress(trust, lambda: None)[0],
         )
+    else:
+        verdict, scores, turn = judge_by_templates(
+            verdict,
+            asked,
+            scores,
+            log_votes,
+            given,
+            held,
+            lambda scores, log_votes, held: judge(scores, log_votes, graph, given, held, generator),
+        )
+        fits = [turn(fit) for fit in fits]
     advance()
     return Findings(verdict, held, scores, log_votes, fits)

@@ -50,9 +50,10 @@ def fit_regressions(
     witnesses: Sequence[LandmarkRows],
     given: GivenLabels,
     log_votes: torch.Tensor,
+    asked: torch.Tensor,
     trust: torch.Tensor | None = None,
     advance: Callable[[], None] = lambda: None,
-) -> tuple[torch.Tensor, list[Regression], float]:
+) -> tuple[torch.Tensor, list[Regression], torch.Tensor]:
     """Regress the given labels on the rows, and on the rows mixed with their neighbours.
 
     With `trust`, a class counts in the fit by the root of its number of rows, however many of
@@ -66,6 +67,8 @@ def fit_regressions(
         labels alone in common.
     given : GivenLabels
     log_votes : Tensor of shape (n, n_classes)
+    asked : int64 Tensor of shape (m,)
+        Rows of which the first is asked by itself.
     trust : float32 Tensor of shape (n,) or None
         How far each given label is believed; the fit weighs the rows by it.
     advance : callable
@@ -76,18 +79,18 @@ def fit_regressions(
     scores : float32 Tensor of shape (n, n_classes)
         Mean of all, each row's own label left out; the mean top score of each is 1.
     regressions : list of Regression
-    agreed : float
-        Share of rows on which the first names the class that the neighbours name.
+    first : float32 Tensor of shape (m, n_classes)
+        Scores of the first alone, of the rows in `asked`.
     """
     scores = torch.zeros_like(log_votes)
     fits: list[Regression] = []
-    agreed = 0.0
+    first = scores[:0]
     for rows in witnesses:
         fits.append(fit_regression(rows, given, log_votes, scores, trust))
         if len(fits) == 1:
-            agreed = agreement(scores, log_votes, given.weights)
+            first = scores[asked].clone()
         advance()
-    return scores.div_(len(fits)), fits, agreed
+    return scores.div_(len(fits)), fits, first
 
 
 def fit_regression(

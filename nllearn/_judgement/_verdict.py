@@ -18,12 +18,14 @@ from nllearn.functional.reliability import (
     LEAST_BOUNDARY_RATE,
     boundary_rates,
     equal_bins,
+    equal_bins_within,
     estimate_rates,
     fuse_at_boundary,
     noise_sits_at_boundary,
     prior_strength,
     sharpness_for,
 )
+from nllearn.functional.templates import no_templates
 from nllearn.functional.transition import estimate_transition
 
 __all__ = ["VOTE_WEIGHT", "NoiseModel", "Outlook", "Verdict", "fuse", "judge", "judge_at_boundary"]
@@ -47,7 +49,8 @@ class NoiseModel:
 
     `sharpness` turns evidence into probabilities. `transition` is class-conditional
     noise, `rates` (with the upper `edges` of the margin's bins) noise at the boundary;
-    `boundary` is 1 where the second holds, else 0.
+    `boundary` is 1 where the second holds, else 0. By `templates` the witnesses' scores and
+    votes were compared with the classes before they were heard.
     """
 
     sharpness: float
@@ -55,6 +58,7 @@ class NoiseModel:
     rates: torch.Tensor
     edges: torch.Tensor
     boundary: float
+    templates: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -153,8 +157,19 @@ def judge(
     at_boundary = outlook.at_boundary
     if at_boundary is None:
         n_active = int((weights > 0).sum())
-        at_boundary = noise_sits_at_boundary(rates, n_active, outlook.least_rate)
-    noise = NoiseModel(sharpness, transition, rates, edges, float(at_boundary))
+        bins = equal_bins_within(_margin(scores[sample]), scores[sample].argmax(1), _N_BINS)
+        within = estimate_rates(proba, sampled.codes, bins, _N_BINS, sampled.weights)
+        at_boundary = noise_sits_at_boundary(
+            rates, n_active, outlook.least_rate, within, given.n_classes
+        )
+    noise = NoiseModel(
+        sharpness,
+        transition,
+        rates,
+        edges,
+        float(at_boundary),
+        no_templates(given.n_classes, scores.device),
+    )
     if at_boundary:
         # How it goes on is for judge_at_boundary: no fusion here would stand.
         distributions = scores

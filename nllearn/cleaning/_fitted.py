@@ -15,6 +15,7 @@ from nllearn._judgement import (
     Regression,
     RowScale,
     ask_neighbors,
+    fit_votes,
     fuse,
     mixed_rows,
     row_blocks,
@@ -238,7 +239,7 @@ class FittedMethods(SaveMethod, ReviewMethods):
             ask_neighbors(graph, labels, len(self.classes_), weights)
             for labels, weights in zip(self._vote_labels, self._vote_weights, strict=True)
         )
-        votes = 0.5 * (one + two)
+        votes = 0.5 * (fit_votes(one, self._noise.templates) + two)
         return scores, votes
 
 

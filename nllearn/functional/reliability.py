@@ -12,6 +12,7 @@ __all__ = [
     "agreement",
     "boundary_rates",
     "equal_bins",
+    "equal_bins_within",
     "estimate_rates",
     "fuse_at_boundary",
     "noise_sits_at_boundary",
@@ -26,6 +27,10 @@ _LEAST, _MOST = 1e-4, 0.95
 
 # Noise at the boundary below this mean rate is taken for rows that are hard.
 LEAST_BOUNDARY_RATE = 0.006
+# Its rate on the surest quarter, as a share of the mean: of all rows; and inside the classes,
+# of two and of more. Of many classes noise at the boundary takes the hard ones nearly whole.
+_MOST_AT_TOP = 0.3
+_MOST_WITHIN_TWO, _MOST_WITHIN = 0.35, 0.9
 
 
 def agreement(one: torch.Tensor, two: torch.Tensor, weights: torch.Tensor) -> float:
@@ -90,6 +95,31 @@ def equal_bins(values: torch.Tensor, n_bins: int) -> torch.Tensor:
     rank = torch.empty(len(values), dtype=torch.int64, device=values.device)
     rank[values.argsort(stable=True)] = torch.arange(len(values), device=values.device)
     return rank * n_bins // max(len(values), 1)
+
+
+def equal_bins_within(values: torch.Tensor, groups: torch.Tensor, n_bins: int) -> torch.Tensor:
+    """Number of the quantile bin of every value among those of its group, low values first.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n,)
+    groups : int64 Tensor of shape (n,)
+        Not negative.
+    n_bins : int
+
+    Returns
+    -------
+    bins : int64 Tensor of shape (n,)
+        In [0, n_bins).
+    """
+    order = values.argsort(stable=True)
+    order = order[groups[order].argsort(stable=True)]
+    sizes = torch.bincount(groups, minlength=1)
+    starts = sizes.cumsum(0) - sizes
+    bins = torch.empty(len(values), dtype=torch.int64, device=values.device)
+    rank = torch.arange(len(values), device=values.device) - starts[groups[order]]
+    bins[order] = rank * n_bins // sizes[groups[order]]
+    return bins
 
 
 def estimate_rates(
@@ -198,7 +228,11 @@ def fuse_at_boundary(proba: torch.Tensor, given: torch.Tensor, rate: torch.Tenso
 
 
 def noise_sits_at_boundary(
-    rates: torch.Tensor, n_rows: int, least_rate: float = LEAST_BOUNDARY_RATE
+    rates: torch.Tensor,
+    n_rows: int,
+    least_rate: float = LEAST_BOUNDARY_RATE,
+    rates_within: torch.Tensor | None = None,
+    n_classes: int = 2,
 ) -> bool:
     """Whether noise sits where the witnesses are unsure, and hardly elsewhere.
 
@@ -206,20 +240,37 @@ def noise_sits_at_boundary(
     that a classifier makes does not. Below `least_rate` of the rows, or a handful, it cannot
     be told from rows that are hard and rightly labelled.
 
+    Noise that spares some classes looks alike: their rows are the surest and are right. Inside
+    a class it reaches the surest rows as well; noise at the boundary does not.
+
     Parameters
     ----------
     rates : Tensor of shape (n_bins,)
         Of :func:`estimate_rates`, the surest rows last.
     n_rows : int
     least_rate : float, default=0.006
+    rates_within : Tensor of shape (n_bins,), optional
+        The same with the bins of :func:`equal_bins_within`, the groups being the classes that
+        the witnesses name.
+    n_classes : int, default=2
+        For `rates_within`.
 
     Returns
     -------
     at_boundary : bool
     """
-    mean = float(rates.mean())
-    top = float(rates[-max(1, len(rates) // 4) :].mean())
-    return mean > least_rate + 5.0 / n_rows and top < 0.3 * mean
+    mean, top = _mean_and_top(rates)
+    if not (mean > least_rate + 5.0 / n_rows and top < _MOST_AT_TOP * mean):
+        return False
+    if rates_within is None:
+        return True
+    mean, top = _mean_and_top(rates_within)
+    return top < (_MOST_WITHIN if n_classes > 2 else _MOST_WITHIN_TWO) * mean
+
+
+def _mean_and_top(rates: torch.Tensor) -> tuple[float, float]:
+    """Mean of all rates, and of the quarter of the surest rows."""
+    return float(rates.mean()), float(rates[-max(1, len(rates) // 4) :].mean())
 
 
 def prior_strength(

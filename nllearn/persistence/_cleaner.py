@@ -161,6 +161,7 @@ def _check_witnesses(cleaner: Any, sizes: dict[str, int]) -> None:
         ("_scale.mean", cleaner._scale.mean, (sizes["p"],)),
         ("_scale.scale", cleaner._scale.scale, (sizes["p"],)),
         ("_noise.transition", cleaner._noise.transition, (n_classes, n_classes)),
+        ("_noise.templates", cleaner._noise.templates, (n_classes + 1, n_classes)),
         ("_vote_labels", cleaner._vote_labels, (2, n)),
         ("_vote_weights", cleaner._vote_weights, (2, n)),
     ]

@@ -19,7 +19,7 @@ from nllearn._whole_file import whole_file
 __all__ = ["FORMAT_VERSION", "read_container", "replace_file", "write_container"]
 
 #: Raised with every change of what a file holds.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # The entry of the metadata that holds the description, and how it is spelled.
 _ENTRY = "nllearn"
 _SPELLING: dict[str, Any] = {"allow_nan": False, "separators": (",", ":")}

@@ -338,12 +338,17 @@ def test_probabilities_of_new_rows_against_loops(hard):
         mixed = unit[i] / 2 + mean / mean.norm() / 2
         scores = cleaner._fits[0].predict(unit[i : i + 1])
         scores = (scores + cleaner._fits[1].predict((mixed / mixed.norm())[None]))[0] / 2
-        log_votes = 0.0
+        log_votes = None
         for labels, weights in zip(cleaner._vote_labels, cleaner._vote_weights, strict=True):
             votes = torch.full((4,), 0.5 / 4)
             for row, cosine in zip(near[:12], cosines[:12], strict=True):
                 votes[labels[row]] += torch.exp(5 * (cosine - cosines[0])) * weights[row]
-            log_votes = log_votes + torch.log(votes / votes.sum() + 1e-3) / 2
+            votes = votes / votes.sum() + 1e-3
+            if log_votes is None:  # by given labels: compared with the templates
+                linear, shift = cleaner._noise.templates[:-1], cleaner._noise.templates[-1]
+                log_votes = torch.log((votes @ linear + shift).clamp_min(1e-3)) / 2
+            else:
+                log_votes = log_votes + torch.log(votes) / 2
         expected = (cleaner.resolved_params_["sharpness"] * (scores + 0.12 * log_votes)).softmax(0)
         np.testing.assert_allclose(found[i], expected, atol=2e-3)
 

@@ -11,6 +11,7 @@ from nllearn.functional.reliability import (
     agreement,
     boundary_rates,
     equal_bins,
+    equal_bins_within,
     estimate_rates,
     fuse_at_boundary,
     noise_sits_at_boundary,
@@ -46,6 +47,18 @@ def test_bins_are_of_equal_size_and_in_order():
     assert set(np.diff(np.unique(np.bincount(bins, minlength=8)))) <= {1}
     for low in range(7):
         assert values[bins == low].max() <= values[bins == low + 1].min()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bins_within_groups_are_those_of_each_group(seed):
+    rng = np.random.default_rng(seed)
+    values, groups = torch.tensor(rng.random(90)), torch.tensor(rng.choice([0, 1, 4, 5], 90))
+    got = equal_bins_within(values, groups, 4)
+    for group in (0, 1, 4, 5):
+        of = groups == group
+        torch.testing.assert_close(got[of], equal_bins(values[of], 4))
+    few = equal_bins_within(torch.tensor([3.0, 1.0]), torch.tensor([2, 2]), 8)
+    assert few.tolist() == [4, 0]
 
 
 def drawn(confusable, rates=(0.5, 0.3, 0.05), n=30_000, n_classes=4, seed=0):
@@ -145,6 +158,19 @@ def test_fusion_by_loops():
 )
 def test_noise_at_the_boundary_is_told_from_other_noise(rates, n_rows, expected):
     assert noise_sits_at_boundary(torch.tensor(rates), n_rows) is expected
+
+
+def test_noise_that_spares_whole_classes_is_not_at_the_boundary():
+    rates = torch.tensor([0.5, 0.4, 0.2, 0.1, 0.02, 0.0, 0.0, 0.0])
+    assert noise_sits_at_boundary(rates, 5000)
+    assert noise_sits_at_boundary(rates, 5000, rates_within=rates)
+    # In the classes that it reaches the surest rows have it as well.
+    assert not noise_sits_at_boundary(rates, 5000, rates_within=torch.full((8,), 0.2))
+    assert not noise_sits_at_boundary(torch.full((8,), 0.2), 5000, rates_within=rates)
+    # Of many classes noise at the boundary takes the hard ones nearly whole.
+    half = torch.tensor([0.4, 0.3, 0.2, 0.2, 0.2, 0.2, 0.1, 0.1])
+    assert noise_sits_at_boundary(rates, 5000, rates_within=half, n_classes=77)
+    assert not noise_sits_at_boundary(rates, 5000, rates_within=half, n_classes=2)
 
 
 def slow_evidence(counts, strength):

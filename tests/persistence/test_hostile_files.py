@@ -96,14 +96,14 @@ def test_what_others_wrote(path, tmp_path):
         ("[1, 2]", "a list, not an object"),
         ("null", "a NoneType, not an object"),
         ('{"format_version": NaN}', "NaN"),
-        ('{"format_version": 1, "estimator": Infinity}', "Infinity"),
+        ('{"format_version": 2, "estimator": Infinity}', "Infinity"),
         ("{", "Expecting"),
         ("[" * 100_000, "nested too deep"),
-        ('{"format_version": 2, "nllearn_version": "9.9"}', "format version 2.*9.9"),
+        ('{"format_version": 3, "nllearn_version": "9.9"}', "format version 3.*9.9"),
         ('{"format_version": "1"}', "format version '1'"),
         ("{}", "format version None"),
-        ('{"format_version": 1, "sha256": 3}', "checksum"),
-        ('{"format_version": 1, "x": 1e999}', "checksum"),
+        ('{"format_version": 2, "sha256": 3}', "checksum"),
+        ('{"format_version": 2, "x": 1e999}', "checksum"),
     ],
 )
 def test_descriptions_that_are_none(text, words, path):

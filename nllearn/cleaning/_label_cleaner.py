@@ -53,7 +53,9 @@ class LabelCleaner(FittedMethods, SamplerBase):
     (one on rows mixed with their neighbours). How far they are believed follows from
     how often they agree. Their opinion is fused with the given label through an
     estimated transition matrix; then the surest rows of each class vote as well, with their
-    fused labels, and the fusion is repeated. Where noise sits at the boundary of the classes
+    fused labels, and the fusion is repeated. Where noise prefers some wrong labels, a row's
+    class is the one whose row of the transition matrix fits best what the witnesses say of
+    all labels. Where noise sits at the boundary of the classes
     alone, the regressions are fitted anew on the rows away from it, and a given label that
     is probably wrong speaks against its class.
 

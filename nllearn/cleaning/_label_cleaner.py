@@ -365,6 +365,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
             "standardized": bool(len(np.unique(self._scale.scale)) > 1),
             "sharpness": verdict.noise.sharpness,
             "boundary_noise": verdict.noise.boundary > 0,
+            "class_templates": findings.by_templates,
         }
 
     def _leave(

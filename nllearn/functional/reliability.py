@@ -28,9 +28,11 @@ _LEAST, _MOST = 1e-4, 0.95
 # Noise at the boundary below this mean rate is taken for rows that are hard.
 LEAST_BOUNDARY_RATE = 0.006
 # Its rate on the surest quarter, as a share of the mean: of all rows; and inside the classes,
-# of two and of more. Of many classes noise at the boundary takes the hard ones nearly whole.
+# of two and of more. Of many classes noise at the boundary takes the hard ones nearly whole
+# (0.1 to 0.9 on nine data sets). Noise that spares classes shows 1.3 to 3: in a class that it
+# reaches it is alike everywhere, and is seen best on the surest rows.
 _MOST_AT_TOP = 0.3
-_MOST_WITHIN_TWO, _MOST_WITHIN = 0.35, 0.9
+_MOST_WITHIN_TWO, _MOST_WITHIN = 0.35, 1.2
 
 
 def agreement(one: torch.Tensor, two: torch.Tensor, weights: torch.Tensor) -> float:

@@ -171,6 +171,9 @@ def test_noise_that_spares_whole_classes_is_not_at_the_boundary():
     half = torch.tensor([0.4, 0.3, 0.2, 0.2, 0.2, 0.2, 0.1, 0.1])
     assert noise_sits_at_boundary(rates, 5000, rates_within=half, n_classes=77)
     assert not noise_sits_at_boundary(rates, 5000, rates_within=half, n_classes=2)
+    # Noise that spares classes is seen best on the surest rows of the others.
+    seen = torch.linspace(0.1, 0.3, 8)
+    assert not noise_sits_at_boundary(rates, 5000, rates_within=seen, n_classes=77)
 
 
 def slow_evidence(counts, strength):

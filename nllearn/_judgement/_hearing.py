@@ -11,9 +11,8 @@ from nllearn._judgement._given import GivenLabels
 from nllearn._judgement._landmarks import LandmarkRows
 from nllearn._judgement._neighbors import Graph, ask_neighbors
 from nllearn._judgement._regression import Regression, fit_regressions
-from nllearn._judgement._templates import Asked, judge_by_templates
+from nllearn._judgement._templates import Asked, change_nothing, judge_by_templates
 from nllearn._judgement._verdict import Outlook, Verdict, judge, judge_at_boundary
-from nllearn.functional.templates import no_templates
 
 __all__ = ["Findings", "hear_witnesses"]
 
@@ -39,8 +38,7 @@ class Findings:
     @property
     def by_templates(self) -> bool:
         """Whether the noise was found to prefer some classes, and classes told by templates."""
-        templates = self.verdict.noise.templates
-        return not torch.equal(templates, no_templates(templates.shape[1], templates.device))
+        return not change_nothing(self.verdict.noise.templates)
 
 
 def hear_witnesses(

@@ -19,7 +19,7 @@ from nllearn.functional.templates import (
     shared_information,
 )
 
-__all__ = ["Asked", "fit_votes", "judge_by_templates"]
+__all__ = ["Asked", "change_nothing", "fit_votes", "judge_by_templates"]
 
 # How much the length of a template counts. A heavier one has to gain so many nats: where the
 # features are poor, how often a class's labels look wrong tells how hard it is.
@@ -145,9 +145,14 @@ def judge_by_templates(
     return verdict, fitted, turn
 
 
+def change_nothing(templates: torch.Tensor) -> bool:
+    """Whether these are the templates of scores and votes that are left as they are."""
+    return torch.equal(templates, no_templates(templates.shape[1], templates.device))
+
+
 def fit_votes(log_votes: torch.Tensor, templates: torch.Tensor) -> torch.Tensor:
     """Logarithm of how well each class's template fits the neighbours' votes."""
-    if torch.equal(templates, no_templates(len(templates) - 1, templates.device)):
+    if change_nothing(templates):
         return log_votes
     out = torch.empty_like(log_votes)
     for rows in row_blocks(len(log_votes)):

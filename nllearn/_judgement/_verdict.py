@@ -157,11 +157,14 @@ def judge(
     at_boundary = outlook.at_boundary
     if at_boundary is None:
         n_active = int((weights > 0).sum())
-        bins = equal_bins_within(_margin(scores[sample]), scores[sample].argmax(1), _N_BINS)
-        within = estimate_rates(proba, sampled.codes, bins, _N_BINS, sampled.weights)
-        at_boundary = noise_sits_at_boundary(
-            rates, n_active, outlook.least_rate, within, given.n_classes
-        )
+        at_boundary = noise_sits_at_boundary(rates, n_active, outlook.least_rate)
+        if at_boundary:
+            # So it seems of all rows together. Inside the classes as well?
+            bins = equal_bins_within(_margin(scores[sample]), scores[sample].argmax(1), _N_BINS)
+            within = estimate_rates(proba, sampled.codes, bins, _N_BINS, sampled.weights)
+            at_boundary = noise_sits_at_boundary(
+                rates, n_active, outlook.least_rate, within, given.n_classes
+            )
     noise = NoiseModel(
         sharpness,
         transition,

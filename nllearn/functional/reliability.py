@@ -94,9 +94,8 @@ def equal_bins(values: torch.Tensor, n_bins: int) -> torch.Tensor:
     bins : int64 Tensor of shape (n,)
         In [0, n_bins); sizes differ by at most one.
     """
-    rank = torch.empty(len(values), dtype=torch.int64, device=values.device)
-    rank[values.argsort(stable=True)] = torch.arange(len(values), device=values.device)
-    return rank * n_bins // max(len(values), 1)
+    one = torch.zeros(len(values), dtype=torch.int64, device=values.device)
+    return equal_bins_within(values, one, n_bins)
 
 
 def equal_bins_within(values: torch.Tensor, groups: torch.Tensor, n_bins: int) -> torch.Tensor:

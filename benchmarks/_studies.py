@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from nllearn import LabelCleaner, MixNNClassifier
 from nllearn.exceptions import NoisyLabelWarning
-from nllearn.functional.easiness import scale_losses, small_loss_posterior
+from nllearn.functional.loss_mixture import scale_losses, small_loss_posterior
 from nllearn.metrics import label_accuracy
 from nllearn.training import ImageViews, resolve_batch_size
 

@@ -20,8 +20,8 @@ from _studies import N_CLASSES, ROWS, embeddings
 from accuracy import ALL_EPOCHS, of_classifier
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
-from nllearn.functional.correction import vote_nearest_anchors
-from nllearn.functional.geometry import cosine_topk, unit_rows
+from nllearn.functional.relabelling import vote_nearest_anchors
+from nllearn.functional.similarity import cosine_topk, unit_rows
 from nllearn.functional.hallucination import anchor_validity
 
 
@@ -46,7 +46,7 @@ class EasyRowsVote(AnchorHallucinationClassifier):
         return vote_nearest_anchors(
             unit[hard_rows],
             unit[easy_rows],
-            session.ledger.given[easy_rows],
+            session.sample_state.given[easy_rows],
             session.n_classes,
             self.n_votes,
         )
@@ -82,19 +82,19 @@ class FullWeight(AnchorHallucinationClassifier):
 class AHWithShortPolish(AnchorHallucinationClassifier):
     """The last phase on the fused labels takes 30 % of the epochs."""
 
-    _polish_share = 0.3
+    _posterior_share = 0.3
 
 
 class AHWithoutPolish(AnchorHallucinationClassifier):
     """No last phase on the fused labels."""
 
-    _polish_share = 0.0
+    _posterior_share = 0.0
 
 
 class MixNNWithoutPolish(MixNNClassifier):
     """No last phase on the fused labels."""
 
-    _polish_share = 0.0
+    _posterior_share = 0.0
 
 
 class NoNeighbors(MixNNClassifier):

@@ -85,8 +85,8 @@ class EstimatedPrior(UniformPrior):
     """The same penalty with the mean target of the labelled rows in place of the uniform."""
 
     def _prior(self, session: Any) -> torch.Tensor:
-        ledger = session.ledger
-        return ledger.targets[ledger.labelled].mean(0)
+        sample_state = session.sample_state
+        return sample_state.targets[sample_state.labelled].mean(0)
 
 
 # -- cases and fits

@@ -37,8 +37,8 @@ from _studies import (
 from skorch.callbacks import Callback
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
-from nllearn.functional.correction import accept_votes
-from nllearn.functional.geometry import centred_unit_rows, cosine_topk
+from nllearn.functional.relabelling import accept_votes
+from nllearn.functional.similarity import centred_unit_rows, cosine_topk
 from nllearn.metrics import label_accuracy
 from nllearn.training import collect
 
@@ -59,7 +59,7 @@ def _mean(values: torch.Tensor) -> float | None:
 class WatchedAH(AnchorHallucinationClassifier):
     """Writes down at every refresh what the anchors say of the hard rows."""
 
-    _polish_share = 0.0
+    _posterior_share = 0.0
 
     def _correct(self, bank: Any, selection: Any, session: Any) -> dict[str, torch.Tensor]:
         self._guess = bank.logits.argmax(1)
@@ -75,7 +75,7 @@ class WatchedAH(AnchorHallucinationClassifier):
         right = {
             "votes": labels == truth,
             "network": self._guess[hard_rows] == truth,
-            "given": session.ledger.given[hard_rows] == truth,
+            "given": session.sample_state.given[hard_rows] == truth,
         }
         self._notes.append(
             {
@@ -87,7 +87,7 @@ class WatchedAH(AnchorHallucinationClassifier):
                 "accepted": _mean(accepted),
                 **{f"{name}_right": _mean(mask[accepted]) for name, mask in right.items()},
                 "network_right_on_hard": _mean(right["network"]),
-                "easy_right": _mean(session.ledger.given[easy_rows] == self._truth[easy_rows]),
+                "easy_right": _mean(session.sample_state.given[easy_rows] == self._truth[easy_rows]),
             }
         )
         return votes
@@ -96,11 +96,11 @@ class WatchedAH(AnchorHallucinationClassifier):
 class WatchedMixNN(MixNNClassifier):
     """Writes down at every refresh what the soft targets say of the wrong labels."""
 
-    _polish_share = 0.0
+    _posterior_share = 0.0
 
     def _correct(self, bank: Any, selection: Any, session: Any) -> dict[str, torch.Tensor]:
         update = super()._correct(bank, selection, session)
-        rows, given = torch.arange(len(self._truth)), session.ledger.given
+        rows, given = torch.arange(len(self._truth)), session.sample_state.given
         wrong = given != self._truth
         to_true, to_given = update["targets"][rows, self._truth], update["targets"][rows, given]
         self._notes.append(

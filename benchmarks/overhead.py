@@ -32,7 +32,7 @@ from torch.nn import functional as F
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.datasets import make_symmetric_noise
-from nllearn.functional.geometry import centred_unit_rows, cosine_topk
+from nllearn.functional.similarity import centred_unit_rows, cosine_topk
 from nllearn.networks import Dropout
 
 N_ROWS, N_FEATURES, N_CLASSES, BATCH = 10_003, 384, 77, 256

@@ -48,7 +48,7 @@ SCORES = {"test": "Test accuracy", "labels": "Training labels right"}
 class OneNetworkDivideMix(AnchorHallucinationClassifier):
     """DivideMix with one network: no votes on hard rows, no last phase on fused labels."""
 
-    _polish_share = 0.0
+    _posterior_share = 0.0
 
 
 # -- methods: the fitted network, and the labels of the training rows

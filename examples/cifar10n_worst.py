@@ -27,7 +27,7 @@ from skorch.callbacks import Callback
 
 from nllearn import AnchorHallucinationClassifier
 from nllearn.datasets import fetch_cifar10, fetch_cifar10n
-from nllearn.functional.geometry import centred_unit_rows
+from nllearn.functional.similarity import centred_unit_rows
 from nllearn.metrics import label_accuracy
 from nllearn.training import collect
 

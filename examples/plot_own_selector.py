@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 
 from nllearn import AnchorHallucinationClassifier
 from nllearn.datasets import make_part_dependent_noise
-from nllearn.functional.easiness import small_loss_posterior
+from nllearn.functional.loss_mixture import small_loss_posterior
 from nllearn.metrics import selection_precision, selection_recall
 from nllearn.selectors import Selection
 

@@ -7,7 +7,7 @@ cleaned labels with a quality score per row. The data flow, one line per stage::
     losses    -> selectors           -> easy rows, clean probability
     features  -> neighbors (MixNN), hallucinators (Anchor Hallucination)
                                      -> corrected targets
-    targets   -> training.Ledger     -> what the next epoch mixes and learns from
+    targets   -> training.SampleState     -> what the next epoch mixes and learns from
     network + given labels           -> label_distributions_, label_quality_
 
 The names below are imported when they are first used, so ``import nllearn``

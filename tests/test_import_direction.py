@@ -18,7 +18,7 @@ LEVELS = {
     "exceptions": 0,
     "_labels": 0,
     "_validation": 0,
-    "_whole_file": 0,
+    "_atomic_write": 0,
     "metrics": 0,
     "functional": 0,
     "networks": 0,

@@ -146,7 +146,9 @@ def compare(found: dict[str, np.ndarray], expected: Any) -> list[str]:
             differ.append(f"{key}: {one.dtype}{one.shape}, was {two.dtype}{two.shape}")
         elif one.tobytes() != two.tobytes():
             most = np.abs(one.astype(float) - two.astype(float)).max()
-            differ.append(f"{key}: differs by up to {most:.3g}")
+            # The sums of the transition matrix are not part of the promise: float64 or float32.
+            if not (key.endswith("/transition") and most < 1e-5):
+                differ.append(f"{key}: differs by up to {most:.3g}")
     return differ
 
 

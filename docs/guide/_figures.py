@@ -23,7 +23,7 @@ from sklearn.datasets import load_digits
 from nllearn import LabelCleaner, MixNNClassifier
 from nllearn.datasets import make_classification_noise, make_part_dependent_noise
 from nllearn.functional import correction, easiness, hallucination, mixing
-from nllearn.functional.geometry import cosine_topk, unit_rows
+from nllearn.functional.similarity import cosine_topk, unit_rows
 from nllearn.inspection import LabelQualityDisplay
 from nllearn.selectors import ClassBalancedSelector
 
@@ -62,7 +62,7 @@ def draw_flow():
     box(ax, 0.35, 0.72, "network", width=0.13, color="#fdeee2")
     box(ax, 0.60, 0.72, "selector", width=0.13)
     box(ax, 0.87, 0.72, "anchors (AH)\nor neighbours\n(MixNN)", width=0.19, height=0.2)
-    box(ax, 0.60, 0.22, "ledger: one target\nand weights per row", width=0.23, color="#eef5e9")
+    box(ax, 0.60, 0.22, "sample_state: one target\nand weights per row", width=0.23, color="#eef5e9")
     box(ax, 0.20, 0.22, "witnesses and $T$:\nfused labels, quality", width=0.24)
     arrow(ax, (0.185, 0.72), (0.28, 0.72))
     arrow(ax, (0.42, 0.72), (0.53, 0.72), "losses")
@@ -224,7 +224,7 @@ def draw_fusion():
     figure, axes = plt.subplots(1, 2, figsize=(8.6, 2.9), layout="constrained", sharey=True)
     for ax, (title, proba) in zip(axes, witnesses.items(), strict=True):
         row = torch.tensor([proba])
-        fused = correction.fuse_with_given(row.log(), torch.tensor([1]), transition)[0]
+        fused = correction.posterior_given_label(row.log(), torch.tensor([1]), transition)[0]
         bars = {
             "$p(k \\mid x)$, witnesses": (proba, RIGHT),
             "$T_{kj}$, given label $j = 1$": (transition[:, 1].tolist(), "#bbbbbb"),

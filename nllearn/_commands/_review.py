@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from nllearn._atomic_write import check_replaceable
 from nllearn._commands._options import say
-from nllearn._whole_file import check_replaceable
 
 __all__ = ["add_review_commands", "refuse_existing", "write_page"]
 

@@ -11,18 +11,18 @@ from torch.nn import functional as F
 
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
 from nllearn.classifiers._components import resolve_component
+from nllearn.classifiers._fit_loop import FitLoop
 from nllearn.classifiers._parameters import neighbor_builders, selector_builders
-from nllearn.classifiers._session import FitSession
-from nllearn.functional.correction import (
+from nllearn.functional.hallucination import anchor_validity
+from nllearn.functional.losses import ramp_up, soft_cross_entropy, squared_error
+from nllearn.functional.mixup import beta_weights, mixup
+from nllearn.functional.relabelling import (
     accept_votes,
     refine_targets,
     sharpen,
     vote_assigned_anchors,
 )
-from nllearn.functional.geometry import centred_unit_rows, cosine_topk, unit_rows
-from nllearn.functional.hallucination import anchor_validity
-from nllearn.functional.losses import ramp_up, soft_cross_entropy, squared_error
-from nllearn.functional.mixing import beta_weights, mixup
+from nllearn.functional.similarity import centred_unit_rows, cosine_topk, unit_rows
 from nllearn.hallucinators import Anchors, InterpolationHallucinator, LearnedHallucinator
 from nllearn.networks import check_head, find_head
 from nllearn.selectors import Selection
@@ -45,7 +45,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     and a hard row takes the label that its anchors agree on. Easy and corrected rows
     are the labelled data of MixMatch, the other hard rows its unlabelled data.
     Selection, hallucinator and classifier are renewed in turns. In the last part of
-    the fit the network learns from the fused labels that become
+    the fit the network learns from the label posterior that becomes
     ``label_distributions_``.
 
     Parameters
@@ -272,8 +272,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             "hallucinator": [object, None],
         }
 
-    def _build_components(self, session: FitSession) -> None:
-        check_head(self.net_.module, session.sample)
+    def _build_components(self, loop: FitLoop) -> None:
+        check_head(self.net_.module, loop.sample)
         self.selector_ = resolve_component(
             self,
             "selector",
@@ -282,7 +282,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             ("easy_fraction",),
             "select",
         )
-        builders = neighbor_builders(len(session.active), session.device, session.seed)
+        builders = neighbor_builders(len(loop.active), loop.device, loop.seed)
         self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), "kneighbors")
         self.hallucinator_ = resolve_component(
             self,
@@ -297,32 +297,32 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         )
 
     def _correct(
-        self, bank: FeatureBank, selection: Selection, session: FitSession
+        self, bank: FeatureBank, selection: Selection, loop: FitLoop
     ) -> dict[str, torch.Tensor]:
         """Relabel hard rows by the vote of the anchors around them."""
-        ledger, device = session.ledger, bank.logits.device
+        sample_state, device = loop.sample_state, bank.logits.device
         clean_proba = torch.from_numpy(selection.clean_proba).to(device)
-        training = torch.zeros_like(ledger.trusted)
-        training[session.active] = True
-        easy = training & (torch.from_numpy(selection.easy).to(device) | ledger.trusted)
+        training = torch.zeros_like(sample_state.trusted)
+        training[loop.active] = True
+        easy = training & (torch.from_numpy(selection.easy).to(device) | sample_state.trusted)
         easy_rows = torch.nonzero(easy).squeeze(1)
         hard_rows = torch.nonzero(training & ~easy).squeeze(1)
 
-        targets = F.one_hot(ledger.given, session.n_classes).float()
+        targets = F.one_hot(sample_state.given, loop.n_classes).float()
         labelled, confidence = easy.clone(), clean_proba.clone()
         if len(hard_rows) and self.n_votes:
-            unit, mean = centred_unit_rows(bank.features, session.active)
-            anchors = self._make_anchors(bank.features - mean, mean, easy_rows, session)
-            with session.stage("anchors"):
-                votes = self._vote(unit, easy_rows, hard_rows, anchors, session)
+            unit, mean = centred_unit_rows(bank.features, loop.active)
+            anchors = self._make_anchors(bank.features - mean, mean, easy_rows, loop)
+            with loop.stage("anchors"):
+                votes = self._vote(unit, easy_rows, hard_rows, anchors, loop)
             labels, share, accepted = accept_votes(
                 votes, min_votes=min(_MIN_VOTES, self.n_votes), min_share=_MIN_SHARE
             )
-            session.notes["share_votes_accepted"] = float(accepted.float().mean())
+            loop.notes["share_votes_accepted"] = float(accepted.float().mean())
             rows = hard_rows[accepted]
-            targets[rows] = F.one_hot(labels[accepted], session.n_classes).float()
+            targets[rows] = F.one_hot(labels[accepted], loop.n_classes).float()
             labelled[rows] = True
-            confidence[rows] = self._trust_in_vote(clean_proba[rows], share[accepted])
+            confidence[rows] = self._confidence_in_vote(clean_proba[rows], share[accepted])
         return {
             "targets": targets,
             "clean_proba": clean_proba,
@@ -336,12 +336,12 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         centred: torch.Tensor,
         mean: torch.Tensor,
         easy_rows: torch.Tensor,
-        session: FitSession,
+        loop: FitLoop,
     ) -> Anchors:
         """One phase of the hallucinator on the easy rows, then their anchors."""
-        features, labels = centred[easy_rows], session.ledger.given[easy_rows]
-        generator, head = session.generator(3), find_head(self.net_.scoring_module)
-        with session.stage("hallucinator"):
+        features, labels = centred[easy_rows], loop.sample_state.given[easy_rows]
+        generator, head = loop.generator(3), find_head(self.net_.scoring_module)
+        with loop.stage("hallucinator"):
             self.hallucinator_.partial_fit(
                 features, labels, head=lambda s: head(s + mean), generator=generator
             )
@@ -353,32 +353,32 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         easy_rows: torch.Tensor,
         hard_rows: torch.Tensor,
         anchors: Anchors,
-        session: FitSession,
+        loop: FitLoop,
     ) -> torch.Tensor:
         """Votes of the valid anchors, each for the hard row that is most similar to it."""
         asked, hard = unit_rows(anchors.features), unit[hard_rows]
-        if session.team is None:
+        if loop.group is None:
             similarity, nearest = cosine_topk(asked, hard, 1)
         else:
-            similarity, nearest = session.team.by_rows(
+            similarity, nearest = loop.group.by_rows(
                 len(asked), lambda rows: cosine_topk(asked[rows], hard, 1)
             )
         similarity, nearest = similarity.squeeze(1), nearest.squeeze(1)
         valid = anchor_validity(
             similarity, lambda_conf=self.lambda_conf, quantile=self.anchor_quantile
         )
-        session.notes["share_valid_anchors"] = int(valid.sum()) / max(1, len(valid))
+        loop.notes["share_valid_anchors"] = int(valid.sum()) / max(1, len(valid))
         return vote_assigned_anchors(
             similarity[valid],
             nearest[valid],
             anchors.labels[valid],
             len(hard_rows),
-            session.n_classes,
+            loop.n_classes,
             self.n_votes,
-            session.ledger.row_weight[easy_rows[anchors.parents[valid, 0]]],
+            loop.sample_state.row_weight[easy_rows[anchors.parents[valid, 0]]],
         )
 
-    def _trust_in_vote(self, clean_proba: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    def _confidence_in_vote(self, clean_proba: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """How much a corrected label keeps of itself when mixed with the prediction.
 
         The clean probability of a hard row is small by construction, so alone it
@@ -387,26 +387,28 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         return torch.maximum(clean_proba, share)
 
     def _batch_loss(
-        self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, session: FitSession
+        self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, loop: FitLoop
     ) -> torch.Tensor:
         """MixMatch on the batch: labelled rows by cross-entropy, the others by squared error."""
-        ledger, generator = session.ledger, session.batch_stream
+        sample_state, generator = loop.sample_state, loop.batch_stream
         # Without a view the two copies of a batch would be the same rows: one is enough.
-        n_views = 1 if session.view is None else 2
+        n_views = 1 if loop.view is None else 2
         both = seen = x
-        if session.view is not None and session.weak is not None:
-            both = torch.cat([session.weak(x, generator) for _ in range(n_views)])
+        if loop.view is not None and loop.weak is not None:
+            both = torch.cat([loop.weak(x, generator) for _ in range(n_views)])
             seen = both
-            if session.view is not session.weak:
-                seen = torch.cat([session.view(x, generator) for _ in range(n_views)])
+            if loop.view is not loop.weak:
+                seen = torch.cat([loop.view(x, generator) for _ in range(n_views)])
         with torch.no_grad():
             guess = net.teach(both).softmax(1)
             guess = guess.view(n_views, len(x), -1).mean(0)
-            labelled = ledger.labelled[rows]
-            refined = refine_targets(ledger.targets[rows], guess, ledger.confidence[rows])
+            labelled = sample_state.labelled[rows]
+            refined = refine_targets(
+                sample_state.targets[rows], guess, sample_state.confidence[rows]
+            )
             targets = torch.where(labelled.unsqueeze(1), refined, guess)
             targets = sharpen(targets, self.temperature).repeat(n_views, 1)
-        weight = ledger.weight[rows].repeat(n_views)
+        weight = sample_state.weight[rows].repeat(n_views)
         labelled = labelled.repeat(n_views)
         if self.mixup_alpha:
             lam = beta_weights(len(seen), self.mixup_alpha, generator=generator, device=x.device)
@@ -416,9 +418,9 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         loss = soft_cross_entropy(logits, targets, weight * labelled)
         if self.lambda_u:
             ramp = ramp_up(
-                session.epoch,
-                session.schedule.warmup_epochs,
-                round(_RAMP_SHARE * session.schedule.max_epochs),
+                loop.epoch,
+                loop.schedule.warmup_epochs,
+                round(_RAMP_SHARE * loop.schedule.max_epochs),
             )
             loss = loss + self.lambda_u * ramp * squared_error(logits, targets, weight * ~labelled)
         return loss

@@ -1,4 +1,4 @@
-"""What both classifiers share: the door, what is built for a fit, and what fit leaves."""
+"""What both classifiers share: fit, what is built for it, and the fitted attributes."""
 
 from __future__ import annotations
 
@@ -15,58 +15,59 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
-from nllearn._judgement import warn_of_lost_classes
 from nllearn._validation import (
     check_params,
     check_trusted,
     check_weights,
     resolve_device,
 )
+from nllearn.classifiers._checkpoints import Checkpoints, check_can_resume, fingerprint
 from nllearn.classifiers._components import build_module
-from nllearn.classifiers._conclusion import Conclusion
+from nllearn.classifiers._fit_loop import FitLoop
 from nllearn.classifiers._fitted import FittedMethods
-from nllearn.classifiers._inputs import ImageInput, TableInput, check_input
+from nllearn.classifiers._label_posterior import InputRows
 from nllearn.classifiers._parameters import (
     image_defaults,
     resolve_optimizer,
     shared_constraints,
     table_defaults,
 )
-from nllearn.classifiers._resume import (
-    Checkpoints,
-    check_can_resume,
-    fingerprint,
+from nllearn.classifiers._preprocessing import (
+    ImageInput,
+    TableInput,
+    check_input,
+    is_input_used,
 )
-from nllearn.classifiers._session import FitSession
-from nllearn.classifiers._stages import FitStages
+from nllearn.label_model import warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
+from nllearn.selectors import Selection
 from nllearn.training import (
-    Ledger,
+    FeatureBank,
     NoisyLabelNet,
     Rows,
-    TensorSource,
+    SampleState,
     explain_memory,
     fork_torch_seed,
     resolve_batch_size,
     resolve_schedule,
 )
-from nllearn.training._distributed import Team, open_team
+from nllearn.training._distributed import ProcessGroup, process_group
 from nllearn.training._progress import FitProgress
 
 __all__ = ["BaseNoisyLabelClassifier"]
 
 
-class BaseNoisyLabelClassifier(
-    FittedMethods, FitStages, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
-):
+class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the classifiers: holds a skorch net, does not inherit from one.
 
     A subclass has its parameters, ``_constraints``, builds its components in
-    ``_build_components``, and fills the two open stages of :class:`FitStages`.
+    ``_build_components``, turns features into new targets in ``_correct`` and defines the loss
+    of a batch in ``_batch_loss``. Everything that changes during a fit is in the
+    :class:`FitLoop`.
     """
 
-    # Last share of the epochs that learns from the fused labels, by measurement.
-    _polish_share = 0.6
+    # Last share of the epochs that learns from the label posterior, by measurement.
+    _posterior_share = 0.6
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, trusted: Any = None
@@ -100,7 +101,7 @@ class BaseNoisyLabelClassifier(
         Raises
         ------
         ValueError
-            For bad parameters (all are told at once) or bad data.
+            For bad parameters (all are reported at once) or bad data.
         TypeError
             For sparse input.
         """
@@ -113,10 +114,10 @@ class BaseNoisyLabelClassifier(
             sample_weight, self.class_weight, y, self.classes_, codes
         )
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        with open_team(resolve_device(self.device)) as team:
-            conclusion, start = self._learn(X, codes, weight, loss_weight, trusted, drawn, team)
-        self._leave(conclusion, index)
-        self.history_[-1]["seconds_conclusion"] = time.perf_counter() - start
+        with process_group(resolve_device(self.device)) as group:
+            fitted, start = self._fit_network(X, codes, weight, loss_weight, trusted, drawn, group)
+        self._set_fitted(fitted, index)
+        self.history_[-1]["seconds_label_posterior"] = time.perf_counter() - start
         return self
 
     def set_params(self, **params: Any) -> BaseNoisyLabelClassifier:
@@ -146,7 +147,7 @@ class BaseNoisyLabelClassifier(
                 )
         return super().set_params(**params)
 
-    def _learn(
+    def _fit_network(
         self,
         X: Any,
         codes: np.ndarray,
@@ -154,56 +155,57 @@ class BaseNoisyLabelClassifier(
         loss_weight: np.ndarray,
         trusted: np.ndarray,
         drawn: int,
-        team: Team | None,
-    ) -> tuple[Conclusion, float]:
-        """Train and sum up; also returns when the summing up began."""
+        group: ProcessGroup | None,
+    ) -> tuple[dict[str, Any], float]:
+        """Train, and estimate the posterior; also returns when that began."""
         device, saves = resolve_device(self.device), self.checkpoint_dir is not None
         parts: dict[str, str] = {}
-        if saves or team is not None:
+        if saves or group is not None:
             rows = {"sample_weight": weight, "class_weight": loss_weight, "trusted": trusted}
             parts = fingerprint(self, X, codes, **rows)
-        if team is not None:
+            parts["label model"] = "features and table" if is_input_used(X) else "features"
+        if group is not None:
             # Without a number each process draws a seed of its own.
             known = isinstance(self.random_state, numbers.Integral)
             run = {"checkpoint_dir": str(saves), "random_state": str(drawn if known else None)}
-            team.check_same(parts | run)
-            device, drawn = team.place(device), team.from_main(lambda: drawn)
-        checkpoints = Checkpoints(self.checkpoint_dir, team)
+            group.check_same(parts | run)
+            device, drawn = group.place(device), group.broadcast_object(lambda: drawn)
+        checkpoints = Checkpoints(self.checkpoint_dir, group)
         seed = checkpoints.seed(drawn, self.random_state)
         if saves:
             checkpoints.check(parts, seed)
 
         self._input = self._open_input(X, weight > 0)
         with fork_torch_seed(seed, device), explain_memory(device, self._input.is_image):
-            session = self._open_session(X, codes, weight, loss_weight, trusted, seed, device)
-            session.team = team
-            self.net_ = self._build_net(session)
-            self._build_components(session)
+            loop = self._open_loop(X, codes, weight, loss_weight, trusted, seed, device)
+            loop.group = group
+            self.net_ = self._build_net(loop)
+            self._build_components(loop)
             for role in ("selector", "hallucinator", "neighbors"):
                 if hasattr(self, f"{role}_"):
-                    self.resolved_params_[role] = getattr(self, f"{role}_")
-            if self.checkpoint_dir is not None and hasattr(self, "hallucinator_"):
-                check_can_resume(self.hallucinator_)
-            with self._together(team):
-                checkpoints.run(self.net_, session, getattr(self, "hallucinator_", None))
+                    component = self.resolved_params_[role] = getattr(self, f"{role}_")
+                    setattr(loop, role, component)
+            if saves and loop.hallucinator is not None:
+                check_can_resume(loop.hallucinator)
+            with self._sharing(group):
+                checkpoints.run(self.net_, loop)
                 start = time.perf_counter()
-                bank = self._collect(self.net_, session)
-                conclusion = self._conclude(bank, session)
-        if team is not None:
-            # Processes on unlike machines may round differently: one of them has the say.
-            conclusion = team.from_main(lambda: conclusion)
-        return conclusion, start
+                fitted = loop.finish(self.net_)
+        if group is not None:
+            # Processes on unlike machines may round differently: broadcast rank 0's result.
+            fitted = group.broadcast_object(lambda: fitted)
+        return fitted, start
 
     @contextmanager
-    def _together(self, team: Team | None) -> Iterator[None]:
+    def _sharing(self, group: ProcessGroup | None) -> Iterator[None]:
         """Share training and neighbour search among the processes, during the fit alone."""
-        if team is None:
+        if group is None:
             yield
             return
         search = self.neighbors_ if isinstance(self.neighbors_, ExactNeighbors) else None
-        self.net_.join(team)
+        self.net_.join(group)
         if search is not None:
-            search.share_with(team)
+            search.share_with(group)
         try:
             yield
         finally:
@@ -218,8 +220,20 @@ class BaseNoisyLabelClassifier(
         """Constraints of the parameters that the method adds."""
 
     @abstractmethod
-    def _build_components(self, session: FitSession) -> None:
+    def _build_components(self, loop: FitLoop) -> None:
         """Set ``selector_`` and the method's other components."""
+
+    @abstractmethod
+    def _correct(
+        self, bank: FeatureBank, selection: Selection, loop: FitLoop
+    ) -> dict[str, torch.Tensor]:
+        """From features and selection to what :meth:`SampleState.update` takes."""
+
+    @abstractmethod
+    def _batch_loss(
+        self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, loop: FitLoop
+    ) -> torch.Tensor:
+        """Loss of a batch after the warm-up."""
 
     def _open_input(self, X: Any, seen: np.ndarray) -> TableInput | ImageInput:
         """How rows reach the network, learnt from the rows of weight above zero."""
@@ -233,7 +247,7 @@ class BaseNoisyLabelClassifier(
         self.image_shape_ = opened.array_shape
         return opened
 
-    def _open_session(
+    def _open_loop(
         self,
         X: Any,
         codes: np.ndarray,
@@ -242,11 +256,11 @@ class BaseNoisyLabelClassifier(
         trusted: np.ndarray,
         seed: int,
         device: torch.device,
-    ) -> FitSession:
+    ) -> FitLoop:
         """Put rows and labels on the device and resolve the schedule."""
         given = torch.from_numpy(codes.astype(np.int64)).to(device)
         weights = torch.from_numpy(row_weight).to(device)
-        ledger = Ledger.start(
+        sample_state = SampleState.start(
             given,
             len(self.classes_),
             torch.from_numpy(loss_weight).to(device),
@@ -267,73 +281,71 @@ class BaseNoisyLabelClassifier(
             ),
             refresh_every=self.refresh_every,
             correction_start=getattr(self, "correction_start", 0),
-            polish_share=self._polish_share,
-            renews_fusion=self._defaults.renews_fusion,
+            posterior_share=self._posterior_share,
+            updates_posterior=self._defaults.updates_posterior,
         )
         rows = Rows(self._input.source(X, device), given, active)
         weak, view = self._defaults.views(self.augmentation)
-        session = FitSession(rows, ledger, active, schedule, seed, weak, view)
-        if isinstance(self._input, TableInput) and isinstance(rows.source, TensorSource):
-            session.input_rows = self._input.input_rows(X, row_weight, device)
-        return session
+        return FitLoop(
+            rows,
+            sample_state,
+            active,
+            schedule,
+            seed,
+            weak,
+            view,
+            correct=self._correct,
+            batch_loss=self._batch_loss,
+            input_rows=InputRows(X, row_weight) if is_input_used(X) else None,
+        )
 
-    def _build_net(self, session: FitSession) -> NoisyLabelNet:
+    def _build_net(self, loop: FitLoop) -> NoisyLabelNet:
         """Build the skorch net; ``net_params`` has the last word."""
-        module, self.backbone_ = build_module(self.backbone, session.sample, session.n_classes)
+        module, self.backbone_ = build_module(self.backbone, loop.sample, loop.n_classes)
         if self._input.is_image:
             module = module.to(memory_format=torch.channels_last)
         name, optimizer, default_lr, settings = resolve_optimizer(self.optimizer, self._defaults.lr)
-        self.resolved_params_ = {
-            "amp": self._defaults.amp(session.device),
+        resolved = {
+            "amp": self._defaults.amp(loop.device),
             "backbone": self.backbone_,
             "batch_size": self._batch_size,
-            "device": str(session.device),
+            "device": str(loop.device),
             "lr": default_lr if self.lr is None else self.lr,
             "optimizer": name,
-            "max_epochs": session.schedule.max_epochs,
-            "random_state": session.seed,
-            "refresh_every": session.schedule.refresh_every,
-            "warmup_epochs": session.schedule.warmup_epochs,
+            "max_epochs": loop.schedule.max_epochs,
+            "random_state": loop.seed,
+            "refresh_every": loop.schedule.refresh_every,
+            "warmup_epochs": loop.schedule.warmup_epochs,
         }
+        self.resolved_params_ = resolved
         callbacks = list(self.callbacks or [])
-        if self.verbose and (session.team is None or session.team.is_main):
-            callbacks.append(("progress", FitProgress(session.schedule.max_epochs)))
+        if self.verbose and (loop.group is None or loop.group.is_main):
+            callbacks.append(("progress", FitProgress(loop.schedule.max_epochs)))
         params = {
-            **{
-                key: self.resolved_params_[key]
-                for key in ("amp", "lr", "max_epochs", "batch_size", "device")
-            },
+            **{key: resolved[key] for key in ("amp", "lr", "max_epochs", "batch_size", "device")},
             "optimizer": optimizer,
             "optimizer__weight_decay": self.weight_decay,
             **{f"optimizer__{key}": value for key, value in settings.items()},
             "callbacks": callbacks,
             "verbose": 0,
-            "seed": session.seed,
+            "seed": loop.seed,
             **(self.net_params or {}),
         }
         return NoisyLabelNet(
             module,
-            batch_loss=lambda net, x, rows: self._loss(net, x, rows, session),
-            begin_epoch=lambda net, epoch: self._begin_epoch(net, epoch, session),
+            batch_loss=loop.loss,
+            begin_epoch=loop.begin_epoch,
             **params,
         )
 
     # -- after training
 
-    def _leave(self, conclusion: Conclusion, index: Any) -> None:
+    def _set_fitted(self, fitted: dict[str, Any], index: Any) -> None:
         """Set the fitted attributes."""
-        self.label_distributions_ = conclusion.label_distributions
-        self.label_quality_ = conclusion.label_quality
-        self.corrected_labels_ = self.classes_[conclusion.corrected]
-        self.clean_proba_ = conclusion.clean_proba
-        self.noise_rate_ = conclusion.noise_rate
-        self.transition_matrix_ = conclusion.transition
-        warn_of_lost_classes(self.classes_, conclusion.given, conclusion.corrected, stacklevel=3)
-        self._given = conclusion.given
-        self._corrected = conclusion.corrected
-        self._network_proba = conclusion.network_proba
-        self._features: np.ndarray | None = conclusion.features
-        self._evidence = conclusion.evidence
+        for name, value in fitted.items():
+            setattr(self, name, value)
+        self.corrected_labels_ = self.classes_[self._corrected]
+        warn_of_lost_classes(self.classes_, self._given, self._corrected, stacklevel=3)
         self._index = index
         self.history_ = [
             {key: value for key, value in row.items() if key != "batches"}
@@ -342,4 +354,4 @@ class BaseNoisyLabelClassifier(
         self.n_iter_ = len(self.history_)
         if isinstance(self.neighbors_, BaseNeighbors):
             # The rows that it searched are twice the size of all that fit keeps of them.
-            self.neighbors_.forget()
+            self.neighbors_.release()

@@ -10,12 +10,12 @@ from sklearn.utils._param_validation import Interval
 
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
 from nllearn.classifiers._components import resolve_component
+from nllearn.classifiers._fit_loop import FitLoop
 from nllearn.classifiers._parameters import neighbor_builders, selector_builders
-from nllearn.classifiers._session import FitSession
-from nllearn.functional.correction import moving_average
-from nllearn.functional.geometry import centred_unit_rows, cosine_topk
 from nllearn.functional.losses import soft_cross_entropy
-from nllearn.functional.mixing import clean_weights, mix_neighbors
+from nllearn.functional.mixup import clean_weights, mix_neighbors
+from nllearn.functional.relabelling import moving_average
+from nllearn.functional.similarity import centred_unit_rows, cosine_topk
 from nllearn.neighbors._search import find_neighbors
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, NoisyLabelNet
@@ -36,7 +36,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
 
     and the targets move towards the predictions,
     :math:`t \leftarrow \alpha t + (1 - \alpha) p`. In the last part of the fit the
-    network learns from the fused labels that become ``label_distributions_``.
+    network learns from the label posterior that becomes ``label_distributions_``.
 
     Parameters
     ----------
@@ -231,18 +231,21 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
             ],
         }
 
-    def _build_components(self, session: FitSession) -> None:
+    def _build_components(self, loop: FitLoop) -> None:
         self.selector_ = resolve_component(
             self, "selector", selector_builders(), "threshold", (), "select"
         )
-        builders = neighbor_builders(len(session.active), session.device, session.seed)
-        # The conclusion asks the neighbours of every row, wherever the rows were mixed.
+        builders = neighbor_builders(len(loop.active), loop.device, loop.seed)
+        # The label posterior needs the neighbours of every row, wherever the rows were mixed.
         builders["batch"] = builders["auto"]
         default = self._defaults.neighbors
         self.neighbors_ = resolve_component(self, "neighbors", builders, default, (), "kneighbors")
-        self.resolved_params_["n_neighbors"] = (
-            self._defaults.n_neighbors if self.n_neighbors is None else self.n_neighbors
-        )
+        self.resolved_params_["n_neighbors"] = self._n_mixed
+
+    @property
+    def _n_mixed(self) -> int:
+        """Neighbours that are mixed into a row."""
+        return self._defaults.n_neighbors if self.n_neighbors is None else self.n_neighbors
 
     @property
     def _in_batch(self) -> bool:
@@ -250,16 +253,16 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         return isinstance(where, str) and where == "batch"
 
     def _correct(
-        self, bank: FeatureBank, selection: Selection, session: FitSession
+        self, bank: FeatureBank, selection: Selection, loop: FitLoop
     ) -> dict[str, torch.Tensor]:
         """Move the targets towards the predictions, and find the neighbours anew."""
-        ledger, device = session.ledger, bank.logits.device
-        targets = ledger.targets
-        if session.schedule.may_correct(session.epoch):
+        sample_state, device = loop.sample_state, bank.logits.device
+        targets = sample_state.targets
+        if loop.schedule.may_correct(loop.epoch):
             targets = moving_average(targets, bank.logits.softmax(1), self.alpha)
         if not self._in_batch:
-            with session.stage("search"):
-                session.rows.companions = self._neighbor_graph(bank.features, session)
+            with loop.stage("search"):
+                loop.rows.neighbor_indices = self._neighbor_graph(bank.features, loop)
         clean_proba = torch.from_numpy(selection.clean_proba).to(device)
         easy = torch.from_numpy(selection.easy).to(device)
         return {
@@ -270,34 +273,34 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
             "labelled": torch.ones_like(easy),
         }
 
-    def _neighbor_graph(self, features: torch.Tensor, session: FitSession) -> torch.Tensor:
+    def _neighbor_graph(self, features: torch.Tensor, loop: FitLoop) -> torch.Tensor:
         """Every row first, then its neighbours among the rows trained on."""
-        active = session.active
+        active = loop.active
         rows, _ = centred_unit_rows(features[active])
-        _, found = find_neighbors(self.neighbors_, rows, self.resolved_params_["n_neighbors"])
+        _, found = find_neighbors(self.neighbors_, rows, self._n_mixed)
         own = torch.arange(len(features), device=features.device).unsqueeze(1)
         graph = own.repeat(1, 1 + found.shape[1])
         graph[active, 1:] = active[found]
         return graph
 
     def _batch_loss(
-        self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, session: FitSession
+        self, net: NoisyLabelNet, x: torch.Tensor, rows: torch.Tensor, loop: FitLoop
     ) -> torch.Tensor:
         """Cross-entropy of synthetic rows: the row and its neighbours, mixed."""
-        ledger = session.ledger
-        if session.view is not None:
-            x = session.view(x, session.batch_stream)
+        sample_state = loop.sample_state
+        if loop.view is not None:
+            x = loop.view(x, loop.batch_stream)
         own = torch.arange(len(rows), device=x.device)
         if self._in_batch:
             with torch.no_grad():
                 unit, _ = centred_unit_rows(net.infer(x)[1].float())
-            _, found = cosine_topk(unit, unit, self.resolved_params_["n_neighbors"], exclude=own)
+            _, found = cosine_topk(unit, unit, self._n_mixed, exclude=own)
             graph = torch.cat([own.unsqueeze(1), found], dim=1)
         else:
             # The batch holds the rows, then all first neighbours, and so on.
             graph = own.unsqueeze(1) + len(rows) * torch.arange(len(x) // len(rows)).to(own)
-            rows = session.rows.with_companions(rows)
-        weights = clean_weights(ledger.clean_proba[rows], graph)
-        mixed, targets = mix_neighbors(x, ledger.targets[rows], graph, weights)
+            rows = loop.rows.with_neighbors(rows)
+        weights = clean_weights(sample_state.clean_proba[rows], graph)
+        mixed, targets = mix_neighbors(x, sample_state.targets[rows], graph, weights)
         logits, _ = net.infer(mixed)
-        return soft_cross_entropy(logits, targets, ledger.weight[rows[: len(graph)]])
+        return soft_cross_entropy(logits, targets, sample_state.weight[rows[: len(graph)]])

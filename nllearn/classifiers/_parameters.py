@@ -14,10 +14,10 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from nllearn.images import LAYOUTS
-from nllearn.neighbors import DescentNeighbors, ExactNeighbors
+from nllearn.neighbors import DescentNeighbors, ExactNeighbors, is_exact_faster
 from nllearn.selectors import ClassBalancedSelector, PuritySelector, ThresholdSelector
 from nllearn.training import make_image_views, make_views
-from nllearn.training._phases import IMAGE_STEPS, TABLE_STEPS
+from nllearn.training._schedule import IMAGE_STEPS, TABLE_STEPS
 from nllearn.training._views import View
 
 __all__ = [
@@ -29,10 +29,8 @@ __all__ = [
     "table_defaults",
 ]
 
-# Rows above which the approximate search is faster, its compilation included: a fit makes
-# about eight searches.
-_EXACT_ROWS_CPU = 30_000
-_EXACT_ROWS_GPU = 500_000
+# Searches of a fit, about.
+_N_SEARCHES = 8
 
 # Name -> optimiser, settings.
 _OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -56,8 +54,8 @@ class InputDefaults:
         Learning rate by optimiser while ``lr`` is None.
     warmup_epochs : float
         Share of the fit while ``warmup_epochs`` is None.
-    renews_fusion : bool
-        Whether the last phase fuses anew at every refresh: features of images go on
+    updates_posterior : bool
+        Whether the last phase estimates the posterior at every refresh: features of images go on
         improving in it, those of tables hardly do.
     augmentation : str or None
         While ``augmentation`` is None.
@@ -73,7 +71,7 @@ class InputDefaults:
     most_rows_per_batch: int
     lr: dict[str, float]
     warmup_epochs: float
-    renews_fusion: bool
+    updates_posterior: bool
     augmentation: str | None
     n_neighbors: int
     neighbors: str
@@ -165,13 +163,12 @@ def selector_builders(easy_fraction: float | None = None) -> dict[str, Callable[
 
 def neighbor_builders(n_rows: int, device: torch.device, seed: int) -> dict[str, Callable[[], Any]]:
     """Neighbour searches by name; "auto" goes by the number of rows and the device."""
-    most = _EXACT_ROWS_CPU if device.type == "cpu" else _EXACT_ROWS_GPU
 
     def descent() -> DescentNeighbors:
         return DescentNeighbors(random_state=seed)
 
     return {
-        "auto": ExactNeighbors if n_rows <= most else descent,
+        "auto": ExactNeighbors if is_exact_faster(n_rows, device, _N_SEARCHES) else descent,
         "exact": ExactNeighbors,
         "descent": descent,
     }

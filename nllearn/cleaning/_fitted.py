@@ -9,23 +9,15 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from nllearn._judgement import (
-    Graph,
-    NoiseModel,
-    Regression,
-    RowScale,
-    ask_neighbors,
-    fit_votes,
-    fuse,
-    mixed_rows,
-    row_blocks,
-)
 from nllearn._labels import check_labels
 from nllearn._validation import check_rows
 from nllearn.classifiers._review import ReviewMethods
 from nllearn.classifiers._saving import SaveMethod
-from nllearn.cleaning._evidence import witness_proba
-from nllearn.functional.geometry import cosine_topk
+from nllearn.functional.blocks import row_blocks
+from nllearn.functional.mixup import smooth_over_neighbors
+from nllearn.functional.similarity import cosine_topk
+from nllearn.label_model import NoiseModel, RowScaling, log_neighbor_shares, log_prototype_fit
+from nllearn.predictors import KernelRidge, NeighborGraph
 
 __all__ = ["FittedMethods"]
 
@@ -46,15 +38,16 @@ class FittedMethods(SaveMethod, ReviewMethods):
     _evidence: dict[str, np.ndarray]
     _named: np.ndarray
     _index: Any
-    _scale: RowScale
+    _scale: RowScaling
     _unit: torch.Tensor | None
-    _fits: list[Regression]
+    _fits: list[KernelRidge]
     _noise: NoiseModel
+    _n_neighbors: int
     _vote_labels: torch.Tensor
     _vote_weights: torch.Tensor
 
-    # Whose `predicted_label` it is, as the review page calls it.
-    _predicted_by = "witnesses"
+    # What predicts `predicted_label`, in the words of the review page.
+    _predicted_by = "all predictors"
 
     @property
     def _features(self) -> np.ndarray | None:
@@ -91,11 +84,10 @@ class FittedMethods(SaveMethod, ReviewMethods):
         table : DataFrame
             One row per training row, with the index of X where it had one:
             `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
-            `predicted_label`, `predicted_proba` (these two are the witnesses without the
-            given label), then evidence: `decided_by` (the witnesses that the corrected
-            label follows), vote shares of the given and the corrected label among all
-            neighbours and among the easy ones, `is_easy`, and `neighbor_rows`, the
-            numbers of the nearest rows.
+            `predicted_label`, `predicted_proba` (these two without the given label), then
+            evidence: `decided_by` (the predictors that give the corrected label), vote
+            shares of the given and the corrected label among all neighbours and among the
+            easy ones, `is_easy`, and `neighbor_rows`, the numbers of the nearest rows.
         """
         check_is_fitted(self, "label_quality_")
         from nllearn.inspection import label_issue_table
@@ -108,7 +100,7 @@ class FittedMethods(SaveMethod, ReviewMethods):
             given=self._given,
             corrected=self._corrected,
             quality=self.label_quality_,
-            # Replaced below: of what the witnesses say alone only the best class is kept.
+            # Replaced below: of predictions without the given label one class alone is kept.
             network_proba=self.label_distributions_,
             evidence={**self._evidence, "neighbor_rows": _as_objects(self._named)},
             index=self._index,
@@ -150,10 +142,9 @@ class FittedMethods(SaveMethod, ReviewMethods):
     def label_proba(self, X_new: Any) -> np.ndarray:
         """Probability of every label for rows that have none.
 
-        What the witnesses say by themselves, as in `predicted_proba` of
-        :meth:`label_issues`. A row that has a label is better judged with it, by
-        :meth:`score_labels`; a classifier to keep is better trained on the cleaned
-        labels.
+        Predictions of neighbours and regressions, as in `predicted_proba` of
+        :meth:`label_issues`. For a row that has a label :meth:`score_labels` uses it too; a
+        classifier to keep is better trained on the cleaned labels.
 
         Parameters
         ----------
@@ -182,8 +173,8 @@ class FittedMethods(SaveMethod, ReviewMethods):
         self._check_can_score("label_proba")
         check_rows(X_new)
         X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
-        scores, votes = self._ask_about(X_new)
-        return witness_proba(scores, votes, self._noise).cpu().numpy()
+        scores, votes = self._predict_new(X_new)
+        return self._noise.predict_proba(scores, votes).cpu().numpy()
 
     def compact(self) -> Any:
         """Drop the float16 rows of the training data, the largest thing that fit keeps.
@@ -220,27 +211,29 @@ class FittedMethods(SaveMethod, ReviewMethods):
 
     def _score(self, X_new: Any, codes: np.ndarray) -> np.ndarray:
         """Quality of labels, as positions in ``classes_``, of checked new rows."""
-        scores, votes = self._ask_about(X_new)
+        scores, votes = self._predict_new(X_new)
         given = torch.from_numpy(codes).to(scores.device)
-        fused = fuse(scores, votes, given, self._noise)
-        return fused.gather(1, given.unsqueeze(1)).squeeze(1).cpu().numpy()
+        posterior = self._noise.posterior(scores, votes, given)
+        return posterior.gather(1, given.unsqueeze(1)).squeeze(1).cpu().numpy()
 
-    def _ask_about(self, X_new: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def _predict_new(self, X_new: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores of the regressions and log votes of the neighbours, for checked new rows."""
         assert self._unit is not None
-        unit = self._scale.apply(X_new, self._unit.device)
-        cosines, near = cosine_topk(unit, self._unit, self.resolved_params_["n_neighbors"])
-        mixed = torch.cat(
-            [mixed_rows(unit[rows], near[rows], self._unit) for rows in row_blocks(len(unit))]
+        X_unit = self._scale.apply(X_new, self._unit.device)
+        similarities, indices = cosine_topk(X_unit, self._unit, self._n_neighbors)
+        smoothed = torch.cat(
+            [
+                smooth_over_neighbors(X_unit[rows], indices[rows], self._unit)
+                for rows in row_blocks(len(X_unit))
+            ]
         )
-        scores = (self._fits[0].predict(unit) + self._fits[1].predict(mixed)) / 2
-        graph = Graph(cosines, near)
+        scores = (self._fits[0].predict(X_unit) + self._fits[1].predict(smoothed)) / 2
+        graph = NeighborGraph(similarities, indices)
         one, two = (
-            ask_neighbors(graph, labels, len(self.classes_), weights)
+            log_neighbor_shares(graph, labels, len(self.classes_), weights)
             for labels, weights in zip(self._vote_labels, self._vote_weights, strict=True)
         )
-        votes = 0.5 * (fit_votes(one, self._noise.templates) + two)
-        return scores, votes
+        return scores, 0.5 * (log_prototype_fit(one, self._noise.prototypes) + two)
 
 
 def _as_objects(rows: np.ndarray) -> np.ndarray:

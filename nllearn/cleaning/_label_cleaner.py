@@ -1,4 +1,4 @@
-"""LabelCleaner: the door, the stages in order, and what fit leaves."""
+"""LabelCleaner: parameters, the stages of fit in their order, and the fitted attributes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from nllearn._judgement import (
-    Findings,
-    GivenLabels,
-    Graph,
-    Outlook,
-    choose_scale,
-    hear_witnesses,
-    warn_of_lost_classes,
-)
 from nllearn._labels import check_labels
 from nllearn._validation import (
     check_params,
@@ -31,33 +22,41 @@ from nllearn._validation import (
     read_sample_weight,
     resolve_device,
 )
-from nllearn.cleaning._evidence import gather_evidence, name_neighbors, predict_alone
+from nllearn.cleaning._evidence import gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._fitted import FittedMethods
 from nllearn.cleaning._graph import find_graph
 from nllearn.cleaning._inputs import check_neighbor_graph, check_pred_probs, check_sparse_size
-from nllearn.cleaning._model import add_model
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
 from nllearn.cleaning._sampler import SamplerBase
-from nllearn.functional.transition import fused_transition, noise_rate
+from nllearn.functional.transition import noise_rate
+from nllearn.label_model import (
+    LabelPosterior,
+    NoisyLabels,
+    PosteriorSettings,
+    choose_scaling,
+    estimate_label_posterior,
+    is_identity,
+    warn_of_lost_classes,
+)
+from nllearn.predictors import GivenPredictions
 
 __all__ = ["LabelCleaner"]
 
-_STAGES = ("neighbours", "regression", "regression of mixed rows", "verdict")
+_STAGES = ("neighbours", "regression", "regression of smoothed rows", "noise")
 
 
 class LabelCleaner(FittedMethods, SamplerBase):
     """Find and correct wrong labels of embeddings or tables, in seconds, without training.
 
-    Three witnesses say what they think of every row's label without having seen it:
-    the row's neighbours, and two kernel ridge regressions in closed-form leave-one-out
-    (one on rows mixed with their neighbours). How far they are believed follows from
-    how often they agree. Their opinion is fused with the given label through an
-    estimated transition matrix; then the surest rows of each class vote as well, with their
-    fused labels, and the fusion is repeated. Where noise prefers some wrong labels, a row's
-    class is the one whose row of the transition matrix fits best what the witnesses say of
-    all labels. Where noise sits at the boundary of the classes
-    alone, the regressions are fitted anew on the rows away from it, and a given label that
-    is probably wrong speaks against its class.
+    Every row's label is predicted from the other rows: by its nearest neighbours, and by two
+    kernel ridge regressions in closed-form leave-one-out (one on rows smoothed over their
+    neighbours). How often these predictors agree gives their expected accuracy. Bayes' rule
+    combines their prediction with the given label through an estimated transition matrix;
+    then the most confident rows of each class vote as well, with their most probable labels,
+    and the estimate is repeated. Where noise prefers some wrong labels, the rows of the
+    transition matrix are class prototypes, and the predictions are compared with all of them.
+    Where noise lies at the class boundary alone, the regressions are fitted again on the rows
+    away from it, and a given label that is probably wrong lowers its class.
 
     Nothing is n x n; X may be a memmap.
 
@@ -209,7 +208,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
             Rows whose label is known to be right: never changed, quality 1, and used
             to measure the witnesses.
         pred_probs : array-like of shape (n_samples, n_classes), optional
-            Out-of-sample probabilities of any model, as one more witness; columns in
+            Out-of-sample probabilities of any model, as one more predictor; columns in
             the order of the sorted labels.
         neighbor_graph : array-like, pair of arrays or sparse matrix, optional
             Neighbours of every row, without the row itself: row numbers of shape
@@ -223,7 +222,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         Raises
         ------
         ValueError
-            For bad parameters (all are told at once) or bad data.
+            For bad parameters (all are reported at once) or bad data.
         """
         index = getattr(X, "index", None) if hasattr(X, "iloc") else None
         X, y = self._check_data(X, y)
@@ -316,7 +315,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         generator = torch.Generator().manual_seed(seed)
 
         with self._progress() as advance:
-            scale = choose_scale(X, codes, n_classes, weight, generator)
+            scale = choose_scaling(X, codes, n_classes, weight, generator)
             if scale is None:
                 raise ValueError(
                     f"X is constant: none of its {X.shape[1]} column(s) varies over the rows that "
@@ -324,75 +323,61 @@ class LabelCleaner(FittedMethods, SamplerBase):
                     "features or embeddings that differ between rows"
                 )
             self._scale = scale
-            unit = scale.apply(X, device)
+            X_unit = scale.apply(X, device)
             graph, searched = find_graph(
-                unit, self.neighbors, self.n_neighbors, n_classes, known_graph, seed
+                X_unit, self.neighbors, self.n_neighbors, n_classes, known_graph, seed
             )
-            weights = torch.from_numpy(weight.astype(np.float32)).to(device)
-
-            def add_probs(scores: torch.Tensor, log_votes: torch.Tensor) -> None:
-                if probs is not None:
-                    add_model(scores, probs, log_votes, weights)
-
-            findings = hear_witnesses(
-                unit,
+            labels = NoisyLabels(
+                torch.from_numpy(codes).to(device),
+                n_classes,
+                torch.from_numpy(weight.astype(np.float32)).to(device),
+                torch.from_numpy(trusted).to(device),
+            )
+            posterior = estimate_label_posterior(
+                X_unit,
                 graph,
-                GivenLabels(
-                    torch.from_numpy(codes).to(device),
-                    n_classes,
-                    weights,
-                    torch.from_numpy(trusted).to(device),
-                ),
-                self.n_landmarks,
+                labels,
                 generator,
-                # Rows of the user's: no witness has seen them.
-                outlook=lambda agreed, log_votes: Outlook(agreed, agreed),
-                revise=add_probs,
+                PosteriorSettings(n_landmarks=self.n_landmarks),
+                predictors=() if probs is None else (GivenPredictions(probs),),
                 advance=advance,
             )
-        self._leave(findings, graph, codes, trusted, weight)
-        verdict, fits = findings.verdict, findings.regressions
-        self._fits, self._noise = fits, verdict.noise
-        self._unit = unit.half()
-        self._vote_labels, self._vote_weights = verdict.labels, verdict.voters
+        self._set_fitted(posterior, codes, trusted, weight)
+        self._unit, self._n_neighbors = X_unit.half(), graph.indices.shape[1]
+        model = self._noise
         self.resolved_params_ = {
             "device": str(device),
-            "n_neighbors": graph.rows.shape[1],
+            "n_neighbors": self._n_neighbors,
             "neighbors": searched,
-            "n_landmarks": len(fits[0].kmap.landmarks),
+            "n_landmarks": len(self._fits[0].kmap.landmarks),
             "random_state": seed,
-            "ridges": tuple(fit.ridge for fit in fits),
+            "ridges": tuple(fit.ridge for fit in self._fits),
             "standardized": bool(len(np.unique(self._scale.scale)) > 1),
-            "sharpness": verdict.noise.sharpness,
-            "boundary_noise": verdict.noise.boundary > 0,
-            "class_templates": findings.by_templates,
+            "inverse_temperature": model.inverse_temperature,
+            "boundary_noise": model.boundary > 0,
+            "class_prototypes": not is_identity(model.prototypes),
         }
 
-    def _leave(
-        self,
-        findings: Findings,
-        graph: Graph,
-        given: np.ndarray,
-        trusted: np.ndarray,
-        weight: np.ndarray,
+    def _set_fitted(
+        self, posterior: LabelPosterior, given: np.ndarray, trusted: np.ndarray, weight: np.ndarray
     ) -> None:
         """Set the fitted attributes and the evidence."""
-        verdict, scores, log_votes = findings.verdict, findings.scores, findings.log_votes
-        distributions = verdict.distributions.cpu().numpy()
-        rows = np.arange(len(given))
-        quality = distributions[rows, given]
-        corrected = np.where(quality >= distributions.max(1), given, distributions.argmax(1))
+        noise = posterior.noise
+        assert noise is not None
+        distributions, quality, corrected = posterior.corrected(given)
         self._given, self._corrected = given, corrected
         self.label_distributions_, self.label_quality_ = distributions, quality
         self.corrected_labels_ = self.classes_[corrected]
         self.noise_rate_ = noise_rate(quality, weight)
-        self.transition_matrix_ = fused_transition(distributions, given, weight)
+        self.transition_matrix_ = posterior.transition
         warn_of_lost_classes(self.classes_, given, corrected, stacklevel=4)
-        self._predicted, self._predicted_proba = predict_alone(scores, verdict.votes, verdict.noise)
-        self._evidence = gather_evidence(
-            scores, log_votes, verdict.easy_votes, verdict.easy, given, corrected, trusted
+        self._predicted, self._predicted_proba = predict_alone(
+            posterior.scores, noise.votes, noise.model
         )
-        self._named = name_neighbors(graph.rows)
+        self._evidence = gather_evidence(posterior, given, corrected, trusted)
+        self._named = nearest_rows(posterior.neighbor_indices)
+        self._fits, self._noise = list(posterior.regressions), noise.model
+        self._vote_labels, self._vote_weights = noise.vote_labels, noise.vote_weights
 
     @contextmanager
     def _progress(self) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nllearn._whole_file import whole_file
+from nllearn._atomic_write import atomic_write
 from nllearn.datasets._download import download as download_file
 from nllearn.datasets._download import file_digest
 from nllearn.datasets._pickles import load_batch
@@ -247,7 +247,7 @@ def _unpack(archive: Path, folder: Path, wanted: Mapping[str, str]) -> None:
             if name is None or content is None:
                 continue
             # What is there already is damaged or was not asked for: it is replaced.
-            with whole_file(folder / name, lambda target: None) as part:
+            with atomic_write(folder / name, lambda target: None) as part:
                 with content, open(part, "wb") as out:
                     shutil.copyfileobj(content, out, 2**20)
                 if file_digest(part, "md5") != wanted[name]:

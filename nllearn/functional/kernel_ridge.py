@@ -1,7 +1,8 @@
-"""Ridge regression on landmark features of a Gaussian kernel, in blocks of rows.
+"""Ridge regression with every row predicted by a fit without it, plain and on kernel features.
 
-Nothing here holds n x m numbers for m landmarks: features are made block by block, and the
-normal equations are summed up. What is left is m x m and n x n_classes.
+The features are those of a Gaussian kernel on m landmarks (Nystroem). They are made block by
+block and the normal equations are summed up, so nothing here holds n x m numbers. What is left
+is m x m and n x n_classes.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 import torch
 
 __all__ = [
+    "RIDGES",
     "KernelMap",
     "RidgeSystem",
     "kernel_features",
     "kernel_map",
     "leave_one_out_block",
+    "leave_one_out_scores",
     "ridge_system",
 ]
 
@@ -24,6 +27,8 @@ __all__ = [
 _RANK_TOLERANCE = 1e-6
 # A ridge below this share of a row's mean feature length cannot be told from rounding.
 _JITTER = 1e-6
+# Ridges that the plain regression chooses from.
+RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
 
 Blocks = Callable[[], Iterator[tuple[slice, torch.Tensor]]]
 
@@ -101,16 +106,16 @@ class RidgeSystem:
         """
         return 1.0 / (self.values + ridge * self.n_fitted / len(self.values) + _JITTER)
 
-    def ridge_for(self, freedom: float) -> float:
-        r"""Ridge that leaves a fit so many degrees of freedom.
+    def ridge_for(self, effective_dof: float) -> float:
+        r"""Ridge at which a fit has so many effective degrees of freedom.
 
         The trace of the hat matrix, :math:`\sum_i v_i / (v_i + \lambda)` over the eigenvalues;
         it falls with the ridge, so bisection finds it.
 
         Parameters
         ----------
-        freedom : float
-            Above 0. What no ridge in [1e-6, 1e6] leaves gives the nearer end.
+        effective_dof : float
+            Above 0. What no ridge in [1e-6, 1e6] reaches gives the nearer end.
 
         Returns
         -------
@@ -120,7 +125,7 @@ class RidgeSystem:
         low, high = -6.0, 6.0
         for _ in range(40):
             middle = 0.5 * (low + high)
-            if float((self.values * self.shrinkage(10.0**middle)).sum()) > freedom:
+            if float((self.values * self.shrinkage(10.0**middle)).sum()) > effective_dof:
                 low = middle
             else:
                 high = middle
@@ -265,6 +270,65 @@ def leave_one_out_block(
     else:
         fitted.addcmul_(leverage, targets.float() - system.target_mean, value=-1.0)
     return fitted.div_(1.0 - leverage)
+
+
+def leave_one_out_scores(
+    features: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    r"""Ridge regression on the targets, each row predicted by a fit without it.
+
+    In closed form, with :math:`h_i` the leverage of row i,
+
+    .. math:: f_i^{(-i)} = \frac{f_i - h_i t_i}{1 - h_i}
+
+    The ridge is the one of ten with the smallest weighted leave-one-out squared
+    error; one eigendecomposition of the d x d Gram matrix serves all of them.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n, d)
+        Rows of about unit length.
+    targets : Tensor of shape (n, n_classes)
+        One-hot given labels.
+    weights : Tensor of shape (n,)
+        Not negative; a row of weight 0 is predicted, not fitted.
+
+    Returns
+    -------
+    scores : float32 Tensor of shape (n, n_classes)
+        Divided by the mean top score, which makes one inverse temperature serve many
+        data sets.
+    """
+    n_fitted = int((weights > 0).sum())
+    weights = weights * (n_fitted / weights.sum().clamp_min(1e-12))
+    share = weights.unsqueeze(1)
+    x = features - (share * features).sum(0) / n_fitted
+    t = targets - (share * targets).sum(0) / n_fitted
+    root = share.sqrt()
+    scaled = root * x
+    gram = (scaled.T @ scaled).double()
+    values, vectors = torch.linalg.eigh(gram)
+    values = values.clamp_min(0.0).float()
+    axes = x @ vectors.float()
+    moments = axes.T @ (share * t)
+    squared = axes.square()
+    best_error, best = torch.inf, None
+    for ridge in RIDGES:
+        inverse = 1.0 / (values + ridge * n_fitted / x.shape[1] + 1e-6)
+        leverage = (weights * (squared @ inverse)).clamp(0.0, 0.999).unsqueeze(1)
+        fitted = axes @ (inverse.unsqueeze(1) * moments)
+        left_out = (fitted - leverage * t) / (1.0 - leverage)
+        error = float((share * (left_out - t).square()).sum())
+        if best is None or error < best_error:
+            best_error, best = error, left_out
+    assert best is not None
+    # The mean was taken out of the targets. Of it what tells classes apart comes back, without
+    # the row itself.
+    own = share * targets
+    others = (own.sum(0) - own) / (n_fitted - share).clamp_min(1e-6)
+    best = best + (others - 1.0 / targets.shape[1])
+    top = (weights * best.max(1).values).sum() / n_fitted
+    return best / top.clamp_min(1e-6)
 
 
 def _dense(targets: torch.Tensor, n_classes: int) -> torch.Tensor:

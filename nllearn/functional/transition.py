@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-__all__ = ["estimate_transition", "fused_transition", "noise_rate", "symmetric_transition"]
+__all__ = [
+    "estimate_transition",
+    "expected_transition",
+    "noise_rate",
+    "prior_strength",
+    "symmetric_transition",
+]
 
-# A row of T that no data speaks about falls back on this many pseudo-counts.
+# Pseudo-counts of each row of T: a class without rows gets symmetric noise.
 _PRIOR_ROWS = 10.0
 _MAX_ROUNDS = 50
 _TOL = 1e-4
@@ -50,7 +57,7 @@ def estimate_transition(
                             {\kappa + \sum_i q_i(k)}
 
     where S is symmetric noise at the current overall rate: a class with few rows
-    leans on what all classes show, one with many rows speaks for itself.
+    is drawn to what all classes show, one with many rows hardly is.
 
     Parameters
     ----------
@@ -95,10 +102,10 @@ def estimate_transition(
     return transition
 
 
-def fused_transition(
+def expected_transition(
     distributions: np.ndarray, given: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    r"""Share of each given label under each true one, as the fused distributions have it.
+    r"""Expected share of each given label under each true one, by the posterior.
 
     .. math:: T_{kj} = \frac{\sum_{i:\,\tilde y_i = j} w_i\, p_i(k)}{\sum_i w_i\, p_i(k)}
 
@@ -137,3 +144,42 @@ def noise_rate(label_quality: np.ndarray, sample_weight: np.ndarray | None = Non
     rate : float in [0, 1]
     """
     return float(np.clip(1.0 - np.average(label_quality, weights=sample_weight), 0.0, 1.0))
+
+
+def prior_strength(
+    counts: torch.Tensor, candidates: tuple[float, ...] = (10.0, 50.0, 250.0, 1250.0)
+) -> float:
+    r"""Pseudo-counts by which the rows of a transition matrix are drawn to symmetric noise.
+
+    The counts are taken as draws from Dirichlet-multinomial rows around the symmetric
+    matrix b of the same overall rate; the strength is the candidate with the highest
+    evidence,
+
+    .. math:: \sum_k \ln\frac{\Gamma(\kappa)}{\Gamma(\kappa + N_k)}
+              + \sum_{kj} \ln\frac{\Gamma(\kappa b_{kj} + N_{kj})}{\Gamma(\kappa b_{kj})}
+
+    Parameters
+    ----------
+    counts : Tensor of shape (n_classes, n_classes)
+        Expected numbers of rows per true (row) and given (column) class.
+    candidates : tuple of float
+
+    Returns
+    -------
+    strength : float
+        Pseudo-counts per row of the matrix.
+    """
+    n_classes = len(counts)
+    counts = counts.double()
+    rate = 1.0 - float(counts.trace() / counts.sum().clamp_min(1e-12))
+    rate = min(max(rate, 1e-3), 1.0 - 1e-3)
+    base = torch.full_like(counts, rate / max(n_classes - 1, 1))
+    base.fill_diagonal_(1.0 - rate)
+
+    def evidence(strength: float) -> float:
+        prior, total = strength * base, counts.sum(1)
+        whole = torch.tensor(strength, dtype=counts.dtype, device=counts.device)
+        value = (torch.lgamma(prior + counts) - torch.lgamma(prior)).sum()
+        return float(value + (torch.lgamma(whole) - torch.lgamma(whole + total)).sum())
+
+    return max(candidates, key=evidence)

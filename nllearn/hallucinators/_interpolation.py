@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nllearn.functional.geometry import unit_rows
+from nllearn.functional.similarity import unit_rows
 from nllearn.hallucinators._base import BaseHallucinator
 
 __all__ = ["InterpolationHallucinator"]

@@ -10,13 +10,13 @@ from nllearn.images._records import (
     PathRecords,
     dataset_labels,
 )
-from nllearn.images._scale import ChannelScale, PreparedImages, to_channels_first
+from nllearn.images._scale import ChannelStandardizer, PreparedImages, to_channels_first
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "LAYOUTS",
     "ArrayRecords",
-    "ChannelScale",
+    "ChannelStandardizer",
     "DatasetRecords",
     "ImageRecords",
     "PathRecords",

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-__all__ = ["ChannelScale", "PreparedImages"]
+__all__ = ["ChannelStandardizer", "PreparedImages"]
 
 # Values far outside what fit saw are clipped here, in deviations, and not at infinity.
 _FARTHEST = 1e4
 
 
-class ChannelScale:
+class ChannelStandardizer:
     """Mean and deviation of every channel over all pixels of some images.
 
     Parameters
@@ -61,13 +61,13 @@ class PreparedImages:
 
     Parameters
     ----------
-    scale : ChannelScale
+    scale : ChannelStandardizer
     layout : {"grey", "channels_last", "channels_first"}
         Of the raw batches.
     device : torch.device
     """
 
-    def __init__(self, scale: ChannelScale, layout: str, device: torch.device):
+    def __init__(self, scale: ChannelStandardizer, layout: str, device: torch.device):
         self.layout = layout
 
         def wide(values: np.ndarray) -> torch.Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from nllearn._whole_file import whole_file
+from nllearn._atomic_write import atomic_write
 
 __all__ = ["check_free", "write_whole"]
 
@@ -66,7 +66,7 @@ def write_whole(
     """
     path = check_free(path, overwrite=overwrite)
     with (
-        whole_file(path, lambda target: check_free(target, overwrite=overwrite)) as temporary,
+        atomic_write(path, lambda target: check_free(target, overwrite=overwrite)) as temporary,
         open(temporary, "wb") as file,
     ):
         write(file)

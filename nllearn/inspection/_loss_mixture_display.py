@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nllearn.functional.easiness import scale_losses, small_loss_posterior
+from nllearn.functional.loss_mixture import scale_losses, small_loss_posterior
 from nllearn.inspection._axes import axes_or_new, given_codes
 
 __all__ = ["LossMixtureDisplay"]

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.utils import check_random_state
 
-from nllearn.functional.geometry import cosine_topk
+from nllearn.functional.similarity import cosine_topk
 
 __all__ = ["feature_map"]
 

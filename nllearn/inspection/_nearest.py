@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nllearn.functional.geometry import centred_unit_rows, cosine_topk
+from nllearn.functional.similarity import centred_unit_rows, cosine_topk
 
 __all__ = ["named_rows", "nearest_rows", "similarity_of"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nllearn.functional.easiness import scale_losses, small_loss_posterior
+from nllearn.functional.loss_mixture import scale_losses, small_loss_posterior
 from nllearn.inspection._content import Content, rows_within
 
 __all__ = [

@@ -93,7 +93,7 @@ class BaseNeighbors(BaseEstimator):
             return self._pick(distances.cpu().numpy(), indices.cpu().numpy(), return_distance)
         return self._pick(distances, indices, return_distance)
 
-    def forget(self) -> None:
+    def release(self) -> None:
         """Let go of the fitted rows; ``fit`` is needed before the next search."""
         for name in ("n_samples_fit_", "_rows", "_index"):
             if hasattr(self, name):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from nllearn.functional.geometry import cosine_topk
+from nllearn.functional.similarity import cosine_topk
 from nllearn.neighbors._base import BaseNeighbors
 
 __all__ = ["DescentNeighbors"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nllearn.functional.geometry import cosine_topk
+from nllearn.functional.similarity import cosine_topk
 from nllearn.neighbors._base import BaseNeighbors
 
 __all__ = ["ExactNeighbors"]
@@ -38,18 +38,18 @@ class ExactNeighbors(BaseNeighbors):
     """
 
     # Other processes that share the queries of a search: anything with ``by_rows``.
-    _team: Any = None
+    _group: Any = None
 
-    def share_with(self, team: Any) -> None:
+    def share_with(self, group: Any) -> None:
         """Search together with other processes, each for a part of the queries.
 
         Parameters
         ----------
-        team : object with ``by_rows`` or None
+        group : object with ``by_rows`` or None
             Every process must then call every search with the same rows; None searches
             alone.
         """
-        self._team = team
+        self._group = group
 
     def _fit(self, rows: torch.Tensor) -> None:
         self._rows = rows
@@ -65,8 +65,8 @@ class ExactNeighbors(BaseNeighbors):
             own = None if exclude is None else exclude[some]
             return cosine_topk(asked[some], self._rows, k, exclude=own)
 
-        if self._team is None:
+        if self._group is None:
             similarities, indices = search(slice(None))
         else:
-            similarities, indices = self._team.by_rows(len(asked), search)
+            similarities, indices = self._group.by_rows(len(asked), search)
         return (2.0 - 2.0 * similarities).clamp_min(0.0).sqrt(), indices

@@ -10,11 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from nllearn.classifiers import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
-from nllearn.classifiers._inputs import ImageInput, TableInput
 from nllearn.classifiers._parameters import image_defaults, table_defaults
-from nllearn.classifiers._scale import ColumnScale
+from nllearn.classifiers._preprocessing import ColumnStandardizer, ImageInput, TableInput
 from nllearn.exceptions import NoisyLabelWarning
-from nllearn.images import ChannelScale
+from nllearn.images import ChannelStandardizer
 from nllearn.persistence._attributes import (
     check_array,
     find_device,
@@ -237,12 +236,12 @@ def _read_input(reader: Reader, node: dict[str, Any]) -> TableInput | ImageInput
     mean, scale = reader.decode(node["mean"]), reader.decode(node["scale"])
     if "image" not in node:
         table = TableInput.__new__(TableInput)
-        table._scale = ColumnScale.__new__(ColumnScale)
+        table._scale = ColumnStandardizer.__new__(ColumnStandardizer)
         table._scale.mean, table._scale.scale = mean, scale
         return table
     image = ImageInput.__new__(ImageInput)
     vars(image).update({key: reader.decode(node["image"][key]) for key in _IMAGE_INPUT})
     image._seen = np.empty(0, dtype=np.int64)
-    image._scale = ChannelScale.__new__(ChannelScale)
+    image._scale = ChannelStandardizer.__new__(ChannelStandardizer)
     image._scale.mean, image._scale.scale = mean, scale
     return image

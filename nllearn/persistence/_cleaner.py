@@ -47,7 +47,7 @@ _OTHERS: dict[str, Any] = {
     "_evidence": dict,
 }
 _OPTIONAL = ("feature_names_in_", "sample_indices_", "sampling_strategy_")
-# Rows that the witnesses compare with, dropped by compact(), and what those vote for.
+# Rows that new ones are compared with, dropped by compact(), and the labels that those vote for.
 _BANK = ("_unit", "_vote_labels", "_vote_weights")
 
 
@@ -94,8 +94,9 @@ def read_cleaner(reader: Reader, document: dict[str, Any], device: str | None) -
     -------
     cleaner : LabelCleaner
     """
-    from nllearn._judgement import NoiseModel, Regression, RowScale
     from nllearn.cleaning import LabelCleaner
+    from nllearn.label_model import NoiseModel, RowScaling
+    from nllearn.predictors import KernelRidge
 
     params = {key: reader.decode(node) for key, node in document["params"].items()}
     cleaner: Any = LabelCleaner(**params)
@@ -107,9 +108,9 @@ def read_cleaner(reader: Reader, document: dict[str, Any], device: str | None) -
     cleaner.resolved_params_ = {key: reader.decode(node) for key, node in document["resolved"]}
 
     place = find_device(cleaner.device, device)
-    cleaner._scale = _read_parts(reader, RowScale, document["scale"], "_scale", place)
+    cleaner._scale = _read_parts(reader, RowScaling, document["scale"], "_scale", place)
     cleaner._fits = [
-        _read_parts(reader, Regression, node, f"_fits[{number}]", place)
+        _read_parts(reader, KernelRidge, node, f"_fits[{number}]", place)
         for number, node in enumerate(document["fits"])
     ]
     cleaner._noise = _read_parts(reader, NoiseModel, document["noise"], "_noise", place)
@@ -118,7 +119,7 @@ def read_cleaner(reader: Reader, document: dict[str, Any], device: str | None) -
     for key in _BANK:
         value = reader.decode(document["bank"][key])
         setattr(cleaner, key, value.to(place) if isinstance(value, torch.Tensor) else value)
-    _check_witnesses(cleaner, sizes)
+    _check_parts(cleaner, sizes)
     return cleaner
 
 
@@ -152,16 +153,16 @@ def _read_parts(reader: Reader, kind: Any, node: Any, where: str, device: torch.
     return kind(**found)
 
 
-def _check_witnesses(cleaner: Any, sizes: dict[str, int]) -> None:
-    """Refuse witnesses that do not fit the rows, the classes or one another."""
-    n, n_classes, width = sizes["n"], sizes["C"], sizes["p"] + (cleaner._scale.lift > 0)
+def _check_parts(cleaner: Any, sizes: dict[str, int]) -> None:
+    """Refuse parts that do not fit the rows, the classes or one another."""
+    n, n_classes, width = sizes["n"], sizes["C"], sizes["p"] + (cleaner._scale.bias_column > 0)
     if len(cleaner._fits) != 2:
         raise ValueError(f"it has {len(cleaner._fits)} regressions, not 2")
     shapes: list[tuple[str, Any, tuple[int, ...]]] = [
         ("_scale.mean", cleaner._scale.mean, (sizes["p"],)),
         ("_scale.scale", cleaner._scale.scale, (sizes["p"],)),
         ("_noise.transition", cleaner._noise.transition, (n_classes, n_classes)),
-        ("_noise.templates", cleaner._noise.templates, (n_classes + 1, n_classes)),
+        ("_noise.prototypes", cleaner._noise.prototypes, (n_classes + 1, n_classes)),
         ("_vote_labels", cleaner._vote_labels, (2, n)),
         ("_vote_weights", cleaner._vote_weights, (2, n)),
     ]
@@ -182,10 +183,11 @@ def _check_witnesses(cleaner: Any, sizes: dict[str, int]) -> None:
     k = cleaner.resolved_params_["n_neighbors"]
     if type(k) is not int or not 0 <= k < max(n, 1):
         raise ValueError(f"resolved_params_['n_neighbors'] is {k!r}")
+    cleaner._n_neighbors = k
     if cleaner._unit is None:
         return
     # The middle of the rows, under every label: what is inconsistent shows here at once.
     rows = np.repeat(cleaner._scale.mean[None], n_classes, axis=0)
     quality = cleaner._score(rows, np.arange(n_classes))
     if not ((quality >= 0) & (quality <= 1)).all():
-        raise ValueError("its witnesses give qualities outside [0, 1]")
+        raise ValueError("its parts give qualities outside [0, 1]")

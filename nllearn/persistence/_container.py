@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from nllearn import __version__
-from nllearn._whole_file import whole_file
+from nllearn._atomic_write import atomic_write
 
 __all__ = ["FORMAT_VERSION", "read_container", "replace_file", "write_container"]
 
@@ -159,7 +159,7 @@ def replace_file(path: Path, write: Callable[[Path], Any], *, overwrite: bool) -
         If it cannot be written.
     """
     _refuse_existing(Path(os.path.realpath(path)), overwrite)
-    with whole_file(path, lambda target: _refuse_existing(target, overwrite)) as temporary:
+    with atomic_write(path, lambda target: _refuse_existing(target, overwrite)) as temporary:
         write(temporary)
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from nllearn import __version__
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
-from nllearn.classifiers._scale import _FARTHEST
+from nllearn.classifiers._preprocessing import FARTHEST
 from nllearn.exceptions import MissingExtraError
 from nllearn.images import PreparedImages
 from nllearn.persistence._container import replace_file
@@ -48,7 +48,7 @@ class _RawRows(nn.Module):
         else:
             # In float64 like fit: columns far from zero lose their digits otherwise.
             wide = (rows.double() - self.mean) / self.scale
-            ready = wide.clamp(-_FARTHEST, _FARTHEST).float()
+            ready = wide.clamp(-FARTHEST, FARTHEST).float()
         logits, features = self.network(ready)
         return logits.float().softmax(1), features.float()
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from nllearn.functional.easiness import small_loss_posterior
+from nllearn.functional.loss_mixture import small_loss_posterior
 
 __all__ = ["BaseSelector", "Selection", "running_in_class", "weight_before"]
 

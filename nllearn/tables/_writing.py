@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nllearn._whole_file import check_replaceable, whole_file
+from nllearn._atomic_write import atomic_write, check_replaceable
 from nllearn.tables._errors import TableError, column_list
 from nllearn.tables._reading import ENDINGS, Table, is_gap
 
@@ -145,7 +145,7 @@ def _replace(path: Path, write: Callable[[BinaryIO], Any], force: bool) -> None:
             raise TableError(f"--output: {path} appeared meanwhile; add --force to replace it")
 
     try:
-        with whole_file(path, refuse) as temporary, open(temporary, "wb") as file:
+        with atomic_write(path, refuse) as temporary, open(temporary, "wb") as file:
             write(file)
     except OSError as error:
         # Libraries put words of their own around those of the system.

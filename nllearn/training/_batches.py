@@ -29,9 +29,9 @@ class Rows(Dataset):
 
     Attributes
     ----------
-    companions : int64 Tensor of shape (n, k + 1) or None
+    neighbor_indices : int64 Tensor of shape (n, k + 1) or None
         Rows that come with each row in a batch, the row itself first. A batch of b
-        rows then holds b (k + 1) of them: the rows, then all first companions, and
+        rows then holds b (k + 1) of them: the rows, then all first neighbor_indices, and
         so on. A method sets it.
     """
 
@@ -39,7 +39,7 @@ class Rows(Dataset):
         self.source = source
         self.labels = labels
         self.active = active
-        self.companions: torch.Tensor | None = None
+        self.neighbor_indices: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.active)
@@ -48,9 +48,9 @@ class Rows(Dataset):
         row = self.active[i]
         return self.source.take(row.view(1))[0], (self.labels[row], row)
 
-    def with_companions(self, rows: torch.Tensor) -> torch.Tensor:
+    def with_neighbors(self, rows: torch.Tensor) -> torch.Tensor:
         """The rows that a batch of the given rows holds."""
-        return rows if self.companions is None else self.companions[rows].T.reshape(-1)
+        return rows if self.neighbor_indices is None else self.neighbor_indices[rows].T.reshape(-1)
 
 
 class DeviceBatches:
@@ -83,7 +83,7 @@ class DeviceBatches:
             stops.pop()
         bounds = zip([0, *stops], [*stops, len(rows)], strict=True)
         batches = [rows[start:stop] for start, stop in bounds]
-        drawn = data.source.batches([data.with_companions(batch) for batch in batches])
+        drawn = data.source.batches([data.with_neighbors(batch) for batch in batches])
         for index, x in zip(batches, drawn, strict=True):
             yield x, (data.labels[index], index)
 

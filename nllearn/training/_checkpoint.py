@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from nllearn._whole_file import whole_file
+from nllearn._atomic_write import atomic_write
 from nllearn.exceptions import NoisyLabelWarning
 
 __all__ = ["CheckpointFolder"]
@@ -79,7 +79,7 @@ class CheckpointFolder:
         try:
             # A file of this epoch that is there is of the same run, and may be replaced.
             final = self.folder / f"epoch_{epoch:06d}.ckpt"
-            with whole_file(final, lambda target: None) as temporary:
+            with atomic_write(final, lambda target: None) as temporary:
                 temporary.write_bytes(_MAGIC + hashlib.sha256(body).digest() + body)
         except OSError as error:
             if not self._complained:

@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 from joblib.parallel import get_active_backend
 
-__all__ = ["LostProcessError", "Team", "open_team"]
+__all__ = ["LostProcessError", "ProcessGroup", "process_group"]
 
 # How long a process waits for one that neither answers nor dies.
 _TIMEOUT = timedelta(minutes=10)
@@ -35,7 +35,7 @@ class LostProcessError(RuntimeError):
     """Another process of this run died, failed or does not answer."""
 
 
-class Team:
+class ProcessGroup:
     """The processes of a fit, over the default process group.
 
     All methods but :meth:`place` and :meth:`bounds` must be called by every process, in
@@ -167,7 +167,7 @@ class Team:
                     parameter.grad = torch.empty_like(parameter)
                 parameter.grad.copy_(summed.view_as(parameter))
 
-    def copy_main(self, tensors: Iterable[torch.Tensor]) -> None:
+    def broadcast_tensors(self, tensors: Iterable[torch.Tensor]) -> None:
         """Put what the main process has in place of the tensors.
 
         Parameters
@@ -181,7 +181,7 @@ class Team:
                 dist.broadcast(values, src=0)
             tensor.detach().copy_(values)
 
-    def from_main(self, make: Callable[[], Any]) -> Any:
+    def broadcast_object(self, make: Callable[[], Any]) -> Any:
         """What the function returns in the main process; the others do not call it.
 
         Parameters
@@ -269,7 +269,7 @@ def _takes_part() -> bool:
 
 
 @contextmanager
-def open_team(device: torch.device) -> Iterator[Team | None]:
+def process_group(device: torch.device) -> Iterator[ProcessGroup | None]:
     """Join the other processes for one fit, and part from them at its end.
 
     They are those of a process group that is open already, or those that ``torchrun``
@@ -283,7 +283,7 @@ def open_team(device: torch.device) -> Iterator[Team | None]:
 
     Yields
     ------
-    team : Team or None
+    group : ProcessGroup or None
         None when this process is on its own.
 
     Raises
@@ -295,7 +295,7 @@ def open_team(device: torch.device) -> Iterator[Team | None]:
         yield None
         return
     if dist.is_initialized():
-        yield Team() if dist.get_world_size() > 1 else None
+        yield ProcessGroup() if dist.get_world_size() > 1 else None
         return
     launched = all(name in os.environ for name in _LAUNCHED)
     if not launched or int(os.environ["WORLD_SIZE"]) < 2 or multiprocessing.parent_process():
@@ -314,9 +314,9 @@ def open_team(device: torch.device) -> Iterator[Team | None]:
             timeout=_TIMEOUT,
         )
     try:
-        team = Team()
-        yield team
+        group = ProcessGroup()
+        yield group
         # Nobody leaves while another one still reads what it has sent.
-        team.sum_(torch.zeros(1))
+        group.sum_(torch.zeros(1))
     finally:
         dist.destroy_process_group()

@@ -15,11 +15,11 @@ from skorch.history import History
 from torch import nn
 
 from nllearn.exceptions import TrainingDivergedError
-from nllearn.training._averaging import AveragedWeights
 from nllearn.training._batches import Batch, DeviceBatches
-from nllearn.training._distributed import Team
+from nllearn.training._distributed import ProcessGroup
+from nllearn.training._ema import EMAWeights
 from nllearn.training._seeding import seed_for, seed_torch
-from nllearn.training._whole_batch import WholeBatchLayers
+from nllearn.training._synced_layers import SyncedLayers
 
 __all__ = ["NoisyLabelNet"]
 
@@ -75,10 +75,10 @@ class NoisyLabelNet(NeuralNet):
         self.seed = seed
         self.ema_decay = ema_decay
         self.amp = amp
-        self._teacher: AveragedWeights | None = None
+        self._teacher: EMAWeights | None = None
         self._restored: dict[str, Any] | None = None
-        self._team: Team | None = None
-        self._layers: WholeBatchLayers | None = None
+        self._group: ProcessGroup | None = None
+        self._layers: SyncedLayers | None = None
 
     @property
     def _default_callbacks(self) -> list[Any]:
@@ -110,18 +110,18 @@ class NoisyLabelNet(NeuralNet):
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Start the averaged weights, from the same weights in every process."""
         super().on_train_begin(net, X=X, y=y, **kwargs)
-        if self._team is not None:
-            self._team.copy_main(self._plain_module.state_dict().values())
+        if self._group is not None:
+            self._group.broadcast_tensors(self._plain_module.state_dict().values())
         if self.ema_decay:
-            self._teacher = AveragedWeights(self._plain_module, self.ema_decay)
+            self._teacher = EMAWeights(self._plain_module, self.ema_decay)
             if self._restored is not None:
                 self._teacher.load_state_dict(self._restored)
         self._restored = None
-        if self._team is not None:
+        if self._group is not None:
             # After the copy that the averaged weights are.
-            self._layers = WholeBatchLayers(self._plain_module, self._team)
+            self._layers = SyncedLayers(self._plain_module, self._group)
 
-    def join(self, team: Team | None) -> None:
+    def join(self, group: ProcessGroup | None) -> None:
         """Train together with other processes; None trains alone.
 
         Every process gets whole batches, forwards its part of the rows and sums the
@@ -129,24 +129,24 @@ class NoisyLabelNet(NeuralNet):
 
         Parameters
         ----------
-        team : Team or None
+        group : ProcessGroup or None
 
         Raises
         ------
         ValueError
             If the net is compiled.
         """
-        if team is not None and self.compile:
+        if group is not None and self.compile:
             raise ValueError(
                 "net_params={'compile': True} does not work with several processes; leave it out"
             )
-        self._team = team
+        self._group = group
 
     def leave(self) -> None:
         """Go on alone: predictions need no other process."""
         if self._layers is not None:
             self._layers.remove()
-        self._team = self._layers = None
+        self._group = self._layers = None
 
     def state(self) -> dict[str, Any]:
         """Everything of the net that a checkpoint needs; the history aside."""
@@ -181,10 +181,10 @@ class NoisyLabelNet(NeuralNet):
     def infer(self, x: torch.Tensor, **fit_params: Any) -> Any:
         """Forward pass of the trained module, in bfloat16 with ``amp=True``."""
         with self._precision():
-            if self._team is None:
+            if self._group is None:
                 logits, features = self.module_(x, **fit_params)
             else:
-                logits, features = self._team.by_rows(
+                logits, features = self._group.by_rows(
                     len(x), lambda rows: self.module_(x[rows], **fit_params)
                 )
         return logits.float(), features
@@ -195,10 +195,10 @@ class NoisyLabelNet(NeuralNet):
         was_training = teacher.training
         teacher.eval()
         with self._precision():
-            if self._team is None:
+            if self._group is None:
                 logits = teacher(x)[0].float()
             else:
-                (logits,) = self._team.by_rows(len(x), lambda rows: (teacher(x[rows])[0].float(),))
+                (logits,) = self._group.by_rows(len(x), lambda rows: (teacher(x[rows])[0].float(),))
         teacher.train(was_training)
         return logits
 
@@ -214,9 +214,9 @@ class NoisyLabelNet(NeuralNet):
         assert self.batch_loss is not None
         loss = self.batch_loss(self, x, rows)
         loss.backward()
-        if self._team is not None:
+        if self._group is not None:
             # Each process has the gradient of the whole batch's loss through its own rows.
-            self._team.sum_gradients(self._plain_module.parameters())
+            self._group.sum_gradients(self._plain_module.parameters())
         return {"loss": loss, "y_pred": None}
 
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
@@ -242,7 +242,7 @@ class NoisyLabelNet(NeuralNet):
                 f"training diverged in epoch {len(self.history)}: the loss is "
                 f"{self.history[-1]['train_loss']}; lower lr={self.lr!r}"
             )
-        if self._team is not None and not self._team.is_main:
+        if self._group is not None and not self._group.is_main:
             return
         _LOG.info(
             "epoch %d of %d, %s, loss %.4f",
@@ -255,15 +255,15 @@ class NoisyLabelNet(NeuralNet):
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Keep the averaged weights as the fitted ones, and let go of the method."""
         super().on_train_end(net, X=X, y=y, **kwargs)
-        if self._team is not None and len(self.history) and "dur" not in self.history[-1]:
+        if self._group is not None and len(self.history) and "dur" not in self.history[-1]:
             # skorch ends a fit cleanly on Ctrl-C, but the others may be at another batch.
             raise KeyboardInterrupt("stopped in the middle of an epoch of several processes")
         # Prediction meets batches of any size, and a pickle should need no compiler.
         self.module_ = self._plain_module
         if self._teacher is not None:
             self.module_.load_state_dict(self._teacher.module.state_dict())
-        if self._team is not None:
-            self._team.copy_main(self.module_.state_dict().values())
+        if self._group is not None:
+            self._group.broadcast_tensors(self.module_.state_dict().values())
         self.leave()
         self._teacher = None
         self.module_.eval()

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from nllearn import MixNNClassifier
 from nllearn.classifiers import _resume
-from nllearn.classifiers._resume import _digest_of_rows
+from nllearn.classifiers._checkpoints import _digest_of_rows
 from nllearn.images import ArrayRecords, DatasetRecords, PathRecords
 
 

@@ -81,7 +81,7 @@ def test_threshold_adds_issues_and_is_checked(fitted):
 
 def test_history_tells_phases_shares_and_seconds(fitted):
     phases = [row["phase"] for row in fitted.history_]
-    assert phases[0] == "warm-up" and phases[-1] == "polish" and "robust" in phases
+    assert phases[0] == "warm-up" and phases[-1] == "posterior" and "robust" in phases
     refreshed = [row for row in fitted.history_ if "share_easy" in row]
     assert refreshed
     for row in refreshed:

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from nllearn.classifiers import _features_alone, _inputs, _opinion
-from nllearn.classifiers._scale import ColumnScale
-from nllearn.functional.geometry import centred_unit_rows
-from nllearn.functional.witnesses import leave_one_out_scores
+from nllearn.classifiers._scale import ColumnStandardizer
+from nllearn.functional.similarity import centred_unit_rows
+from nllearn.functional.neighbor_votes import leave_one_out_scores
 from nllearn.training import _collect
 from nllearn.training._sources import ArraySource, TensorSource
 
@@ -120,13 +120,13 @@ def test_a_large_table_is_never_copied_whole(cls, blobs, tmp_path, monkeypatch):
     X = X.astype(np.float32)
     in_memory = fit(cls, X, noisy)
     asked = []
-    apply = ColumnScale.apply
+    apply = ColumnStandardizer.apply
 
     def counting(self, rows):
         asked.append(len(rows))
         return apply(self, rows)
 
-    monkeypatch.setattr(ColumnScale, "apply", counting)
+    monkeypatch.setattr(ColumnStandardizer, "apply", counting)
     monkeypatch.setattr(_inputs, "free_bytes", lambda device: 4 * X.size / 0.4 - 1)
     monkeypatch.setattr("nllearn.training._sources._MOST_ROWS_PER_PASS", 32)
     monkeypatch.setattr("nllearn.classifiers._scale._ROWS_PER_CHUNK", 50)
@@ -168,7 +168,7 @@ def test_columns_too_wide_for_float64_are_refused_in_chunks_too(monkeypatch):
 
 def test_rows_of_an_array_are_those_of_a_tensor():
     X = np.random.default_rng(0).normal(size=(23, 3))
-    scale = ColumnScale(X, np.ones(23, dtype=bool))
+    scale = ColumnStandardizer(X, np.ones(23, dtype=bool))
     streamed, held = ArraySource(X, CPU, scale.apply), TensorSource(scale.apply(X))
     rows = torch.tensor([5, 5, 0, 22])
     assert len(streamed) == len(held)

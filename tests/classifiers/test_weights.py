@@ -42,7 +42,7 @@ def test_doubling_a_weight_acts_like_repeating_the_row(cls, noisy_blobs):
     # last phase: there two rows with the same label corroborate each other and a weight,
     # which is importance and not evidence, does not.
     class Unpolished(cls):
-        _polish_share = 0.0
+        _posterior_share = 0.0
 
     X, _, noisy = noisy_blobs(200, 2, rate=0.1, n_features=2)
     X = X / X.std(0) + np.random.default_rng(0).normal(0, 2.5, X.shape)

@@ -413,12 +413,13 @@ def test_evidence_names_rows_without_holding_the_graph(blobs):
 
 
 def test_blocks_of_rows_change_nothing(blobs, monkeypatch):
-    from nllearn._judgement import _landmarks, _rows
+    from nllearn.functional import blocks
+    from nllearn.predictors import _nystroem
 
     X, _, noisy = blobs
     whole = fitted(X, noisy)
-    monkeypatch.setattr(_rows, "_BLOCK", 37)
-    monkeypatch.setattr(_landmarks, "_HELD", 0)
+    monkeypatch.setattr(blocks, "_BLOCK", 37)
+    monkeypatch.setattr(_nystroem, "_MOST_KEPT", 0)
     parts = fitted(X, noisy)
     np.testing.assert_allclose(whole.label_quality_, parts.label_quality_, atol=2e-3)
 
@@ -427,7 +428,7 @@ def test_progress_goes_to_stderr_only(blobs, capsys):
     X, _, noisy = blobs
     fitted(X, noisy, verbose=1)
     out, err = capsys.readouterr()
-    assert not out and "verdict" in err
+    assert not out and "noise" in err
 
 
 def test_importing_the_package_loads_no_imblearn():
@@ -436,38 +437,9 @@ def test_importing_the_package_loads_no_imblearn():
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_rows_far_beyond_one_block_keep_memory_small(monkeypatch):
-    # Scores, votes, evidence and result are n x C; nothing may be n x landmarks at once.
-    from nllearn._judgement import GivenLabels, LandmarkRows, _landmarks, fit_regression
-
-    n = 30_000
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, n)
-    unit = torch.from_numpy((rng.normal(size=(n, 4)) + 3 * np.eye(4)[y]).astype(np.float32))
-    unit /= unit.norm(dim=1, keepdim=True)
-    sizes = []
-    original = _landmarks.kernel_features
-
-    def watched(rows, kmap):
-        sizes.append(len(rows))
-        return original(rows, kmap)
-
-    monkeypatch.setattr(_landmarks, "kernel_features", watched)
-    monkeypatch.setattr(_landmarks, "_HELD", 0)
-    out, weights = torch.zeros(n, 3), torch.ones(n)
-    fit_regression(
-        LandmarkRows(unit, None, weights, 50, torch.Generator().manual_seed(0)),
-        GivenLabels(torch.from_numpy(y), 3, weights, torch.zeros(n, dtype=torch.bool)),
-        torch.nn.functional.one_hot(torch.from_numpy(y), 3).float(),
-        out,
-    )
-    assert max(sizes) <= 12_000
-    assert (out.argmax(1).numpy() == y).mean() > 0.9
-
-
 def test_trusted_rows_do_not_hide_noise_at_the_boundary():
-    # They measure how often witnesses that have learnt the noise are right: less often than the
-    # witnesses agree. Believed so little, they found no noise at the boundary: .855 were right.
+    # They measure how often predictors that have learnt the noise are right: less often than
+    # these agree. At such a temperature no noise was found at the boundary: .855 were right.
     X, y = load_digits(return_X_y=True)
     noisy = make_classification_noise(X, y, noise_rate=0.15, random_state=4)
     trusted = np.zeros(len(y), dtype=bool)

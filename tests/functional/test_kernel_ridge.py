@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from nllearn.functional.geometry import unit_rows
 from nllearn.functional.kernel_ridge import (
     kernel_features,
     kernel_map,
     leave_one_out_block,
+    leave_one_out_scores,
     ridge_system,
 )
+from nllearn.functional.similarity import unit_rows
 
 
 def made(n=40, d=4, n_classes=3, seed=0):
@@ -113,3 +114,85 @@ def test_a_ridge_leaves_so_many_degrees_of_freedom(freedom):
     hat = x @ np.linalg.solve(x.T @ x + added * np.eye(x.shape[1]), x.T)
     assert np.trace(hat) == pytest.approx(freedom, rel=1e-2)
     assert system.ridge_for(1e9) < 1e-5 < 1e5 < system.ridge_for(1e-9)
+
+
+RIDGES = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0]
+
+
+def made_rows(n=40, d=5, n_classes=3, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.nn.functional.normalize(torch.randn(n, d, generator=g))
+    given_labels = torch.randint(n_classes, (n,), generator=g)
+    return x, given_labels, torch.nn.functional.one_hot(given_labels, n_classes).float()
+
+
+def refitted_scores(x, targets, weights):
+    """Refit the centred ridge without each row in turn; keep the best ridge."""
+    x, t, w = (a.double().numpy() for a in (x, targets, weights))
+    fitted = w > 0
+    w = w * fitted.sum() / w.sum()
+    n, d = fitted.sum(), x.shape[1]
+    prior = np.stack(
+        [np.average(np.delete(t, i, 0), 0, np.delete(w, i)) - 1 / t.shape[1] for i in range(len(x))]
+    )
+    x = x - (w[:, None] * x).sum(0) / n
+    t = t - (w[:, None] * t).sum(0) / n
+    best, best_error = None, np.inf
+    for ridge in RIDGES:
+        out = np.empty_like(t)
+        for i in range(len(x)):
+            keep = w.copy()
+            keep[i] = 0
+            gram = (x.T * keep) @ x + (ridge * n / d + 1e-6) * np.eye(d)
+            out[i] = x[i] @ np.linalg.solve(gram, (x.T * keep) @ t)
+        error = (w[:, None] * (out - t) ** 2).sum()
+        if error < best_error:
+            best, best_error = out, error
+    best = best + prior
+    return best / ((w * best.max(1)).sum() / n)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scores_equal_refits_without_each_row(weighted):
+    x, _, targets = made_rows()
+    weights = torch.ones(40)
+    if weighted:
+        weights = torch.rand(40, generator=torch.Generator().manual_seed(1)) * 3
+        weights[:4] = 0
+    got = leave_one_out_scores(x, targets, weights).numpy()
+    np.testing.assert_allclose(got, refitted_scores(x, targets, weights), rtol=2e-3, atol=2e-4)
+
+
+def test_the_own_label_does_not_reach_the_score():
+    # Changing one row's label leaves its own score at a fixed ridge as it was, up to the
+    # centring and the common scale: the order of the classes stays.
+    x, labels, targets = made_rows(n=200, seed=3)
+    before = leave_one_out_scores(x, targets, torch.ones(200))[7]
+    flipped = targets.clone()
+    flipped[7] = torch.nn.functional.one_hot((labels[7] + 1) % 3, 3)
+    after = leave_one_out_scores(x, flipped, torch.ones(200))[7]
+    assert (before - after).abs().max() < 0.05 * before.abs().max() + 0.05
+
+
+def test_a_rare_class_is_not_overrated():
+    # One class of nine rows to one: a row that says nothing belongs to the large one.
+    g = torch.Generator().manual_seed(0)
+    x = torch.nn.functional.normalize(torch.randn(400, 5, generator=g))
+    labels = (torch.arange(400) % 10 == 0).long()
+    scores = leave_one_out_scores(x, torch.nn.functional.one_hot(labels).float(), torch.ones(400))
+    assert (scores.argmax(1) == 0).float().mean() > 0.99
+
+
+def test_a_common_factor_of_the_weights_changes_nothing():
+    x, _, targets = made_rows()
+    one = leave_one_out_scores(x, targets, torch.ones(40))
+    seven = leave_one_out_scores(x, targets, torch.full((40,), 7.0))
+    torch.testing.assert_close(one, seven, rtol=1e-4, atol=1e-5)
+
+
+def test_the_width_of_the_kernel_where_most_landmarks_are_duplicates():
+    rows = torch.eye(3)[torch.tensor([0] * 18 + [1, 2])]
+    kmap = kernel_map(rows, 20, torch.Generator().manual_seed(0))
+    # Of 380 ordered pairs 74 differ, by a squared distance of 2.
+    assert kmap.gamma == pytest.approx(380 / (74 * 2))
+    assert kernel_map(rows[:18], 18, torch.Generator().manual_seed(0)).gamma == 1.0

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import gammaln
 
-from nllearn.functional.transition import estimate_transition, noise_rate, symmetric_transition
+from nllearn.functional.transition import (
+    estimate_transition,
+    expected_transition,
+    noise_rate,
+    prior_strength,
+    symmetric_transition,
+)
 
 PAIR_FLIP = np.eye(4) * 0.7 + np.roll(np.eye(4), 1, axis=1) * 0.3
 ASYMMETRIC = np.array(
@@ -204,3 +212,44 @@ def test_noise_rate_is_the_mean_of_what_is_missing(rows):
 def test_noise_rate_is_a_plain_float_within_its_range():
     rate = noise_rate(np.full(5, 1.0000001, dtype=np.float32))
     assert type(rate) is float and rate == 0.0
+
+
+def slow_evidence(counts, strength):
+    n, c = counts.sum(), len(counts)
+    rate = 1 - np.trace(counts) / n
+    total = 0.0
+    for k in range(c):
+        total += gammaln(strength) - gammaln(strength + counts[k].sum())
+        for j in range(c):
+            a = strength * (1 - rate if j == k else rate / (c - 1))
+            total += gammaln(a + counts[k, j]) - gammaln(a)
+    return total
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_strength_has_the_highest_evidence(pair):
+    rng = np.random.default_rng(0)
+    c = 10
+    matrix = np.full((c, c), 0.3 / (c - 1))
+    if pair:
+        matrix = 0.3 * np.roll(np.eye(c), 1, 1)
+    np.fill_diagonal(matrix, 0.7)
+    counts = np.stack([rng.multinomial(300, row) for row in matrix]).astype(float)
+    candidates = (10.0, 50.0, 250.0, 1250.0)
+    best = prior_strength(torch.from_numpy(counts), candidates)
+    assert best == max(candidates, key=lambda s: slow_evidence(counts, s))
+    assert (best <= 10) if pair else (best >= 250)
+
+
+def test_the_expected_transition_against_loops():
+    rng = np.random.default_rng(0)
+    q = rng.dirichlet(np.ones(3), 50)
+    given, weight = rng.integers(0, 3, 50), rng.random(50)
+    q[:, 2] = 0  # no row is of class 2
+    expected = np.zeros((3, 3))
+    for i in range(50):
+        for true in range(3):
+            expected[true, given[i]] += weight[i] * q[i, true]
+    expected[:2] /= expected[:2].sum(1, keepdims=True)
+    expected[2] = [0, 0, 1]
+    np.testing.assert_allclose(expected_transition(q, given, weight), expected)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nllearn.images import ChannelScale, PreparedImages, to_channels_first
+from nllearn.images import ChannelStandardizer, PreparedImages, to_channels_first
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def images():
 
 def scale_of(images, step=7):
     tensor = torch.from_numpy(np.ascontiguousarray(images))
-    return ChannelScale(tensor[i : i + step] for i in range(0, len(tensor), step))
+    return ChannelStandardizer(tensor[i : i + step] for i in range(0, len(tensor), step))
 
 
 def test_mean_and_deviation_are_those_of_all_pixels(images):
@@ -52,7 +52,7 @@ def test_layout_and_range_make_no_difference(images, layout, divide):
 
 def test_grey_images_get_one_channel(images):
     raw = torch.from_numpy(images[:, 0])
-    scale = ChannelScale([to_channels_first(raw, "grey")])
+    scale = ChannelStandardizer([to_channels_first(raw, "grey")])
     assert PreparedImages(scale, "grey", torch.device("cpu"))(raw).shape == (50, 1, 6, 5)
 
 
@@ -79,4 +79,4 @@ def test_values_too_large_are_refused(images):
 
 def test_no_images_are_refused():
     with pytest.raises(ValueError, match="no image of weight above zero"):
-        ChannelScale(iter(()))
+        ChannelStandardizer(iter(()))

@@ -20,7 +20,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
-from nllearn.classifiers._inputs import ImageInput
+from nllearn.classifiers._preprocessing import ImageInput
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.hallucinators import InterpolationHallucinator
 from nllearn.networks import MLP, MLPBackbone, ResNetBackbone

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from nllearn.functional.easiness import small_loss_posterior
+from nllearn.functional.loss_mixture import small_loss_posterior
 from nllearn.selectors import (
     BaseSelector,
     ClassBalancedSelector,

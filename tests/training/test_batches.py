@@ -132,7 +132,7 @@ def test_single_items_look_like_batches():
 def test_companions_come_with_their_rows():
     dataset = rows(20)
     number = torch.arange(20)
-    dataset.companions = torch.stack([number, (number + 1) % 20, (number + 5) % 20], 1)
+    dataset.neighbor_indices = torch.stack([number, (number + 1) % 20, (number + 5) % 20], 1)
     for x, (labels, index) in DeviceBatches(dataset, 6, 0, lambda: 0):
         expected = torch.cat([index, (index + 1) % 20, (index + 5) % 20])
         assert x[:, 0].tolist() == expected.tolist()

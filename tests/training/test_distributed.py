@@ -30,8 +30,8 @@ from nllearn import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.neighbors import ExactNeighbors
 from nllearn.networks import MLPBackbone, SmallBackbone
 from nllearn.training import CheckpointFolder
-from nllearn.training._distributed import LostProcessError, open_team
-from nllearn.training._whole_batch import WholeBatchLayers
+from nllearn.training._distributed import LostProcessError, process_group
+from nllearn.training._synced_layers import SyncedLayers
 
 pytestmark = [
     pytest.mark.xdist_group("processes"),
@@ -94,31 +94,31 @@ def in_processes(function, folder, size=2):
 
 
 def with_team(function):
-    """The function of a team, inside an open group."""
+    """The function of a group, inside an open group."""
 
     def run(rank):
-        with open_team(CPU) as team:
-            result = function(team)
+        with process_group(CPU) as group:
+            result = function(group)
         assert not dist.is_initialized()
         return result
 
     return run
 
 
-# -- what a team can do
+# -- what a group can do
 
 
 def test_rows_are_split_into_all_rows(tmp_path):
-    def check(team):
+    def check(group):
         for n in (2, 3, 7, 100):
-            bounds = team.bounds(n)
+            bounds = group.bounds(n)
             rows = torch.arange(n)
-            numbers, double, wide = team.by_rows(
+            numbers, double, wide = group.by_rows(
                 n, lambda some, rows=rows: (rows[some], rows[some].double() / 7, rows[some].half())
             )
             assert torch.equal(numbers, rows)
             assert torch.equal(double, rows.double() / 7) and torch.equal(wide, rows.half())
-            packed = team.by_rows(
+            packed = group.by_rows(
                 n,
                 lambda some, rows=rows: (
                     rows[some, None].float(),
@@ -144,10 +144,10 @@ def test_gradients_are_those_of_the_whole_batch(tmp_path, n):
 
     expected = torch.autograd.grad(loss_of(net(x)), list(net.parameters()))
 
-    def check(team):
-        (out,) = team.by_rows(n, lambda some: (net(x[some]),))
+    def check(group):
+        (out,) = group.by_rows(n, lambda some: (net(x[some]),))
         loss_of(out).backward()
-        team.sum_gradients([*net.parameters(), *idle.parameters()])
+        group.sum_gradients([*net.parameters(), *idle.parameters()])
         assert idle.weight.grad is None
         return [p.grad.tolist() for p in net.parameters()]
 
@@ -187,13 +187,13 @@ def test_layers_see_the_whole_batch(tmp_path, momentum, offset):
     alone = build()
     losses = list(train(alone, lambda net: net(x)))
 
-    def check(team):
+    def check(group):
         net = build()
-        layers = WholeBatchLayers(net, team)
+        layers = SyncedLayers(net, group)
         seen = []
-        steps = train(net, lambda net: team.by_rows(7, lambda some: (net(x[some]),))[0])
+        steps = train(net, lambda net: group.by_rows(7, lambda some: (net(x[some]),))[0])
         for loss in steps:
-            team.sum_gradients(net.parameters())
+            group.sum_gradients(net.parameters())
             seen.append(loss)
         layers.remove()
         assert not any("forward" in vars(layer) for layer in net.modules())
@@ -208,14 +208,14 @@ def test_layers_see_the_whole_batch(tmp_path, momentum, offset):
 
 
 def test_the_main_process_has_the_say(tmp_path):
-    def check(team):
-        values = [torch.full((3,), float(team.rank)), torch.tensor([team.rank > 0])]
-        wide = torch.full((2, 3, 4, 4), team.rank).to(memory_format=torch.channels_last)
-        team.copy_main([*values, wide])
+    def check(group):
+        values = [torch.full((3,), float(group.rank)), torch.tensor([group.rank > 0])]
+        wide = torch.full((2, 3, 4, 4), group.rank).to(memory_format=torch.channels_last)
+        group.broadcast_tensors([*values, wide])
         assert values[0].eq(0).all() and not values[1].any() and wide.eq(0).all()
-        assert team.from_main(lambda: {"rank": team.rank}) == {"rank": 0}
+        assert group.broadcast_object(lambda: {"rank": group.rank}) == {"rank": 0}
         with pytest.raises(KeyError, match="only the main one looks"):
-            team.from_main(lambda: {}["only the main one looks"])
+            group.broadcast_object(lambda: {}["only the main one looks"])
 
     in_processes(with_team(check), tmp_path)
 
@@ -224,17 +224,17 @@ def test_exact_search_is_shared_by_queries(tmp_path):
     rows = nn.functional.normalize(torch.randn(41, 6, generator=torch.Generator().manual_seed(0)))
     expected = ExactNeighbors(4).fit(rows).kneighbors()
 
-    def check(team):
+    def check(group):
         asked = []
 
         class Spy:
             def by_rows(self, n, function):
-                return team.by_rows(n, lambda some: asked.append(some) or function(some))
+                return group.by_rows(n, lambda some: asked.append(some) or function(some))
 
         search = ExactNeighbors(4).fit(rows)
         search.share_with(Spy())
         found = search.kneighbors()
-        assert asked == [slice(*team.bounds(41))]
+        assert asked == [slice(*group.bounds(41))]
         search.share_with(None)
         search.kneighbors()
         assert len(asked) == 1
@@ -249,8 +249,8 @@ def test_exact_search_is_shared_by_queries(tmp_path):
 
 
 def is_alone(_=None):
-    with open_team(CPU) as team:
-        return team is None
+    with process_group(CPU) as group:
+        return group is None
 
 
 def test_one_process_opens_nothing(monkeypatch):
@@ -336,7 +336,7 @@ def test_two_processes_give_the_result_of_one(tmp_path, case):
         assert not dist.is_initialized()
         # Alone again: nobody answers when one process predicts, and nothing is held on to.
         pickle.dumps(clf)
-        assert clf.net_._team is None and getattr(clf.neighbors_, "_team", None) is None
+        assert clf.net_._group is None and getattr(clf.neighbors_, "_group", None) is None
         return left_by(clf, rows_of(case))
 
     main, other = in_processes(fit, tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nllearn.images import ArrayRecords, ChannelScale, PreparedImages, to_channels_first
+from nllearn.images import ArrayRecords, ChannelStandardizer, PreparedImages, to_channels_first
 from nllearn.training import RecordSource, TensorSource
 
 
@@ -19,7 +19,7 @@ def records():
 @pytest.fixture(params=["tensor", "loader", "workers"])
 def source(request, records):
     device = torch.device("cpu")
-    scale = ChannelScale([to_channels_first(records.read_all(), records.layout)])
+    scale = ChannelStandardizer([to_channels_first(records.read_all(), records.layout)])
     prepare = PreparedImages(scale, records.layout, device)
     if request.param == "tensor":
         return TensorSource(records.read_all(), device, prepare)

@@ -1,0 +1,242 @@
+"""What a run consists of: saved after epochs, compared and put back when fit is called again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from nllearn.classifiers._fit_loop import FitLoop
+from nllearn.images import ArrayRecords, ImageRecords, PathRecords
+from nllearn.training import CheckpointFolder, NoisyLabelNet
+from nllearn.training._distributed import ProcessGroup
+
+__all__ = ["Checkpoints", "check_can_resume", "fingerprint"]
+
+# They change how a run is shown or kept, not what it computes.
+_NO_MATTER = {"callbacks", "checkpoint_dir", "device", "random_state", "verbose"}
+# Rows of X that are hashed where it lies on disk, and bytes of a block that is hashed at once.
+_HASHED_ROWS = 1000
+_HASHED_BYTES = 64 << 20
+
+
+def fingerprint(estimator: Any, X: Any, codes: np.ndarray, **rows: np.ndarray) -> dict[str, str]:
+    """What a run depends on, in parts that can be named when they differ.
+
+    An array in memory is hashed whole, about a gigabyte a second. Of a memmap, of image
+    files and of a Dataset 1,000 evenly spaced rows are hashed, since reading all of them
+    could take as long as training; of image files their sizes too, of all of them. What
+    differs elsewhere on disk is not noticed.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : ndarray or ImageRecords
+    codes : int64 ndarray of shape (n,)
+        Labels as positions in ``estimator.classes_``.
+    **rows : ndarray of shape (n,)
+        Weights and masks, by name.
+
+    Returns
+    -------
+    parts : dict of str to str
+    """
+    parts = {
+        f"parameter {name}": _describe(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in _NO_MATTER
+    }
+    parts["estimator"] = type(estimator).__name__
+    parts["X"] = _digest_of_rows(X)
+    parts["y"] = _digest(codes) + repr(estimator.classes_.tolist())
+    return parts | {name: _digest(values) for name, values in rows.items()}
+
+
+def _describe(value: Any) -> str:
+    """Text of a parameter that is the same in every process."""
+    if callable(value) and not isinstance(value, nn.Module) and not hasattr(value, "get_params"):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
+    if isinstance(value, np.ndarray):
+        return _digest(value)
+    if hasattr(value, "get_params"):
+        inner = {key: _describe(v) for key, v in sorted(value.get_params(deep=False).items())}
+        return f"{type(value).__name__}({inner})"
+    if isinstance(value, nn.Module) or type(value).__repr__ is not object.__repr__:
+        return repr(value)
+    return type(value).__name__
+
+
+def _digest(array: np.ndarray) -> str:
+    """Digest of an array with its dtype and shape, in blocks: any other layout is copied."""
+    array = np.atleast_1d(array)
+    total = hashlib.blake2b(digest_size=16)
+    step = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), step):
+        total.update(np.ascontiguousarray(array[start : start + step]).view(np.uint8).data)
+    return f"{array.dtype} {array.shape} {total.hexdigest()}"
+
+
+def _digest_of_rows(X: Any) -> str:
+    """Digest of all rows, or of evenly spaced ones where they must be read from disk."""
+    array = X.X if isinstance(X, ArrayRecords) else X
+    if isinstance(array, np.ndarray) and not _is_mapped(array):
+        return _digest(array)
+    some = np.unique(np.linspace(0, len(X) - 1, min(len(X), _HASHED_ROWS)).astype(np.int64))
+    rows = X.read(some).numpy() if isinstance(X, ImageRecords) else X[some]
+    sizes = ""
+    if isinstance(X, PathRecords):
+        sizes = f", sizes {_digest(np.array([_size_of(path) for path in X.paths]))}"
+    return f"{len(X)} rows, {_digest(rows)}{sizes}"
+
+
+def _is_mapped(array: Any) -> bool:
+    """Whether the numbers lie in a file: scikit-learn's checks make a memmap a plain view of it."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return False
+
+
+def _size_of(path: str) -> int:
+    """Size of a file, -1 where there is none; reading it will say so."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
+class Checkpoints:
+    """Checkpoints of one fit.
+
+    Parameters
+    ----------
+    folder : str, Path or None
+        None saves nothing.
+    group : ProcessGroup, optional
+        Of several processes the main one alone reads and writes the folder.
+    """
+
+    def __init__(self, folder: Any, group: ProcessGroup | None = None):
+        self._name = folder
+        self._folder: CheckpointFolder | None = None
+        self._found: dict[str, Any] | None = None
+        if folder is not None:
+            self._found = self._open() if group is None else group.broadcast_object(self._open)
+        self._parts: dict[str, str] = {}
+
+    def _open(self) -> dict[str, Any] | None:
+        """Open the folder; its newest checkpoint."""
+        self._folder = CheckpointFolder(self._name)
+        return self._folder.newest()
+
+    def seed(self, drawn: int, random_state: Any) -> int:
+        """Seed of the run: of the one that is resumed, unless the user gave a number."""
+        if self._found is None or isinstance(random_state, int | np.integer):
+            return drawn
+        return int(self._found["seed"])
+
+    def check(self, parts: dict[str, str], seed: int) -> None:
+        """Refuse a checkpoint of other data or parameters.
+
+        Parameters
+        ----------
+        parts : dict of str to str
+            From :func:`fingerprint`.
+        seed : int
+
+        Raises
+        ------
+        ValueError
+            Names everything that differs.
+        """
+        self._parts = {**parts, "random_state": str(seed)}
+        if self._found is None:
+            return
+        theirs = self._found["parts"]
+        names = sorted(set(theirs) | set(self._parts))
+        differ = [
+            _difference(name, theirs.get(name), self._parts.get(name))
+            for name in names
+            if theirs.get(name) != self._parts.get(name)
+        ]
+        if differ:
+            raise ValueError(
+                f"the checkpoint in {self._name} belongs to another run: "
+                + "; ".join(differ)
+                + ". Choose another checkpoint_dir, or empty this one"
+            )
+
+    def run(self, net: NoisyLabelNet, loop: FitLoop) -> None:
+        """Train, from the start or from where the checkpoint stands."""
+        if self._name is None:
+            net.fit(loop.rows)
+            return
+        net.initialize()
+        if self._found is not None:
+            self._restore(net, loop)
+        if self._folder is not None:
+            net.end_epoch = lambda net, epoch: self._save(net, epoch, loop)
+        net.partial_fit(loop.rows, epochs=net.max_epochs - len(net.history))
+
+    def _save(self, net: NoisyLabelNet, epoch: int, loop: FitLoop) -> None:
+        assert self._folder is not None
+        over = epoch + 1
+        if not (self._folder.is_due() or over == net.max_epochs):
+            return
+        self._folder.save(
+            over,
+            {
+                "parts": self._parts,
+                "seed": loop.seed,
+                "net": net.state(),
+                "sample_state": {
+                    name: values.cpu() for name, values in loop.sample_state.moving().items()
+                },
+                "neighbor_indices": loop.rows.neighbor_indices,
+                "hallucinator": (
+                    None if loop.hallucinator is None else loop.hallucinator.state_dict()
+                ),
+                "history": json.dumps([dict(row) for row in net.history]),
+            },
+        )
+
+    def _restore(self, net: NoisyLabelNet, loop: FitLoop) -> None:
+        assert self._found is not None
+        state, device = self._found, loop.device
+        net.restore(state["net"], json.loads(state["history"]))
+        for name in loop.sample_state.moving():
+            setattr(loop.sample_state, name, state["sample_state"][name].to(device))
+        if state["neighbor_indices"] is not None:
+            loop.rows.neighbor_indices = state["neighbor_indices"].to(device)
+        if state["hallucinator"] is not None:
+            loop.hallucinator.load_state_dict(state["hallucinator"], device)
+
+
+def _difference(name: str, theirs: str | None, ours: str | None) -> str:
+    if name.startswith(("parameter", "random_state", "estimator")):
+        return f"{name} was {theirs}, now {ours}"
+    return f"{name} is not the same"
+
+
+def check_can_resume(hallucinator: Any) -> None:
+    """Refuse a hallucinator whose state a checkpoint could not hold.
+
+    Parameters
+    ----------
+    hallucinator : object
+
+    Raises
+    ------
+    ValueError
+        If it lacks ``state_dict`` and ``load_state_dict``.
+    """
+    if not (hasattr(hallucinator, "state_dict") and hasattr(hallucinator, "load_state_dict")):
+        raise ValueError(
+            f"hallucinator={hallucinator!r} cannot be resumed: with checkpoint_dir it needs "
+            "state_dict() and load_state_dict(state, device)"
+        )

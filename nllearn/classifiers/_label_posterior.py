@@ -1,0 +1,234 @@
+"""The label model on the features of a network: its rows, its graph, and what fit keeps of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from nllearn.functional.blocks import row_blocks
+from nllearn.functional.similarity import (
+    centred_unit_rows,
+    cosine_topk,
+    leading_directions,
+    unit_rows,
+)
+from nllearn.functional.transition import noise_rate
+from nllearn.label_model import (
+    ExpectedAccuracy,
+    LabelPosterior,
+    NoisyLabels,
+    PosteriorSettings,
+    RowScaling,
+    choose_scaling,
+    estimate_label_posterior,
+)
+from nllearn.neighbors import BaseNeighbors
+from nllearn.neighbors._search import find_neighbors
+from nllearn.predictors import NeighborGraph, n_voting_neighbors
+from nllearn.selectors import Selection
+from nllearn.training import FeatureBank, SampleState
+
+__all__ = ["InputRows", "fitted_rows", "posterior_from_features", "unit_rows_in_blocks"]
+
+# In features with more directions than this share of the rows the network has memorised the
+# labels, and so do predictors that are fitted there. Below a hundred rows that is left as it is:
+# of so few nothing can tell which label is wrong.
+_ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
+# On fewer rows the estimates of the noise are too rough to calibrate by them.
+_LEAST_FOR_INPUT = 200
+# In features that were learnt from the labels a thousand say no more, and take half as long again.
+_N_LANDMARKS = 700
+# Neighbours where the features stand alone.
+_N_NEIGHBORS_ALONE = 50
+# Rows that are read at a time, where the features are in a file.
+_BLOCK = 65_536
+
+
+class InputRows:
+    """The user's table as unit rows, for predictors that no network has taught.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    weight : ndarray of shape (n,)
+    """
+
+    def __init__(self, X: np.ndarray, weight: np.ndarray):
+        self._X, self._weight = X, weight.astype(np.float64)
+        self._scaling: RowScaling | None = None
+
+    def unit(self, given: torch.Tensor, n_classes: int) -> torch.Tensor | None:
+        """Unit rows, float32 of shape (n, d or d + 1), on the device of `given`.
+
+        None where all rows are alike.
+        """
+        if self._scaling is None:
+            # Which rows the scale is chosen on matters little and must not depend on when.
+            drawn = torch.Generator().manual_seed(0)
+            codes = given.cpu().numpy()
+            self._scaling = choose_scaling(self._X, codes, n_classes, self._weight, drawn)
+        return None if self._scaling is None else self._scaling.apply(self._X, given.device)
+
+
+def posterior_from_features(
+    features: torch.Tensor,
+    sample_state: SampleState,
+    active: torch.Tensor,
+    neighbors: Any,
+    input_rows: InputRows | None,
+    generator: torch.Generator,
+) -> LabelPosterior:
+    """Estimate the label posterior from the features, and from the user's rows beside them.
+
+    With the user's rows, two hundred at least, the predictors are fitted on both together, and
+    their expected accuracy is half the agreement there, half that on the user's rows alone.
+    Once estimated, it stands for the rest of the fit: what the network learns from it must not
+    confirm it. Without them the temperature is fixed.
+
+    Where there are a hundred rows, but fewer than four for each direction of the features,
+    the leading directions alone are used.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n, d)
+        Of the network. Float16 are read from a file, and the work is done in blocks.
+    sample_state : SampleState
+        Its `expected_accuracy` is used where it is known.
+    active : int64 Tensor of shape (m,)
+        Rows of weight above zero.
+    neighbors : search
+    input_rows : InputRows or None
+        The user's rows; None for images and for tables that are too large.
+    generator : torch.Generator
+
+    Returns
+    -------
+    posterior : LabelPosterior
+    """
+    in_blocks, n_classes = features.dtype == torch.float16, sample_state.n_classes
+    labels = NoisyLabels(
+        sample_state.given, n_classes, sample_state.row_weight, sample_state.trusted
+    )
+    X_unit = _unit_features(features, active, n_classes)
+    X_input = None
+    if input_rows is not None and len(active) >= _LEAST_FOR_INPUT and n_classes > 1:
+        X_input = input_rows.unit(sample_state.given, n_classes)
+    n_neighbors = _N_NEIGHBORS_ALONE
+    if X_input is not None:
+        X_unit = torch.cat([X_unit, X_input], 1).mul_(0.5**0.5)
+        n_neighbors = n_voting_neighbors(len(active), n_classes)
+    graph = _neighbor_graph(X_unit, neighbors, active, n_neighbors)
+    if in_blocks and isinstance(neighbors, BaseNeighbors):
+        # Its rows and its index are the largest things in memory.
+        neighbors.release()
+    return estimate_label_posterior(
+        X_unit,
+        graph,
+        labels,
+        generator,
+        PosteriorSettings(
+            calibrated=X_input is not None, n_landmarks=_N_LANDMARKS, in_blocks=in_blocks
+        ),
+        X_input=X_input,
+        accuracy=ExpectedAccuracy.from_tensor(sample_state.expected_accuracy),
+    )
+
+
+def fitted_rows(
+    bank: FeatureBank, selection: Selection, sample_state: SampleState, posterior: LabelPosterior
+) -> dict[str, Any]:
+    """What fit keeps of every row, by the name of the estimator's attribute.
+
+    Parameters
+    ----------
+    bank : FeatureBank
+        Of the fitted network.
+    selection : Selection
+        Against the given labels.
+    sample_state : SampleState
+    posterior : LabelPosterior
+        From the features of the bank.
+
+    Returns
+    -------
+    attributes : dict of str to object
+    """
+    codes = sample_state.given.cpu().numpy()
+    distributions, quality, corrected = posterior.corrected(codes)
+    rows = np.arange(len(codes))
+    trusted = sample_state.trusted.cpu().numpy()
+    clean_proba = np.where(trusted, np.float32(1.0), selection.clean_proba)
+    shares = posterior.log_votes.exp().cpu().numpy()
+    return {
+        "label_distributions_": distributions,
+        "label_quality_": quality,
+        "clean_proba_": clean_proba,
+        "noise_rate_": noise_rate(quality, sample_state.row_weight.cpu().numpy()),
+        "transition_matrix_": posterior.transition,
+        "_given": codes,
+        "_corrected": corrected,
+        "_network_proba": bank.logits.softmax(1).cpu().numpy(),
+        # A copy in memory of what is in a file: the file goes when fit ends.
+        "_features": bank.features.to("cpu", torch.float16, copy=True).numpy(),
+        "_evidence": {
+            "clean_proba": clean_proba,
+            "is_easy": sample_state.easy.cpu().numpy(),
+            "neighbor_share_given": shares[rows, codes],
+            "neighbor_share_corrected": shares[rows, corrected],
+            "nearest_row": _nearest(posterior.neighbor_indices),
+            "target_changed_at": sample_state.changed_at.cpu().numpy(),
+        },
+    }
+
+
+def unit_rows_in_blocks(features: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+    """As :func:`centred_unit_rows`, holding nothing of the size of the result but itself."""
+    total = torch.zeros(features.shape[1], dtype=torch.float64)
+    for some in active.split(_BLOCK):
+        total += features[some].float().sum(0)
+    mean = (total / len(active)).float()
+    unit = torch.empty(features.shape)
+    for rows in row_blocks(len(features), _BLOCK):
+        unit[rows] = F.normalize(features[rows].float() - mean, dim=1)
+    return unit
+
+
+def _unit_features(features: torch.Tensor, active: torch.Tensor, n_classes: int) -> torch.Tensor:
+    """Centred rows of length one, along the leading directions where there are too many."""
+    if features.dtype == torch.float16:
+        unit = unit_rows_in_blocks(features, active)
+    else:
+        unit, _ = centred_unit_rows(features, active)
+    n_directions = max(len(active) // _ROWS_PER_DIRECTION, n_classes)
+    if len(active) >= _LEAST_ROWS and n_directions < unit.shape[1]:
+        unit = unit_rows(leading_directions(unit, n_directions, active))
+    return unit
+
+
+def _neighbor_graph(
+    X_unit: torch.Tensor, neighbors: Any, active: torch.Tensor, n_neighbors: int
+) -> NeighborGraph:
+    """Neighbours of every row among those of weight above zero."""
+    k = min(n_neighbors, len(active) - 1)
+    if len(active) == len(X_unit):
+        return NeighborGraph(*find_neighbors(neighbors, X_unit, k))
+    indices = torch.zeros(len(X_unit), k, dtype=torch.int64, device=X_unit.device)
+    similarities = torch.zeros(len(X_unit), k, device=X_unit.device)
+    similarities[active], positions = find_neighbors(neighbors, X_unit[active], k)
+    indices[active] = active[positions]
+    is_absent = torch.ones(len(X_unit), dtype=torch.bool, device=X_unit.device)
+    is_absent[active] = False
+    absent = torch.nonzero(is_absent).squeeze(1)
+    similarities[absent], positions = cosine_topk(X_unit[absent], X_unit[active], k)
+    indices[absent] = active[positions]
+    return NeighborGraph(similarities, indices)
+
+
+def _nearest(indices: torch.Tensor) -> np.ndarray:
+    """Nearest row of every row, int64 of shape (n,); itself where there is no other."""
+    if indices.shape[1] == 0:
+        return np.arange(len(indices))
+    return indices[:, 0].clone().cpu().numpy()

@@ -1,0 +1,335 @@
+"""What X may be, and how its rows reach the network: at fit, and the same way at predict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
+from torch.utils.data import Dataset
+
+from nllearn._labels import check_labels
+from nllearn._validation import check_not_sparse, check_rows, refuse_overflow
+from nllearn.functional.blocks import column_moments, row_blocks, standardized_rows
+from nllearn.images import (
+    ArrayRecords,
+    ChannelStandardizer,
+    DatasetRecords,
+    ImageRecords,
+    PathRecords,
+    PreparedImages,
+    dataset_labels,
+    is_path_like_column,
+    list_images,
+    to_channels_first,
+)
+from nllearn.training import RecordSource, Source, TensorSource
+from nllearn.training._free_memory import free_bytes
+from nllearn.training._sources import ArraySource
+
+__all__ = ["ColumnStandardizer", "ImageInput", "TableInput", "check_input", "is_input_used"]
+
+# Decoded images of up to so many bytes are kept in memory on a CPU; a GPU keeps what
+# half of its free memory holds.
+_MOST_BYTES_CPU = 4 << 30
+# Images that the channels' mean and deviation are learnt from, when they must be read for it.
+_SCALE_IMAGES = 10_000
+_SCALE_BLOCK = 1024
+_MOST_WORKERS = 8
+# A standardised copy of a table may take so much of the free memory, else its rows are read
+# and standardised batch by batch.
+_SHARE_FOR_TABLE = 0.4
+# Numbers in a table that the label model uses beside the features of the network (its copies
+# take some GB), and in one whose mean and deviation are taken in one pass.
+_MOST_INPUT, _MOST_IN_ONE_PASS = 1 << 28, 1 << 27
+# Rows far outside what fit saw are clipped here, in deviations, and not at infinity.
+FARTHEST = 1e4
+
+
+def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
+    """Check X and y for ``fit`` and tell what X is.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and, for frames, ``feature_names_in_``.
+    X : array-like, list of paths or Dataset
+    y : array-like of shape (n,) or None
+        None is allowed for a Dataset alone.
+
+    Returns
+    -------
+    X : ndarray of shape (n, d) or ImageRecords
+    y : ndarray of shape (n,)
+    index : Index or None
+        That of X, where it has one.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what is neither a table nor images, or does not match y.
+    """
+    check_not_sparse(X)
+    check_rows(X)
+    y = check_labels(y)
+    index = getattr(X, "index", None) if hasattr(X, "iloc") else None
+    if isinstance(X, Dataset):
+        return _check_records(
+            estimator,
+            DatasetRecords(X, estimator.image_layout),
+            dataset_labels(X) if y is None else y,
+            None,
+        )
+    if getattr(X, "ndim", 1) == 1 and is_path_like_column(X):
+        if y is None:
+            raise ValueError(
+                f"{type(estimator).__name__} requires y to be passed with a list of image files; "
+                "nllearn.datasets.load_image_folder reads labels from folders or a CSV file"
+            )
+        return _check_records(estimator, PathRecords(list(X), estimator.decode_size), y, index)
+    X, y = validate_data(estimator, X, y, dtype="numeric", ensure_min_samples=2, allow_nd=True)
+    if X.ndim == 2:
+        return X, y, index
+    return ArrayRecords(X, estimator.image_layout), y, index
+
+
+def _check_records(
+    estimator: Any, records: ImageRecords, y: Any, index: Any
+) -> tuple[ImageRecords, np.ndarray, Any]:
+    """Check labels beside records, as scikit-learn does beside arrays."""
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("Input y contains NaN or infinity")
+    if len(y) != len(records):
+        raise ValueError(f"X has {len(records)} images and y has {len(y)} labels")
+    if len(y) < 2:
+        raise ValueError(f"Found array with {len(y)} sample(s), n_samples=2 is required")
+    estimator.n_features_in_ = records.shape[0]
+    return records, y, index
+
+
+def is_input_used(X: Any) -> bool:
+    """Whether the label model uses the rows themselves: those of a table that is not too large.
+
+    This depends on the kind and the size of X alone, so it is the same on every machine.
+    """
+    return isinstance(X, np.ndarray) and X.size <= _MOST_INPUT
+
+
+class ColumnStandardizer:
+    """Columns at mean 0 and deviation 1 over the rows of weight above zero.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows to learn them from; large ones are read a few rows at a time.
+    seen : bool ndarray of shape (n,)
+        Which of them count.
+
+    Raises
+    ------
+    ValueError
+        If a column's values are too large to be standardised.
+    """
+
+    def __init__(self, X: np.ndarray, seen: np.ndarray):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if X.size > _MOST_IN_ONE_PASS:
+                self.mean, scale = column_moments(X, seen.astype(np.float64))
+            else:
+                rows = X if seen.all() else X[seen]
+                self.mean = np.asarray(np.mean(rows, axis=0, dtype=np.float64))
+                scale = np.std(rows, axis=0, dtype=np.float64)
+        refuse_overflow(X, scale)
+        # Rounding leaves a tiny spread on constant columns; it must not be blown up.
+        constant = scale <= 1e-10 * np.maximum(1.0, np.abs(self.mean))
+        self.scale = np.where(constant, 1.0, scale)
+
+    def apply(self, X: np.ndarray) -> torch.Tensor:
+        """Standardise rows into a float32 copy, in blocks.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Of any numeric dtype; not changed.
+
+        Returns
+        -------
+        rows : float32 Tensor of shape (n, d)
+        """
+        out = np.empty(X.shape, dtype=np.float32)
+        for rows in row_blocks(len(X)):
+            out[rows] = standardized_rows(X, rows, self.mean, self.scale, FARTHEST)
+        return torch.from_numpy(out)
+
+
+class TableInput:
+    """Tables and embeddings: columns at mean 0 and deviation 1.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    seen : bool ndarray of shape (n,)
+        Rows that the columns' scale is learnt from.
+    """
+
+    is_image = False
+
+    def __init__(self, X: np.ndarray, seen: np.ndarray):
+        self._scale = ColumnStandardizer(X, seen)
+
+    def source(self, X: np.ndarray, device: torch.device) -> Source:
+        """Rows of a checked table, standardised: on the device, or batch by batch."""
+        if _table_fits(X, torch.device("cpu")) and _table_fits(X, device):
+            return TensorSource(self._scale.apply(X).to(device))
+        return ArraySource(X, device, self._scale.apply)
+
+    def new_source(self, estimator: Any, X: Any, device: torch.device) -> Source:
+        """Rows that are predicted."""
+        check_not_sparse(X)
+        check_rows(X)
+        X = validate_data(estimator, X, dtype="numeric", reset=False)
+        # Slices are standardised and go to the device one by one.
+        return ArraySource(X, device, self._scale.apply)
+
+
+class ImageInput:
+    """Images: channels at mean 0 and deviation 1, one shape.
+
+    Parameters
+    ----------
+    records : ImageRecords
+    seen : bool ndarray of shape (n,)
+        Images that the channels' scale is learnt from.
+    image_layout : {"auto", "channels_last", "channels_first"}
+    decode_size : int, tuple of int or None
+    num_workers : int or None
+        Processes that read images which do not fit in memory; None chooses.
+    """
+
+    is_image = True
+
+    def __init__(
+        self,
+        records: ImageRecords,
+        seen: np.ndarray,
+        image_layout: str,
+        decode_size: Any,
+        num_workers: int | None = None,
+    ):
+        self._layout_parameter = image_layout
+        # Arrays that are predicted are laid out as those that were fitted.
+        fitted_array = isinstance(records, ArrayRecords) and records.layout != "grey"
+        self._new_layout = records.layout if fitted_array else image_layout
+        self._decode_size = decode_size
+        self._is_float = records.is_float
+        self._is_bytes = records.itemsize == 1
+        self._num_workers = num_workers
+        self.shape = records.shape
+        self.array_shape = _array_shape(records.shape, records.layout)
+        self._seen = np.flatnonzero(seen)
+        self._scale: ChannelStandardizer | None = None
+
+    def source(self, records: ImageRecords, device: torch.device) -> Source:
+        """Images that fit trains on: in the device's memory when they fit, else read on the way."""
+        x = records.read_all().to(device) if _fits(records, device) else None
+        self._scale = ChannelStandardizer(self._blocks(records, x))
+        if x is None:
+            return self._stream(records, device, None)
+        return TensorSource(x, device, PreparedImages(self._scale, records.layout, device))
+
+    def _blocks(self, records: ImageRecords, x: torch.Tensor | None) -> Iterator[torch.Tensor]:
+        """Images that the scale is learnt from: all of them, or of many that are read some."""
+        rows = self._seen
+        if not _is_small(records):
+            rows = rows[:: max(1, -(-len(rows) // _SCALE_IMAGES))]
+        for some in np.array_split(rows, -(-len(rows) // _SCALE_BLOCK)):
+            block = records.read(some) if x is None else x[torch.from_numpy(some).to(x.device)]
+            yield to_channels_first(block, records.layout)
+
+    def _stream(
+        self, records: ImageRecords, device: torch.device, generator: torch.Generator | None
+    ) -> Source:
+        assert self._scale is not None
+        prepare = PreparedImages(self._scale, records.layout, device)
+        workers = self._num_workers
+        if workers is None:
+            cores = os.cpu_count() or 1
+            # On a CPU the network itself needs the cores.
+            workers = 0 if device.type == "cpu" else min(_MOST_WORKERS, cores)
+        return RecordSource(records, device, prepare, workers, generator)
+
+    def new_source(self, estimator: Any, X: Any, device: torch.device) -> Source:
+        """Images that are predicted, refused when they are of another shape or kind."""
+        records = self._new_records(X)
+        if records.shape != self.shape:
+            raise ValueError(
+                f"X has images of (channels, height, width) {records.shape}, but "
+                f"{type(estimator).__name__} was fitted on {self.shape}"
+            )
+        if records.is_float != self._is_float:
+            kinds = {True: "floating-point numbers", False: "whole numbers"}
+            raise ValueError(
+                f"X holds {kinds[records.is_float]}, but {type(estimator).__name__} was fitted on "
+                f"{kinds[self._is_float]}; their ranges rarely agree, so convert X as for fit"
+            )
+        assert self._scale is not None
+        if isinstance(records, ArrayRecords) and records.in_memory:
+            prepare = PreparedImages(self._scale, records.layout, device)
+            return TensorSource(records.read_all(), device, prepare)
+        # Prediction draws nothing from generators that a fit in another thread may use.
+        return self._stream(records, device, torch.Generator())
+
+    def _new_records(self, X: Any) -> ImageRecords:
+        check_not_sparse(X)
+        check_rows(X)
+        if isinstance(X, Dataset):
+            return DatasetRecords(X, self._layout_parameter)
+        if isinstance(X, str | os.PathLike):
+            path = Path(X)
+            X = list_images(path) if path.is_dir() else [path]
+        if is_path_like_column(X):
+            return PathRecords(list(X), self._decode_size, self.shape[0])
+        X = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False)
+        if X.shape == self.array_shape:
+            X = X[None]
+        if X.ndim not in (3, 4):
+            raise ValueError(
+                f"X has shape {X.shape}, but was fitted on images of shape {self.array_shape}: "
+                "pass one of them, or an array with one more axis in front"
+            )
+        return ArrayRecords(X, self._new_layout)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Which rows the scale came from is not needed again, and may be long.
+        return {**self.__dict__, "_seen": np.empty(0, dtype=np.int64)}
+
+
+def _array_shape(shape: tuple[int, int, int], layout: str) -> tuple[int, ...]:
+    """Shape of one image in its own layout."""
+    c, h, w = shape
+    return {"grey": (h, w), "channels_first": (c, h, w), "channels_last": (h, w, c)}[layout]
+
+
+def _table_fits(X: np.ndarray, device: torch.device) -> bool:
+    """Whether a float32 copy of the table leaves enough of the device's memory."""
+    return 4 * X.size <= _SHARE_FOR_TABLE * free_bytes(device)
+
+
+def _is_small(records: ImageRecords) -> bool:
+    """Whether the images are in memory, or few enough to be read whole."""
+    if isinstance(records, ArrayRecords) and records.X.dtype in (np.uint8, np.float32):
+        # Sliced in place, also from a memmap.
+        return True
+    return records.n_bytes <= _MOST_BYTES_CPU
+
+
+def _fits(records: ImageRecords, device: torch.device) -> bool:
+    """Whether the images are kept in the device's memory."""
+    if device.type == "cuda":
+        return records.n_bytes <= torch.cuda.mem_get_info(device)[0] // 2
+    return _is_small(records)

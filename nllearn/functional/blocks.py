@@ -1,0 +1,95 @@
+"""Rows in blocks, so that nothing of the size of all rows is made but the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+__all__ = ["column_moments", "dense_rows", "row_blocks", "standardized_rows"]
+
+_BLOCK = 8192
+
+
+def row_blocks(n: int, size: int | None = None) -> Iterator[slice]:
+    """Slices of at most `size` rows that cover n rows.
+
+    Parameters
+    ----------
+    n : int
+    size : int, optional
+        8,192 when None.
+
+    Yields
+    ------
+    rows : slice
+    """
+    size = size or _BLOCK
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+def dense_rows(X: Any, rows: Any) -> np.ndarray:
+    """Some rows as a dense array: of a memmap or of a sparse matrix.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n, d)
+    rows : slice or int ndarray
+        Which of them; m rows.
+
+    Returns
+    -------
+    block : float64 ndarray of shape (m, d)
+    """
+    block = X[rows]
+    return np.asarray(block.toarray() if sparse.issparse(block) else block, dtype=np.float64)
+
+
+def column_moments(X: Any, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of the columns, in two passes over blocks.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n, d)
+    weight : float64 ndarray of shape (n,)
+        Not negative, not all zero.
+
+    Returns
+    -------
+    mean, deviation : float64 ndarray of shape (d,)
+        Infinite or NaN where squares overflow.
+    """
+    d, total = X.shape[1], weight.sum()
+    mean, square = np.zeros(d), np.zeros(d)
+    for rows in row_blocks(X.shape[0]):
+        mean += weight[rows] @ dense_rows(X, rows)
+    mean /= total
+    with np.errstate(over="ignore"):
+        for rows in row_blocks(X.shape[0]):
+            square += weight[rows] @ np.square(dense_rows(X, rows) - mean)
+    return mean, np.sqrt(square / total)
+
+
+def standardized_rows(
+    X: Any, rows: Any, mean: np.ndarray, scale: np.ndarray, limit: float
+) -> np.ndarray:
+    """Some rows, less the mean and divided by the scale.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n, d)
+    rows : slice or int ndarray
+        Which of them; m rows.
+    mean, scale : float64 ndarray of shape (d,)
+    limit : float
+        Values farther from 0 are clipped.
+
+    Returns
+    -------
+    block : float32 ndarray of shape (m, d)
+    """
+    block = (dense_rows(X, rows) - mean) / scale
+    return block.clip(-limit, limit).astype(np.float32)

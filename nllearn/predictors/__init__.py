@@ -1,0 +1,23 @@
+"""Out-of-sample predictors of labels: each row is predicted without its own label.
+
+A predictor has one method, ``predict_out_of_sample(X, y_soft, sample_weight)``, which returns
+scores of shape (n, n_classes). Any object with it will do.
+"""
+
+from nllearn.predictors._base import BaseLabelPredictor, out_of_sample_predictions
+from nllearn.predictors._given import GivenPredictions
+from nllearn.predictors._kernel_ridge import KernelRidge, LeaveOneOutKernelRidge
+from nllearn.predictors._neighbor_votes import NeighborGraph, NeighborVotes, n_voting_neighbors
+from nllearn.predictors._ridge import LeaveOneOutRidge
+
+__all__ = [
+    "BaseLabelPredictor",
+    "GivenPredictions",
+    "KernelRidge",
+    "LeaveOneOutKernelRidge",
+    "LeaveOneOutRidge",
+    "NeighborGraph",
+    "NeighborVotes",
+    "n_voting_neighbors",
+    "out_of_sample_predictions",
+]

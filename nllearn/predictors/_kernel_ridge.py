@@ -1,0 +1,212 @@
+"""Kernel ridge regression on landmarks, each row's own label left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sklearn.utils import check_random_state
+
+from nllearn.functional.calibration import agreement
+from nllearn.functional.kernel_ridge import (
+    KernelMap,
+    kernel_features,
+    leave_one_out_block,
+    ridge_system,
+)
+from nllearn.predictors._base import BaseLabelPredictor
+from nllearn.predictors._neighbor_votes import NeighborGraph
+from nllearn.predictors._nystroem import NystroemFeatures
+
+__all__ = ["KernelRidge", "LeaveOneOutKernelRidge"]
+
+_RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
+# Effective degrees of freedom of a refit for every class: without noise, less by the share of
+# wrong labels times the second, and the least. Then the most of it as a share of the features,
+# and the most of any fit as a share of the rows.
+_DOF, _LESS_DOF, _LEAST_DOF = 12.0, 18.0, 2.0
+_MOST_OF_FEATURES, _MOST_OF_ROWS = 0.6, 0.5
+
+
+@dataclass(frozen=True)
+class KernelRidge:
+    """A fitted regression, for rows that it has not seen.
+
+    ``scores = features @ coefficients + offset``, times `factor` to the scale of the
+    leave-one-out scores.
+
+    Parameters
+    ----------
+    kmap : KernelMap
+    coefficients : float32 Tensor of shape (r, n_classes)
+    offset : float32 Tensor of shape (n_classes,)
+    factor : float
+    ridge : float
+    """
+
+    kmap: KernelMap
+    coefficients: torch.Tensor
+    offset: torch.Tensor
+    factor: float
+    ridge: float
+
+    def predict(self, X_unit: torch.Tensor) -> torch.Tensor:
+        """Scores of new unit rows, float32 of shape (m, n_classes)."""
+        features = kernel_features(X_unit, self.kmap)
+        return (features @ self.coefficients + self.offset) * self.factor
+
+
+class LeaveOneOutKernelRidge(BaseLabelPredictor):
+    """Kernel ridge regression on the labels, every row predicted by a fit without it.
+
+    A Gaussian kernel on landmarks (Nystroem), in closed form. The ridge is the one at which
+    the regression agrees most often with the labels and with `reference` together. Squared
+    error on the labels alone follows noise that depends on the features; neighbours, for
+    example, do not follow it in the same way. A fit with more degrees of freedom than half of
+    the rows memorises the labels and is not tried.
+
+    Parameters
+    ----------
+    n_landmarks : int, default=1000
+        Cost grows with n times its square.
+    graph : NeighborGraph, optional
+        Smooths each row over its neighbours first.
+    reference : Tensor of shape (n, n_classes), optional
+        Scores of another predictor, to choose the ridge by.
+    random_state : int, RandomState, torch.Generator or None, default=None
+        Draws the landmarks.
+
+    Attributes
+    ----------
+    n_classes_ : int
+        Number of classes.
+    kernel_ridge_ : KernelRidge
+        The regression on all rows, for new ones.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> import numpy as np
+    >>> from nllearn.predictors import LeaveOneOutKernelRidge
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X = X - X.mean(0)
+    >>> X /= np.linalg.norm(X, axis=1, keepdims=True)
+    >>> predictor = LeaveOneOutKernelRidge(200, random_state=0)
+    >>> scores = predictor.predict_out_of_sample(X, np.eye(10)[y])
+    >>> bool((scores.argmax(1).numpy() == y).mean() > 0.9)
+    True
+    """
+
+    def __init__(
+        self,
+        n_landmarks: int = 1000,
+        graph: NeighborGraph | None = None,
+        reference: torch.Tensor | None = None,
+        random_state: Any = None,
+    ):
+        self.n_landmarks = n_landmarks
+        self.graph = graph
+        self.reference = reference
+        self.random_state = random_state
+
+    def _predict(
+        self, X: torch.Tensor, labels: torch.Tensor, sample_weight: torch.Tensor
+    ) -> torch.Tensor:
+        generator = self.random_state
+        if not isinstance(generator, torch.Generator):
+            seed = int(check_random_state(generator).randint(2**31 - 1))
+            generator = torch.Generator().manual_seed(seed)
+        indices = None if self.graph is None else self.graph.indices
+        self._features = NystroemFeatures(X, indices, sample_weight, self.n_landmarks, generator)
+        self._labels, self._weights = labels, sample_weight
+        return self._fit(None)
+
+    def predict_again(self, clean_weight: torch.Tensor) -> torch.Tensor:
+        """Predict the same rows once more, with some labels known to be probably wrong.
+
+        A class counts in the fit by the root of its number of rows, however many of their
+        labels are probably right: noise at the boundary takes most from the classes that are
+        hard to tell apart. By their number itself the large classes would win rows; alike, the
+        small ones.
+
+        No reference helps to choose the ridge: where noise lies at the boundary, regression,
+        neighbours and given labels agree on what is wrong. The ridge is the one with
+        ``12 - 18 r`` effective degrees of freedom for every class, r the share of wrong
+        labels: enough to tell classes apart, too few to follow the noise.
+
+        Parameters
+        ----------
+        clean_weight : float32 Tensor of shape (n,)
+            Probability that each label is right; the fit weighs the rows by it.
+
+        Returns
+        -------
+        scores : float32 Tensor of shape (n, n_classes)
+        """
+        return self._fit(clean_weight)
+
+    def _fit(self, clean_weight: torch.Tensor | None) -> torch.Tensor:
+        """Fit, keep the regression, and return leave-one-out scores at mean top score 1."""
+        features, labels, weights = self._features, self._labels, self._weights
+        codes = labels if labels.ndim == 1 else labels.argmax(1)
+        fitted = weights
+        if clean_weight is not None:
+            fitted = _balanced_weights(codes, weights, clean_weight, self.n_classes_)
+        system = ridge_system(features.blocks, fitted, labels)
+        most_dof = _MOST_OF_ROWS * float((weights > 0).sum())
+        if clean_weight is None:
+            least = system.ridge_for(most_dof)
+            ridges = tuple(ridge for ridge in _RIDGES if ridge > least) or (least,)
+        else:
+            rate = 1.0 - float((weights * clean_weight).sum() / weights.sum())
+            dof = max(_DOF - _LESS_DOF * rate, _LEAST_DOF) * self.n_classes_
+            most_dof = min(most_dof, _MOST_OF_FEATURES * len(system.values))
+            ridges = (system.ridge_for(min(most_dof, dof)),)
+
+        tried = features.tried
+        axes = system.axes(features.tried_features())
+        best_ridge, best_value, factor, best_scores = ridges[0], -1.0, 1.0, None
+        for ridge in ridges:
+            scores = leave_one_out_block(axes, system, labels[tried], fitted[tried], ridge)
+            scores.add_(system.target_mean)
+            value, top = scores.max(1)
+            agreed = 0.0
+            if self.reference is not None:
+                agreed = agreement(top, self.reference[tried], weights[tried])
+            agreed += agreement(top, codes[tried], weights[tried])
+            if agreed > best_value + 1e-9:
+                best_ridge, best_value, best_scores = ridge, agreed, scores
+                mean_top = float((weights[tried] * value).sum() / weights[tried].sum())
+                factor = 1.0 / max(mean_top, 1e-6)
+        del axes
+        assert best_scores is not None
+        out = torch.zeros(len(codes), self.n_classes_, device=codes.device)
+        out[tried] += best_scores.mul_(factor)
+
+        left = torch.ones(len(codes), dtype=torch.bool, device=codes.device)
+        left[tried] = False
+        for rows, block in features.blocks() if bool(left.any()) else ():
+            chosen = torch.nonzero(left[rows]).squeeze(1)
+            if len(chosen) == 0:
+                continue
+            idx = chosen + rows.start
+            axes = system.axes(block[chosen])
+            scores = leave_one_out_block(axes, system, labels[idx], fitted[idx], best_ridge)
+            out[idx] += scores.add_(system.target_mean).mul_(factor)
+        coefficients = system.vectors @ (system.shrinkage(best_ridge).unsqueeze(1) * system.moments)
+        offset = system.target_mean - system.mean @ coefficients
+        self.kernel_ridge_ = KernelRidge(features.kmap, coefficients, offset, factor, best_ridge)
+        return out
+
+
+def _balanced_weights(
+    codes: torch.Tensor, weights: torch.Tensor, clean_weight: torch.Tensor, n_classes: int
+) -> torch.Tensor:
+    """Weights by probably right labels, with each class at the root of its size; mean one."""
+    fitted = weights * clean_weight
+    none = torch.zeros(n_classes, device=codes.device)
+    mass = none.index_add(0, codes, fitted)
+    size = none.index_add(0, codes, weights)
+    fitted = fitted * (size.sqrt() / mass.clamp_min(1e-12))[codes]
+    return fitted / fitted[fitted > 0].mean()

@@ -20,34 +20,42 @@ from _studies import N_CLASSES, ROWS, embeddings
 from accuracy import ALL_EPOCHS, of_classifier
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
-from nllearn.functional.relabelling import vote_nearest_anchors
-from nllearn.functional.similarity import cosine_topk, unit_rows
 from nllearn.functional.hallucination import anchor_validity
+from nllearn.functional.similarity import cosine_topk, unit_rows
+
+
+def vote_nearest_anchors(hard, anchors, labels, n_classes, n_votes):
+    """Votes of the most similar anchors on every hard row."""
+    votes = torch.zeros(len(hard), n_classes)
+    if len(anchors) == 0 or len(hard) == 0:
+        return votes
+    _, nearest = cosine_topk(hard, anchors, n_votes)
+    return votes.scatter_add_(1, labels[nearest], torch.ones(nearest.shape))
 
 
 class NearestAnchors(AnchorHallucinationClassifier):
     """Reading B: the valid anchors most similar to a hard row vote, whosever they are."""
 
-    def _vote(self, unit, easy_rows, hard_rows, anchors, session):
+    def _vote(self, unit, easy_rows, hard_rows, anchors, loop):
         made, hard = unit_rows(anchors.features), unit[hard_rows]
         similarity, _ = cosine_topk(made, hard, 1)
         valid = anchor_validity(
             similarity.squeeze(1), lambda_conf=None, quantile=self.anchor_quantile
         )
         return vote_nearest_anchors(
-            hard, made[valid], anchors.labels[valid], session.n_classes, self.n_votes
+            hard, made[valid], anchors.labels[valid], loop.n_classes, self.n_votes
         )
 
 
 class EasyRowsVote(AnchorHallucinationClassifier):
     """A plain vote of the nearest easy rows in place of the anchors."""
 
-    def _vote(self, unit, easy_rows, hard_rows, anchors, session):
+    def _vote(self, unit, easy_rows, hard_rows, anchors, loop):
         return vote_nearest_anchors(
             unit[hard_rows],
             unit[easy_rows],
-            session.sample_state.given[easy_rows],
-            session.n_classes,
+            loop.sample_state.given[easy_rows],
+            loop.n_classes,
             self.n_votes,
         )
 
@@ -55,12 +63,12 @@ class EasyRowsVote(AnchorHallucinationClassifier):
 class NetworkVote(AnchorHallucinationClassifier):
     """The network's own argmax in place of the anchors."""
 
-    def _correct(self, bank, selection, session):
+    def _correct(self, bank, selection, loop):
         self._own = bank.logits.argmax(1)
-        return super()._correct(bank, selection, session)
+        return super()._correct(bank, selection, loop)
 
-    def _vote(self, unit, easy_rows, hard_rows, anchors, session):
-        votes = torch.zeros(len(hard_rows), session.n_classes)
+    def _vote(self, unit, easy_rows, hard_rows, anchors, loop):
+        votes = torch.zeros(len(hard_rows), loop.n_classes)
         votes[torch.arange(len(hard_rows)), self._own[hard_rows]] = float(self.n_votes)
         return votes
 
@@ -68,31 +76,31 @@ class NetworkVote(AnchorHallucinationClassifier):
 class CleanProbaWeight(AnchorHallucinationClassifier):
     """A corrected label keeps as much of itself as the clean probability of its row."""
 
-    def _trust_in_vote(self, clean_proba, share):
+    def _confidence_in_vote(self, clean_proba, share):
         return clean_proba
 
 
 class FullWeight(AnchorHallucinationClassifier):
-    """A corrected label is believed entirely."""
+    """A corrected label is not mixed with the prediction."""
 
-    def _trust_in_vote(self, clean_proba, share):
+    def _confidence_in_vote(self, clean_proba, share):
         return torch.ones_like(share)
 
 
-class AHWithShortPolish(AnchorHallucinationClassifier):
-    """The last phase on the fused labels takes 30 % of the epochs."""
+class AHWithShortLastPhase(AnchorHallucinationClassifier):
+    """The last phase on the label posterior takes 30 % of the epochs."""
 
     _posterior_share = 0.3
 
 
-class AHWithoutPolish(AnchorHallucinationClassifier):
-    """No last phase on the fused labels."""
+class AHWithoutLastPhase(AnchorHallucinationClassifier):
+    """No last phase on the label posterior."""
 
     _posterior_share = 0.0
 
 
-class MixNNWithoutPolish(MixNNClassifier):
-    """No last phase on the fused labels."""
+class MixNNWithoutLastPhase(MixNNClassifier):
+    """No last phase on the label posterior."""
 
     _posterior_share = 0.0
 
@@ -102,7 +110,7 @@ class NoNeighbors(MixNNClassifier):
 
     _in_batch = False
 
-    def _neighbor_graph(self, features, session):
+    def _neighbor_graph(self, features, loop):
         return torch.arange(len(features)).unsqueeze(1)
 
 
@@ -111,17 +119,17 @@ class RandomPartners(MixNNClassifier):
 
     _in_batch = False
 
-    def _neighbor_graph(self, features, session):
+    def _neighbor_graph(self, features, loop):
         own = torch.arange(len(features)).unsqueeze(1)
-        partners = torch.randint(len(own), (len(own), 5), generator=session.generator(4))
+        partners = torch.randint(len(own), (len(own), 5), generator=loop.generator(4))
         return torch.cat([own, partners], 1)
 
 
 class EqualWeights(MixNNClassifier):
     """Neighbours mixed in equal parts, whatever their clean probability."""
 
-    def _correct(self, bank, selection, session):
-        update = super()._correct(bank, selection, session)
+    def _correct(self, bank, selection, loop):
+        update = super()._correct(bank, selection, loop)
         return {**update, "clean_proba": torch.ones_like(update["clean_proba"])}
 
 
@@ -139,8 +147,8 @@ AH, MIX = AnchorHallucinationClassifier, MixNNClassifier
 VARIANTS: dict[str, Any] = {
     "plain network": lambda: MIX(warmup_epochs=ALL_EPOCHS),
     "AH, default": AH,
-    "AH, no last phase on fused labels": AHWithoutPolish,
-    "AH, last phase 30 % instead of 60 %": AHWithShortPolish,
+    "AH, no last phase on fused labels": AHWithoutLastPhase,
+    "AH, last phase 30 % instead of 60 %": AHWithShortLastPhase,
     "AH, no correction of hard rows": lambda: AH(n_votes=0),
     "AH, vote of easy rows instead of anchors": EasyRowsVote,
     "AH, network's argmax instead of anchors": NetworkVote,
@@ -158,7 +166,7 @@ VARIANTS: dict[str, Any] = {
     "AH, purity selector": lambda: AH(selector="purity"),
     "AH, no EMA teacher": lambda: AH(net_params={"ema_decay": 0.0}),
     "MixNN, default": MIX,
-    "MixNN, no last phase on fused labels": MixNNWithoutPolish,
+    "MixNN, no last phase on fused labels": MixNNWithoutLastPhase,
     "MixNN, no neighbours": NoNeighbors,
     "MixNN, random partners": RandomPartners,
     "MixNN, neighbours of the whole set": lambda: MIX(neighbors="auto"),

@@ -70,22 +70,22 @@ class _Watched:
 class UniformPrior(AnchorHallucinationClassifier):
     """With DivideMix's penalty on a mean prediction that is far from the uniform prior."""
 
-    def _prior(self, session: Any) -> torch.Tensor:
-        return torch.full((session.n_classes,), 1.0 / session.n_classes)
+    def _prior(self, loop: Any) -> torch.Tensor:
+        return torch.full((loop.n_classes,), 1.0 / loop.n_classes)
 
-    def _batch_loss(self, net: Any, x: torch.Tensor, rows: torch.Tensor, session: Any) -> Any:
+    def _batch_loss(self, net: Any, x: torch.Tensor, rows: torch.Tensor, loop: Any) -> Any:
         watched = _Watched(net)
-        loss = super()._batch_loss(watched, x, rows, session)
+        loss = super()._batch_loss(watched, x, rows, loop)
         mean = watched.logits.softmax(1).mean(0).clamp_min(1e-8)
-        prior = self._prior(session).clamp_min(1e-8)
+        prior = self._prior(loop).clamp_min(1e-8)
         return loss + (prior * (prior / mean).log()).sum()
 
 
 class EstimatedPrior(UniformPrior):
     """The same penalty with the mean target of the labelled rows in place of the uniform."""
 
-    def _prior(self, session: Any) -> torch.Tensor:
-        sample_state = session.sample_state
+    def _prior(self, loop: Any) -> torch.Tensor:
+        sample_state = loop.sample_state
         return sample_state.targets[sample_state.labelled].mean(0)
 
 

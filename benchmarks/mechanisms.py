@@ -61,33 +61,33 @@ class WatchedAH(AnchorHallucinationClassifier):
 
     _posterior_share = 0.0
 
-    def _correct(self, bank: Any, selection: Any, session: Any) -> dict[str, torch.Tensor]:
+    def _correct(self, bank: Any, selection: Any, loop: Any) -> dict[str, torch.Tensor]:
         self._guess = bank.logits.argmax(1)
-        return super()._correct(bank, selection, session)
+        return super()._correct(bank, selection, loop)
 
     def _vote(
-        self, unit: Any, easy_rows: Any, hard_rows: Any, anchors: Any, session: Any
+        self, unit: Any, easy_rows: Any, hard_rows: Any, anchors: Any, loop: Any
     ) -> torch.Tensor:
-        votes = super()._vote(unit, easy_rows, hard_rows, anchors, session)
+        votes = super()._vote(unit, easy_rows, hard_rows, anchors, loop)
         # As the method itself: two votes or more, 60 % of them for one class.
         labels, _, accepted = accept_votes(votes, min_votes=min(2, self.n_votes), min_share=0.6)
-        truth, heard = self._truth[hard_rows], votes.sum(1)
+        truth, votes_per_row = self._truth[hard_rows], votes.sum(1)
         right = {
             "votes": labels == truth,
             "network": self._guess[hard_rows] == truth,
-            "given": session.sample_state.given[hard_rows] == truth,
+            "given": loop.sample_state.given[hard_rows] == truth,
         }
         self._notes.append(
             {
-                "epoch": session.epoch,
+                "epoch": loop.epoch,
                 "hard": len(hard_rows),
-                "valid": float(session.notes["share_valid_anchors"]),
-                "one_vote": _mean(heard >= 1),
-                "all_votes": _mean(heard >= self.n_votes),
+                "valid": float(loop.notes["share_valid_anchors"]),
+                "one_vote": _mean(votes_per_row >= 1),
+                "all_votes": _mean(votes_per_row >= self.n_votes),
                 "accepted": _mean(accepted),
                 **{f"{name}_right": _mean(mask[accepted]) for name, mask in right.items()},
                 "network_right_on_hard": _mean(right["network"]),
-                "easy_right": _mean(session.sample_state.given[easy_rows] == self._truth[easy_rows]),
+                "easy_right": _mean(loop.sample_state.given[easy_rows] == self._truth[easy_rows]),
             }
         )
         return votes
@@ -98,14 +98,14 @@ class WatchedMixNN(MixNNClassifier):
 
     _posterior_share = 0.0
 
-    def _correct(self, bank: Any, selection: Any, session: Any) -> dict[str, torch.Tensor]:
-        update = super()._correct(bank, selection, session)
-        rows, given = torch.arange(len(self._truth)), session.sample_state.given
+    def _correct(self, bank: Any, selection: Any, loop: Any) -> dict[str, torch.Tensor]:
+        update = super()._correct(bank, selection, loop)
+        rows, given = torch.arange(len(self._truth)), loop.sample_state.given
         wrong = given != self._truth
         to_true, to_given = update["targets"][rows, self._truth], update["targets"][rows, given]
         self._notes.append(
             {
-                "epoch": session.epoch,
+                "epoch": loop.epoch,
                 "wrong_to_true": _mean(to_true[wrong]),
                 "wrong_to_given": _mean(to_given[wrong]),
                 "right_to_true": _mean(to_true[~wrong]),

@@ -87,8 +87,8 @@ def make_rows(n: int, path: Path | None = None) -> tuple[np.ndarray, np.ndarray]
 def measure(method: str, n: int, on_disk: bool) -> dict[str, float]:
     """Fit once and tell peak memory, seconds and what the estimator keeps."""
     import nllearn
-    from nllearn.classifiers import _inputs
-    from nllearn.training import _collect
+    from nllearn.classifiers import _preprocessing
+    from nllearn.training import _inference
 
     params = {} if method == "LabelCleaner" else {"max_epochs": EPOCHS}
     estimator = getattr(nllearn, method)(device="cpu", random_state=0, **params)
@@ -98,7 +98,7 @@ def measure(method: str, n: int, on_disk: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         X, y = make_rows(n, Path(folder) / "X" if on_disk else None)
         if on_disk:
-            _inputs.free_bytes = _collect.free_bytes = lambda device: 0.0
+            _preprocessing.free_bytes = _inference.free_bytes = lambda device: 0.0
         wall, cpu = time.perf_counter(), time.process_time()
         with Peak() as peak:
             estimator.fit(X, y)

@@ -66,7 +66,7 @@ classification-based noise, where it took models that fit the noise, and on a fe
 errors. A regret below zero is chance, in the validation folds or in the test rows.
 
 Two rules were measured with an earlier cleaner and left out. The likelihood of the given labels \
-under predicted probabilities passed through T judges how sure a model is as well: on six or \
+under predicted probabilities passed through T depends on the model's confidence too: on six or \
 seven seeds of the small cells it lost 0.031, with predictions in place of probabilities 0.011, \
 plain accuracy 0.024. The unbiased estimate of accuracy through the inverse of T lost 0.031. \
 `ForwardScorer` took its form from those runs, whose cells are those of the tables above; the \
@@ -235,7 +235,7 @@ def render(runs: Runs, seeds: int) -> None:
         "sees a clean label.",
         "",
         f"Made by `python benchmarks/model_selection.py --data DIR`. Run on {runs.machines()}. "
-        "Up to commit da7bfda the candidate MixNN mixed with one neighbour and judged labels by "
+        "Up to commit da7bfda the candidate MixNN mixed with one neighbour and estimated labels by "
         "its network's features alone.",
         "",
         "## Regret",

@@ -4,7 +4,7 @@
 
 The rows are those of the lowest quality when LabelCleaner is fitted to the labels as they were
 published. What the reader thought of each stands in results/banking77_read.csv; a row that was
-not read is shown without a verdict. The page is docs/benchmarks/suggestions.md.
+not read is shown without a reading. The page is docs/benchmarks/suggestions.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ N_READ = 40
 
 
 def main() -> None:
-    """Fit, join with the verdicts, write the page."""
+    """Fit, join with the readings, write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data")
     args = parser.parse_args()
@@ -32,13 +32,13 @@ def main() -> None:
     cleaner = LabelCleaner(random_state=0).fit(X, y)
     issues = cleaner.label_issues().assign(text=texts)
     flagged = issues[issues["is_label_issue"]].sort_values("label_quality")
-    read = pd.read_csv(RESULTS / "banking77_read.csv").set_index("text")["verdict"]
+    read = pd.read_csv(RESULTS / "banking77_read.csv").set_index("text")["reading"]
     worst = flagged.head(N_READ)
-    verdicts = read.reindex(worst["text"]).fillna("not read").to_list()
-    counts = pd.Series(verdicts).value_counts()
+    readings = read.reindex(worst["text"]).fillna("not read").to_list()
+    counts = pd.Series(readings).value_counts()
     rows = [
-        [f"{row.label_quality:.4f}", row.given_label, row.corrected_label, row.text, verdict]
-        for row, verdict in zip(worst.itertuples(), verdicts, strict=True)
+        [f"{row.label_quality:.4f}", row.given_label, row.corrected_label, row.text, reading]
+        for row, reading in zip(worst.itertuples(), readings, strict=True)
     ]
     parts = [
         "# Doubtful labels of Banking77",
@@ -53,10 +53,10 @@ def main() -> None:
         + ", ".join(f"{name}: {count}" for name, count in counts.items())
         + ".",
         "",
-        "Made by `python benchmarks/suggestions.py --data DIR`; the verdicts are in "
+        "Made by `python benchmarks/suggestions.py --data DIR`; the readings are in "
         "`benchmarks/results/banking77_read.csv`.",
         "",
-        markdown_table(["quality", "published label", "suggested label", "text", "verdict"], rows),
+        markdown_table(["quality", "published label", "suggested label", "text", "reading"], rows),
         "",
         "What to do: look at the suggestions of the lowest quality first. Where two intents "
         "overlap, as with a transfer that is pending and a balance that is not updated, no label "

@@ -10,7 +10,7 @@ each given label.
 # %%
 # Fit on wrong labels
 # -------------------
-# ``y_noisy`` is all that ``fit`` sees. ``y_train`` is used afterwards, to judge the result.
+# ``y_noisy`` is all that ``fit`` sees. ``y_train`` is used afterwards, to measure the result.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits

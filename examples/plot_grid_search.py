@@ -11,7 +11,7 @@ knows how far each label can be believed chooses another one.
 # Labels that follow another model's mistakes
 # -------------------------------------------
 # 30 % of the labels are what a weak model believes, wrongly. Such noise can be learned. The clean
-# test labels are used at the very end, to judge the choice.
+# test labels are used at the very end, to measure the choice.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split

@@ -37,7 +37,7 @@ noisy = {
 # Each point is a bin of labels with similar quality; its area grows with their number. On the
 # dotted line the promise is kept. Below it the quality is too high. With symmetric and
 # part-dependent noise nearly all rows are in the two large points at the ends, and the points
-# between them stand for a handful of rows each. With classification-based noise the witnesses and
+# between them stand for a handful of rows each. With classification-based noise the predictors and
 # the one who labelled make the same mistakes. The cleaner models that, and still the error is about
 # ten times as large: take the quality as an order there rather than as a probability.
 fig, axes = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True)

@@ -2,7 +2,7 @@
 Small losses first: the mixture over the epochs
 ===============================================
 
-Networks learn what is regular before they learn noise by heart. For a while the loss of a row tells
+Networks learn what is regular before they memorise noise. For a while the loss of a row tells
 a right label from a wrong one, and a mixture of two Gaussians turns it into a probability. This
 example shows that window, and how it closes when training simply goes on.
 """
@@ -41,7 +41,7 @@ for epoch in range(1, 151):
 # -------------
 # Blue rows have right labels, orange ones wrong labels; the curves are the two parts of the
 # mixture, fitted without that knowledge. At epoch 10 the two parts are nearly the two kinds of
-# rows. At epoch 150 most wrong labels are known by heart and have small losses as well.
+# rows. At epoch 150 most wrong labels are memorised and have small losses as well.
 shown = [1, 10, 150]
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.6))
 for ax, epoch in zip(axes, shown, strict=True):

@@ -2,7 +2,7 @@
 A table with numbers and categories: who labels carelessly?
 ===========================================================
 
-Three people judged loan applications, and one of them was in a hurry. The table has numbers,
+Three people rated loan applications, and one of them was in a hurry. The table has numbers,
 categories and holes. We clean its labels and find out who it was, without asking anybody.
 """
 

@@ -3,7 +3,7 @@ What a few trusted labels are worth
 ===================================
 
 Sometimes a part of the labels has been checked. ``trusted=`` says which: these rows keep their
-label, and the others are judged by how the witnesses do on them. Here every label is confused with
+label, and their labels measure the accuracy of the predictors. Here every label is confused with
 one other class in four of ten cases, which is where a little knowledge helps most.
 """
 

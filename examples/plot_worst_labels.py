@@ -9,8 +9,8 @@ No noise is made here. The handwritten digits of scikit-learn are taken as they 
 # %%
 # Clean labels that are meant to be right
 # ---------------------------------------
-# No network is trained: the witnesses are neighbours and two regressions in closed form, each of
-# which judges a row without having seen its label.
+# No network is trained: each label is predicted by neighbours and by two regressions in closed
+# form, from the other rows alone.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 
@@ -25,9 +25,9 @@ print(f"labels that would be changed: {issues.is_label_issue.sum()} of {len(issu
 # %%
 # Look at the doubtful ones
 # -------------------------
-# Above each digit: the label that the data set gives, what the witnesses say who have not seen it,
+# Above each digit: the label that the data set gives, what is predicted without it,
 # and the probability that the given label is right. These are sloppy writing more than wrong
-# labels, and none is changed: where the witnesses agree with almost every label of a data set, a
+# labels, and none is changed: where the predictions agree with almost every label of a data set, a
 # doubt about one of them does not overrule it.
 worst = issues.sort_values("label_quality").head(18)
 fig, axes = plt.subplots(3, 6, figsize=(9, 5.6))

@@ -193,7 +193,7 @@ def as_float64(name: str, values: Any) -> np.ndarray:
 
 
 def check_trusted(trusted: Any, n_rows: int) -> np.ndarray:
-    """Check the mask of rows that the user vouches for.
+    """Check the mask of rows whose label is known to be right.
 
     Parameters
     ----------

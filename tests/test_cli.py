@@ -622,6 +622,6 @@ def test_a_bar_shows_the_stages_on_a_terminal(table, tmp_path, capsys, monkeypat
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     words = ("clean", table, "--label", "art", "-o", tmp_path / "out.csv", "--force")
     assert run(*words) == 0
-    assert "verdict" in capsys.readouterr().err
+    assert "noise" in capsys.readouterr().err
     assert run(*words, "--quiet") == 0
     assert capsys.readouterr().err == ""

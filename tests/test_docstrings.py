@@ -27,6 +27,7 @@ PUBLIC_MODULES = {
     "nllearn.neighbors": False,
     "nllearn.networks": False,
     "nllearn.persistence": False,
+    "nllearn.predictors": False,
     "nllearn.selectors": False,
 }
 FUNCTIONS_WITH_EXAMPLES = ("nllearn.datasets", "nllearn.metrics")

@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 
 from nllearn import LabelCleaner, MixNNClassifier
 from nllearn.datasets import make_classification_noise, make_part_dependent_noise
-from nllearn.functional import correction, easiness, hallucination, mixing
+from nllearn.functional import hallucination, loss_mixture, mixup, relabelling
 from nllearn.functional.similarity import cosine_topk, unit_rows
 from nllearn.inspection import LabelQualityDisplay
 from nllearn.selectors import ClassBalancedSelector
@@ -62,8 +62,10 @@ def draw_flow():
     box(ax, 0.35, 0.72, "network", width=0.13, color="#fdeee2")
     box(ax, 0.60, 0.72, "selector", width=0.13)
     box(ax, 0.87, 0.72, "anchors (AH)\nor neighbours\n(MixNN)", width=0.19, height=0.2)
-    box(ax, 0.60, 0.22, "sample_state: one target\nand weights per row", width=0.23, color="#eef5e9")
-    box(ax, 0.20, 0.22, "witnesses and $T$:\nfused labels, quality", width=0.24)
+    box(
+        ax, 0.60, 0.22, "sample state: one target\nand weights per row", width=0.23, color="#eef5e9"
+    )
+    box(ax, 0.20, 0.22, "predictors and $T$:\nlabel posterior", width=0.24)
     arrow(ax, (0.185, 0.72), (0.28, 0.72))
     arrow(ax, (0.42, 0.72), (0.53, 0.72), "losses")
     arrow(ax, (0.67, 0.72), (0.77, 0.72), "easy, $w$")
@@ -88,8 +90,8 @@ def digits_after_warmup():
 def draw_losses():
     """The mixture on the losses, and the quota of every class."""
     y, given, losses = digits_after_warmup()
-    scaled = easiness.scale_losses(losses)
-    clean, mixture = easiness.small_loss_posterior(losses)
+    scaled = loss_mixture.scale_losses(losses)
+    clean, mixture = loss_mixture.small_loss_posterior(losses)
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.2), layout="constrained")
     edges = np.linspace(0, 1, 41)
     parts = [scaled[given == y], scaled[given != y]]
@@ -153,10 +155,10 @@ def draw_anchors(ax):
     similarity, nearest = cosine_topk(unit_rows(anchors), unit_rows(hard), 1)
     similarity, nearest = similarity[:, 0], nearest[:, 0]
     valid = hallucination.anchor_validity(similarity, lambda_conf=None, quantile=0.5)
-    votes = correction.vote_assigned_anchors(
+    votes = relabelling.vote_assigned_anchors(
         similarity[valid], nearest[valid], labels[first][valid], len(hard), 3, 5
     )
-    winner, _, accepted = correction.accept_votes(votes, min_votes=2, min_share=0.6)
+    winner, _, accepted = relabelling.accept_votes(votes, min_votes=2, min_share=0.6)
     for a, h in zip(anchors[valid], hard[nearest[valid]], strict=True):
         ax.plot(*zip(a.tolist(), h.tolist(), strict=True), color="#bbbbbb", lw=0.8, zorder=1)
     for code, color in enumerate(CLASS_COLORS):
@@ -189,8 +191,8 @@ def draw_mixing(ax):
     clean[wrong] = 0.05
     _, near = cosine_topk(unit_rows(easy), unit_rows(easy), 1, exclude=torch.arange(len(easy)))
     graph = torch.cat([torch.arange(len(easy))[:, None], near], 1)
-    weights = mixing.clean_weights(clean, graph)
-    mixed, _ = mixing.mix_neighbors(easy, torch.eye(3)[given], graph, weights)
+    weights = mixup.clean_weights(clean, graph)
+    mixed, _ = mixup.mix_neighbors(easy, torch.eye(3)[given], graph, weights)
     for start, end in zip(easy, mixed, strict=True):
         ax.annotate("", end.tolist(), start.tolist(), arrowprops={"arrowstyle": "->", "lw": 0.9})
     for code, color in enumerate(CLASS_COLORS):
@@ -217,16 +219,16 @@ def draw_methods():
 def draw_fusion():
     """Bayes' rule on two rows with the same given label."""
     transition = torch.tensor([[0.8, 0.15, 0.05], [0.05, 0.85, 0.10], [0.05, 0.15, 0.80]])
-    witnesses = {
-        "witnesses unsure: the given label decides": [0.50, 0.42, 0.08],
-        "witnesses sure: they overrule it": [0.93, 0.05, 0.02],
+    cases = {
+        "low confidence: the given label decides": [0.50, 0.42, 0.08],
+        "high confidence: the prediction overrules it": [0.93, 0.05, 0.02],
     }
     figure, axes = plt.subplots(1, 2, figsize=(8.6, 2.9), layout="constrained", sharey=True)
-    for ax, (title, proba) in zip(axes, witnesses.items(), strict=True):
+    for ax, (title, proba) in zip(axes, cases.items(), strict=True):
         row = torch.tensor([proba])
-        fused = correction.posterior_given_label(row.log(), torch.tensor([1]), transition)[0]
+        fused = relabelling.posterior_given_label(row.log(), torch.tensor([1]), transition)[0]
         bars = {
-            "$p(k \\mid x)$, witnesses": (proba, RIGHT),
+            "$p(k \\mid x)$, predictors": (proba, RIGHT),
             "$T_{kj}$, given label $j = 1$": (transition[:, 1].tolist(), "#bbbbbb"),
             "$P(k \\mid x, j)$, fused": (fused.tolist(), WRONG),
         }

@@ -203,10 +203,10 @@ class LabelCleaner(FittedMethods, SamplerBase):
             Given labels of any dtype, some of them wrong.
         sample_weight : array-like of shape (n_samples,), optional
             Importance in votes, regressions, noise rate and transition matrix; a common
-            factor changes nothing. A row of weight 0 is scored, and is no witness.
+            factor changes nothing. A row of weight 0 is scored, and is used for no other row.
         trusted : array-like of bool of shape (n_samples,), optional
             Rows whose label is known to be right: never changed, quality 1, and used
-            to measure the witnesses.
+            to measure the accuracy of the predictors.
         pred_probs : array-like of shape (n_samples, n_classes), optional
             Out-of-sample probabilities of any model, as one more predictor; columns in
             the order of the sorted labels.

@@ -1,6 +1,6 @@
 """Images: arrays, files and Datasets, read by row number and standardised per channel."""
 
-from nllearn.images._decode import decode_image, decode_images, image_size, is_path_like_column
+from nllearn.images._decode import decode_images, is_path_like_column
 from nllearn.images._layout import LAYOUTS, resolve_layout
 from nllearn.images._paths import IMAGE_SUFFIXES, list_images
 from nllearn.images._records import (
@@ -22,9 +22,7 @@ __all__ = [
     "PathRecords",
     "PreparedImages",
     "dataset_labels",
-    "decode_image",
     "decode_images",
-    "image_size",
     "is_path_like_column",
     "list_images",
     "resolve_layout",

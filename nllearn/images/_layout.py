@@ -58,11 +58,6 @@ def resolve_layout(shape: tuple[int, ...], image_layout: str) -> str:
     return "channels_first" if first else "channels_last"
 
 
-def channel_axis(layout: str) -> int | None:
-    """Axis of the channels in an array of images, None for grey ones."""
-    return {"grey": None, "channels_first": 1, "channels_last": 3}[layout]
-
-
 def as_channels_first_shape(shape: tuple[int, ...], layout: str) -> tuple[int, int, int]:
     """``(C, H, W)`` of one image of an array of the given shape."""
     sizes = np.array(shape[1:])

@@ -9,7 +9,7 @@ import numpy as np
 
 from nllearn.exceptions import MissingExtraError
 
-__all__ = ["read_pixels", "read_size"]
+__all__ = ["read_pixels"]
 
 # A JPEG that is at least this many times larger than what is asked for is decoded at a half, a
 # quarter or an eighth of its size, which is several times faster. What is then left to shrink is
@@ -143,31 +143,6 @@ def _cover(image: Any, height_width: tuple[int, int]) -> Any:
         min(float(image.height), top + height * scale),
     )
     return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
-
-
-def read_size(file: str) -> tuple[int, int]:
-    """Height and width of a file after its EXIF orientation.
-
-    Parameters
-    ----------
-    file : str
-        The file.
-
-    Returns
-    -------
-    height, width : int
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read. The message names it and says why.
-    """
-    Image = _pillow()
-    try:
-        with Image.open(file) as image:
-            return _upright_size(image)
-    except Exception as error:
-        raise _unreadable(file, error) from error
 
 
 def _upright_size(image: Any) -> tuple[int, int]:

@@ -173,8 +173,8 @@ def forward_log_likelihood(
 
     Notes
     -----
-    Predicted probabilities are left out on purpose: with them the score would also judge how
-    sure a model is, and in searches it chose models with a lower accuracy.
+    Predicted probabilities are left out on purpose: with them the score would also depend on
+    a model's confidence, and in searches it chose models with a lower accuracy.
 
     References
     ----------

@@ -22,7 +22,7 @@ def save(estimator: Any, path: str | os.PathLike[str], *, overwrite: bool = Fals
 
     The file is a safetensors file: every array is a tensor, everything else is JSON in
     its metadata, and a checksum covers both. It holds the parameters, all that fit left,
-    the index of the training rows and the network, or the cleaner's witnesses. A network
+    the index of the training rows and the network, or the cleaner's predictors. A network
     of your own is held as its weights alone; :func:`load` then asks for the module. Left
     out are the callbacks and the rows inside the neighbour search, which nothing uses
     after fit, and the state of the optimisers.

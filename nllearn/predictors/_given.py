@@ -19,6 +19,11 @@ class GivenPredictions(BaseLabelPredictor):
     probs : array-like of shape (n_samples, n_classes)
         From cross-validation, for example; rows sum to one.
 
+    Attributes
+    ----------
+    n_classes_ : int
+        Number of classes.
+
     Examples
     --------
     >>> import numpy as np

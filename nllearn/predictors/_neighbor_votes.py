@@ -43,6 +43,11 @@ class NeighborVotes(BaseLabelPredictor):
     graph : NeighborGraph, optional
         Neighbours that are known; None searches them exactly.
 
+    Attributes
+    ----------
+    n_classes_ : int
+        Number of classes.
+
     Examples
     --------
     >>> import numpy as np

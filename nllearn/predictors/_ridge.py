@@ -30,6 +30,11 @@ class LeaveOneOutRidge(BaseLabelPredictor):
     in_blocks : bool, default=False
         Hold no second copy of the rows; the same up to rounding.
 
+    Attributes
+    ----------
+    n_classes_ : int
+        Number of classes.
+
     Examples
     --------
     >>> import numpy as np

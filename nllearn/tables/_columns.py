@@ -81,8 +81,8 @@ def plan_columns(
     """Decide the role of every column.
 
     Numbers are scaled and low-cardinality text, bools and categories become one-hot. Ids, dates,
-    constants, empty columns and copies of the label are left out, because a network learns them
-    by heart or learns nothing from them.
+    constants, empty columns and copies of the label are left out, because a network memorises
+    them or learns nothing from them.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ def result_columns(
         ``classes_`` of the classifier.
     proba : ndarray of shape (n_rows - n_known, n_classes), optional
         Predicted probabilities of the rows without a label. They get the prediction as corrected
-        label, NaN as quality, because there is no label to judge, and are no label issue.
+        label, NaN as quality, because there is no label to score, and are no label issue.
 
     Returns
     -------

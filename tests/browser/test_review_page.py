@@ -455,14 +455,14 @@ def test_the_page_of_a_label_cleaner(page, tmp_path):
     issues["easy_share_given"] = 0.25
     issues["neighbor_rows"] = [[(row + 1) % 40, (row + 2) % 40] for row in range(40)]
     features = np.random.default_rng(0).normal(size=(40, 5))
-    words = {"issues": issues, "predicted_by": "witnesses", "features": features}
+    words = {"issues": issues, "predicted_by": "all predictors", "features": features}
     open_page(page, tmp_path / "review.html", **words)
     evidence = page.execute_script(
         "return [...document.querySelectorAll('#card .evidence dt')].map((term) =>"
         "[term.textContent, term.nextElementSibling.textContent])"
     )
     evidence = dict(evidence)
-    assert evidence["Witnesses alone"] == f"{issues['corrected_label'][0]} 90 %"
+    assert evidence["All predictors alone"] == f"{issues['corrected_label'][0]} 90 %"
     assert evidence["Suggestion follows"] == "the neighbours, not the regression"
     assert evidence["Easy neighbours' vote for the given label"] == "25 %"
     assert "Network alone" not in evidence
@@ -489,7 +489,7 @@ def test_no_issues(page, tmp_path):
 def test_twenty_thousand_issues_draw_a_screen_of_rows(page, tmp_path, record_property):
     """What keeps a long list quick: a screen of rows is in the document, whatever is done.
 
-    The seconds are recorded, not judged: they are those of the machine.
+    The seconds are recorded, not compared: they are those of the machine.
     """
     n = 20_000
     issues = issue_table(n, [f"class {c}" for c in range(8)], n)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.utils.data import Dataset
 
 from nllearn import MixNNClassifier
-from nllearn.classifiers import _resume
+from nllearn.classifiers import _checkpoints
 from nllearn.classifiers._checkpoints import _digest_of_rows
 from nllearn.images import ArrayRecords, DatasetRecords, PathRecords
 
@@ -33,7 +33,7 @@ def test_equal_images_have_one_digest_in_every_memory_layout(images, monkeypatch
     layouts = (images.copy(), np.asfortranarray(images), np.repeat(images, 2, 0)[::2])
     digests = {_digest_of_rows(ArrayRecords(x, "channels_last")) for x in layouts}
     assert len(digests) == 1
-    monkeypatch.setattr(_resume, "_HASHED_BYTES", 999)
+    monkeypatch.setattr(_checkpoints, "_HASHED_BYTES", 999)
     assert {_digest_of_rows(ArrayRecords(images, "channels_last"))} == digests
     # The same bytes as other numbers, and in another shape.
     assert _digest_of_rows(images.reshape(2500, 60)) not in digests
@@ -62,7 +62,7 @@ def test_of_a_memmap_some_rows_are_read(images, tmp_path):
 def test_files_are_compared_by_size_too(tmp_path, monkeypatch):
     from PIL import Image
 
-    monkeypatch.setattr(_resume, "_HASHED_ROWS", 2)
+    monkeypatch.setattr(_checkpoints, "_HASHED_ROWS", 2)
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     for i, path in enumerate(paths):
         Image.fromarray(np.full((6, 6, 3), i, dtype=np.uint8)).save(path)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from nllearn.classifiers import _features_alone, _inputs, _opinion
-from nllearn.classifiers._scale import ColumnStandardizer
+from nllearn.classifiers import _label_posterior, _preprocessing
+from nllearn.functional import blocks
+from nllearn.functional.kernel_ridge import leave_one_out_scores
 from nllearn.functional.similarity import centred_unit_rows
-from nllearn.functional.neighbor_votes import leave_one_out_scores
-from nllearn.training import _collect
+from nllearn.predictors import LeaveOneOutRidge, _ridge
+from nllearn.training import _inference
 from nllearn.training._sources import ArraySource, TensorSource
 
 CPU = torch.device("cpu")
@@ -23,8 +24,9 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def small_memory(monkeypatch, tmp_path):
     """Features do not fit; blocks are small; temporary files go to a folder of the test."""
-    monkeypatch.setattr(_collect, "free_bytes", lambda device: 0.0)
-    monkeypatch.setattr(_features_alone, "_BLOCK", 50)
+    monkeypatch.setattr(_inference, "free_bytes", lambda device: 0.0)
+    monkeypatch.setattr(_label_posterior, "_BLOCK", 50)
+    monkeypatch.setattr(_ridge, "_BLOCK", 50)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -86,7 +88,7 @@ def test_no_file_outlives_the_fit(cls, blobs, small_memory):
 
 def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch):
     X, _, noisy = blobs
-    monkeypatch.setattr(_opinion, "find_neighbors", lambda *args: 1 / 0)
+    monkeypatch.setattr(_label_posterior, "find_neighbors", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fit(cls, X, noisy)
     assert files_in(small_memory) == []
@@ -94,7 +96,8 @@ def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch
 
 @pytest.mark.parametrize("n_absent", [0, 9])
 def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
-    monkeypatch.setattr(_features_alone, "_BLOCK", 13)
+    monkeypatch.setattr(_label_posterior, "_BLOCK", 13)
+    monkeypatch.setattr(_ridge, "_BLOCK", 13)
     generator = torch.Generator().manual_seed(0)
     given = torch.arange(120) % 4
     centres = torch.randn(4, 6, generator=generator)
@@ -104,11 +107,11 @@ def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
     active = torch.nonzero(weights > 0).squeeze(1)
 
     unit, _ = centred_unit_rows(features, active)
-    blocked = _features_alone.unit_rows_in_blocks(features, active)
+    blocked = _label_posterior.unit_rows_in_blocks(features, active)
     torch.testing.assert_close(blocked, unit)
     onehot = torch.nn.functional.one_hot(given, 4).float()
     torch.testing.assert_close(
-        _features_alone.scores_in_blocks(unit, given, weights),
+        LeaveOneOutRidge(in_blocks=True).predict_out_of_sample(unit, onehot, weights),
         leave_one_out_scores(unit, onehot, weights),
         atol=1e-4,
         rtol=1e-4,
@@ -120,21 +123,22 @@ def test_a_large_table_is_never_copied_whole(cls, blobs, tmp_path, monkeypatch):
     X = X.astype(np.float32)
     in_memory = fit(cls, X, noisy)
     asked = []
-    apply = ColumnStandardizer.apply
+    apply = _preprocessing.ColumnStandardizer.apply
 
     def counting(self, rows):
         asked.append(len(rows))
         return apply(self, rows)
 
-    monkeypatch.setattr(ColumnStandardizer, "apply", counting)
-    monkeypatch.setattr(_inputs, "free_bytes", lambda device: 4 * X.size / 0.4 - 1)
+    monkeypatch.setattr(_preprocessing.ColumnStandardizer, "apply", counting)
+    monkeypatch.setattr(_preprocessing, "free_bytes", lambda device: 4 * X.size / 0.4 - 1)
     monkeypatch.setattr("nllearn.training._sources._MOST_ROWS_PER_PASS", 32)
-    monkeypatch.setattr("nllearn.classifiers._scale._ROWS_PER_CHUNK", 50)
+    monkeypatch.setattr(blocks, "_BLOCK", 50)
+    monkeypatch.setattr(_preprocessing, "_MOST_IN_ONE_PASS", 0)
     streamed = fit(cls, memmap_of(X, tmp_path / "X"), noisy)
     # Two rows try the network, batches hold up to 24 rows and their neighbours.
     assert max(asked) <= 48
-    # Its witnesses see the network's features alone, and so judge a few rows otherwise.
-    assert (streamed.corrected_labels_ == in_memory.corrected_labels_).mean() >= 0.95
+    # The labels are those of a table in memory: streaming changes no computation.
+    assert (streamed.corrected_labels_ == in_memory.corrected_labels_).mean() >= 0.98
     assert streamed.noise_rate_ == pytest.approx(in_memory.noise_rate_, abs=0.05)
     assert (streamed.predict(X) == in_memory.predict(X)).mean() >= 0.95
     np.testing.assert_allclose(streamed._input._scale.mean, in_memory._input._scale.mean)
@@ -145,30 +149,43 @@ def test_the_table_is_copied_when_it_fits(monkeypatch):
     X = np.random.default_rng(0).normal(size=(40, 3))
     needed = 4 * X.size / 0.4
     for free, kind in ((needed - 1, ArraySource), (needed + 1, TensorSource)):
-        monkeypatch.setattr(_inputs, "free_bytes", lambda device, free=free: free)
-        table = _inputs.TableInput(X, np.ones(40, dtype=bool))
+        monkeypatch.setattr(_preprocessing, "free_bytes", lambda device, free=free: free)
+        table = _preprocessing.TableInput(X, np.ones(40, dtype=bool))
         assert type(table.source(X, CPU)) is kind
 
 
-def test_witnesses_see_a_table_when_two_copies_of_it_fit(monkeypatch):
-    X, weight = np.random.default_rng(0).normal(size=(40, 3)), np.ones(40)
-    needed = 8 * X.size / 0.6
-    table = _inputs.TableInput(X, weight > 0)
-    for free, seen in ((needed - 1, False), (needed + 1, True)):
-        monkeypatch.setattr(_inputs, "free_bytes", lambda device, free=free: free)
-        assert (table.input_rows(X, weight, CPU) is not None) is seen
+def test_free_memory_does_not_change_what_is_computed(cls, blobs, monkeypatch):
+    X, _, noisy = blobs
+    found = []
+    for free in (1e12, 4 * X.size / 0.4 - 1):
+        monkeypatch.setattr(_preprocessing, "free_bytes", lambda device, free=free: free)
+        found.append(fit(cls, X, noisy))
+    np.testing.assert_array_equal(found[0].label_distributions_, found[1].label_distributions_)
+
+
+def test_a_table_is_used_beside_the_features_up_to_a_size(cls, blobs, monkeypatch, tmp_path):
+    X, _, noisy = blobs
+    params = {"max_epochs": 6, "random_state": 0}
+    small = cls(**params).fit(X, noisy)
+    monkeypatch.setattr(_preprocessing, "_MOST_INPUT", X.size - 1)
+    large = cls(**params, checkpoint_dir=tmp_path).fit(X, noisy)
+    assert not np.array_equal(small.label_distributions_, large.label_distributions_)
+    # It is part of what a checkpoint must agree with.
+    monkeypatch.setattr(_preprocessing, "_MOST_INPUT", X.size)
+    with pytest.raises(ValueError, match="label model is not the same"):
+        cls(**params, checkpoint_dir=tmp_path).fit(X, noisy)
 
 
 def test_columns_too_wide_for_float64_are_refused_in_chunks_too(monkeypatch):
-    monkeypatch.setattr(_inputs, "free_bytes", lambda device: 0.0)
+    monkeypatch.setattr(_preprocessing, "_MOST_IN_ONE_PASS", 0)
     X = np.array([[1e200, 1.0], [-1e200, 2.0]])
     with pytest.raises(ValueError, match="column 0 of X has values too large"):
-        _inputs.TableInput(X, np.ones(2, dtype=bool))
+        _preprocessing.TableInput(X, np.ones(2, dtype=bool))
 
 
 def test_rows_of_an_array_are_those_of_a_tensor():
     X = np.random.default_rng(0).normal(size=(23, 3))
-    scale = ColumnStandardizer(X, np.ones(23, dtype=bool))
+    scale = _preprocessing.ColumnStandardizer(X, np.ones(23, dtype=bool))
     streamed, held = ArraySource(X, CPU, scale.apply), TensorSource(scale.apply(X))
     rows = torch.tensor([5, 5, 0, 22])
     assert len(streamed) == len(held)

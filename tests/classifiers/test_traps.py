@@ -334,7 +334,7 @@ def test_a_class_that_vanishes_is_named(cls, noisy_blobs):
 
 
 def test_noise_is_found_where_rows_are_fewer_than_features_of_the_network(cls):
-    # In 256 features of 133 rows the witnesses knew every label by heart: no noise was found.
+    # In 256 features of 133 rows the predictors memorised every label: no noise was found.
     X, y = load_wine(return_X_y=True)
     X, _, y, _ = train_test_split(X, y, test_size=0.25, random_state=0, stratify=y)
     X = StandardScaler().fit_transform(X)

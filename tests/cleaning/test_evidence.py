@@ -50,8 +50,8 @@ def test_the_predictors_of_a_corrected_label():
     ],
 )
 def test_actions_by_hand(action, kept, labels):
-    # Rows: no issue; a probable and a less probable correction; an issue by quality alone; no issue, since
-    # the budget was spent.
+    # Rows: no issue; a probable and a less probable correction; an issue by quality alone; no
+    # issue, since the budget was spent.
     given, corrected = np.array([0, 1, 2, 3, 0]), np.array([0, 2, 1, 3, 1])
     issue = np.array([False, True, True, True, False])
     q = np.full((5, 4), 0.1)

@@ -181,9 +181,9 @@ def test_trusted_rows_are_never_changed(blobs):
     assert (cleaner.label_issues().loc[issues, "decided_by"] == "trusted").all()
 
 
-def test_trusted_rows_vote_as_they_are_and_measure_the_witnesses(blobs):
+def test_trusted_rows_vote_as_they_are_and_measure_the_predictors(blobs):
     X, y, noisy = blobs
-    # The witnesses contradict every one of these labels.
+    # The predictors contradict every one of these labels.
     plain, trusted = fitted(X, noisy), (noisy != y) & (np.arange(len(X)) % 2 == 0)
     few = np.zeros(len(X), dtype=bool)
     few[np.flatnonzero(trusted & (plain._vote_labels[1].numpy() == y))[:2]] = True
@@ -191,7 +191,7 @@ def test_trusted_rows_vote_as_they_are_and_measure_the_witnesses(blobs):
     assert cleaner.label_issues()["is_easy"][few].all()
     np.testing.assert_array_equal(cleaner._vote_labels[1].numpy()[few], noisy[few])
     cleaner, right = (fitted(X, noisy, trusted=rows) for rows in (trusted, noisy == y))
-    sharpness = [c.resolved_params_["sharpness"] for c in (cleaner, plain, right)]
+    sharpness = [c.resolved_params_["inverse_temperature"] for c in (cleaner, plain, right)]
     assert sharpness[0] < 0.9 * sharpness[1] < sharpness[1] < sharpness[2]
 
 
@@ -210,7 +210,7 @@ def test_weights(blobs):
     assert (cleaner.corrected_labels_[40:] == y[40:]).mean() > 0.9
 
 
-def test_out_of_sample_probabilities_are_a_witness(blobs):
+def test_out_of_sample_probabilities_are_a_predictor(blobs):
     X, y, noisy = blobs
     rng = np.random.default_rng(0)
     poor = rng.normal(size=X.shape).astype(np.float32) + 0.25 * X
@@ -321,7 +321,7 @@ def test_rows_without_a_label_are_predicted(blobs):
 
 @pytest.fixture(scope="module")
 def hard(blobs):
-    """The blobs so close together that no witness is sure."""
+    """The blobs so close together that no predictor is confident."""
     X, y, noisy = blobs
     return 0.12 * X + np.random.default_rng(0).normal(size=X.shape).astype(np.float32), y, noisy
 
@@ -344,12 +344,14 @@ def test_probabilities_of_new_rows_against_loops(hard):
             for row, cosine in zip(near[:12], cosines[:12], strict=True):
                 votes[labels[row]] += torch.exp(5 * (cosine - cosines[0])) * weights[row]
             votes = votes / votes.sum() + 1e-3
-            if log_votes is None:  # by given labels: compared with the templates
-                linear, shift = cleaner._noise.templates[:-1], cleaner._noise.templates[-1]
+            if log_votes is None:  # by given labels: compared with the prototypes
+                linear, shift = cleaner._noise.prototypes[:-1], cleaner._noise.prototypes[-1]
                 log_votes = torch.log((votes @ linear + shift).clamp_min(1e-3)) / 2
             else:
                 log_votes = log_votes + torch.log(votes) / 2
-        expected = (cleaner.resolved_params_["sharpness"] * (scores + 0.12 * log_votes)).softmax(0)
+        expected = (
+            cleaner.resolved_params_["inverse_temperature"] * (scores + 0.12 * log_votes)
+        ).softmax(0)
         np.testing.assert_allclose(found[i], expected, atol=2e-3)
 
 

@@ -41,7 +41,7 @@ def _end_of(call):
 
 @pytest.fixture(scope="session")
 def end_of():
-    """The function that judges how a call ends."""
+    """The function that checks how a call ends."""
     return _end_of
 
 

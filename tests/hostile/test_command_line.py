@@ -111,7 +111,7 @@ def damage_cells(text, edits, separator):
 
 
 def run(argv, output):
-    """Run a command in this process and judge its end; returns the exit code and stderr."""
+    """Run a command in this process and check its end; returns the exit code and stderr."""
     output.unlink(missing_ok=True)
     before = set(os.listdir(output.parent))
     out, err = io.StringIO(), io.StringIO()

@@ -119,7 +119,7 @@ def test_named_neighbors_take_the_place_of_a_search(write):
 
 def test_prediction_without_the_given_label(write):
     issues = ISSUES.assign(predicted_label="dog", predicted_proba=[0.1, 0.2, 0.3, np.nan])
-    listed = write(issues, predicted_by="witnesses")["listed"]
+    listed = write(issues, predicted_by="all predictors")["listed"]
     assert listed["predicted"] == [1, 1, 1]
     assert listed["predicted_proba"] == [0.3, None, 0.1]
     assert "predicted_proba" not in write(issues, network_proba=np.full((4, 2), 0.5))["listed"]
@@ -266,7 +266,7 @@ def test_page_of_a_label_cleaner(tmp_path):
     data = data_of(cleaner.report(tmp_path / "r.html", table=X))
     rows = data["listed"]["row"]
     assert rows
-    assert data["predicted_by"] == "witnesses"
+    assert data["predicted_by"] == "all predictors"
     assert data["neighbors"]["row"] == [issues["neighbor_rows"].iloc[row] for row in rows]
     assert data["neighbors"]["given"][0] == noisy[data["neighbors"]["row"][0]].tolist()
     similarity = np.array(data["neighbors"]["similarity"])

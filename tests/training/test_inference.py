@@ -16,8 +16,8 @@ from torch import nn
 
 from nllearn.networks import MLP
 from nllearn.training import TensorSource, collect, predict_logits
-from nllearn.training import _collect as module_under_test
 from nllearn.training import _free_memory as free_memory
+from nllearn.training import _inference as module_under_test
 from nllearn.training import _sources as sources
 
 CPU = torch.device("cpu")

@@ -79,7 +79,9 @@ def test_a_later_start_of_the_correction_meets_a_refresh(
 
 
 @given(max_epochs=st.integers(3, 300), warmup_epochs=shares, posterior_share=polish_shares)
-def test_two_epochs_stay_with_the_method_before_the_polish(max_epochs, warmup_epochs, posterior_share):
+def test_two_epochs_stay_with_the_method_before_the_polish(
+    max_epochs, warmup_epochs, posterior_share
+):
     schedule = resolve(
         max_epochs=max_epochs, warmup_epochs=warmup_epochs, posterior_share=posterior_share
     )

@@ -15,10 +15,10 @@ const SHARES = new Set([
 ]);
 // What a label cleaner writes into `decided_by`.
 const DECIDERS = {
-  all: "all witnesses",
+  all: "all predictors",
   regression: "the regression, not the neighbours",
   neighbors: "the neighbours, not the regression",
-  "given label": "the given label, against the witnesses",
+  "given label": "the given label, against the predictors",
   "noise model": "the noise model",
   trusted: "you: the row is trusted",
 };

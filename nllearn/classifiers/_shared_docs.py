@@ -1,0 +1,129 @@
+"""The documentation of the parameters and attributes that both classifiers share, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["with_shared_docs"]
+
+# Indented as in the docstring of a class; each stands where its name in braces does.
+_SHARED = {
+    "training parameters": """
+    max_epochs : int or None, default=None
+        Length of the fit. None aims at 3,000 gradient steps, between 30 and 200
+        epochs.
+    warmup_epochs : int, float or None, default=None
+        Plain training on the given labels first: epochs as an int, share of
+        ``max_epochs`` as a float in (0, 1). None takes 0.1, on images 0.3.
+    refresh_every : int or None, default=None
+        Epochs between two refreshes of losses, features and corrections. None
+        makes about five of them.
+    batch_size : int or None, default=None
+        Rows per batch. None takes a tenth of the rows, between 16 and 256, at most 128
+        images.
+    lr : float or None, default=None
+        Learning rate at the start of a cosine schedule. None takes 0.001 for AdamW
+        and 0.02 for SGD, on images 0.002 and 0.05.
+    weight_decay : float, default=0.01
+        Weight decay of the optimiser.
+    optimizer : {"adamw", "sgd"}, torch optimiser class or None, default=None
+        None takes AdamW.
+    augmentation : {"weak", "strong"}, callable or None, default=None
+        Random views of the training rows, drawn per row. Tables: "weak" adds a tenth
+        of each column's deviation as noise, "strong" also sets 30 % of the values to
+        the mean. Images: "weak" crops and flips, "strong" also turns, shears, recolours
+        and cuts out; None is "strong". Strong views are what the network learns from
+        after the warm-up, targets come from weak ones. A callable gets
+        ``(x, generator)`` with standardised rows and returns the view. Never applied
+        when losses are scored or labels predicted.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, by given label.
+    backbone : object with ``build``, nn.Module or None, default=None
+        Network. None takes :class:`~nllearn.networks.MLPBackbone` for tables and, for
+        images, :class:`~nllearn.networks.SmallBackbone` on a CPU and
+        :class:`~nllearn.networks.ResNetBackbone` on a GPU. A module returns
+        ``(logits, features)``, or logits alone; it is copied.
+""",
+    "input and run parameters": """
+    image_layout : {"auto", "channels_last", "channels_first"}, default="auto"
+        Which axis of an array of images holds the channels; "auto" needs exactly one
+        of axis 1 and axis 3 to have size 1, 3 or 4.
+    decode_size : int, (int, int) or None, default=None
+        Side, or height and width, that image files are brought to. None needs files
+        of one size.
+    device : str, default="auto"
+        Torch device; "auto" takes the GPU where there is one.
+    checkpoint_dir : str, Path or None, default=None
+        Folder for checkpoints. The same call resumes a run that was killed, with the
+        same result as one that was not; a checkpoint of other data or parameters is
+        refused. State of `callbacks` is not kept.
+    callbacks : list of skorch callbacks or None, default=None
+        Passed on to the net.
+    net_params : dict or None, default=None
+        Further parameters of the skorch net, such as ``amp=True`` (bfloat16)
+        or ``ema_decay=0`` (no averaged weights).
+    verbose : int, default=0
+        1 shows one progress bar over the fit.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+""",
+    "fitted attributes": """
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_features_in_ : int
+        Number of columns seen by fit; for images the size of axis 1.
+    image_shape_ : tuple of int or None
+        Shape of one image, None for tables.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names; only when X had them.
+    n_iter_ : int
+        Epochs run.
+    label_distributions_ : float32 ndarray of shape (n_samples, n_classes)
+        Probability of each class being the true one, given the row and its label.
+    label_quality_ : float32 ndarray of shape (n_samples,)
+        Probability that the given label is right:
+        ``label_distributions_[i, given_i]``.
+    corrected_labels_ : ndarray of shape (n_samples,)
+        Most probable true label; ties go to the given one.
+    clean_proba_ : float32 ndarray of shape (n_samples,)
+        Small-loss posterior of the given label, not calibrated.
+    noise_rate_ : float
+        Estimated share of wrong labels.
+    transition_matrix_ : float64 ndarray of shape (n_classes, n_classes)
+        Estimated probability of each given label (column) for each true one (row).
+    history_ : list of dict
+        One per epoch: phase, loss, learning rate, shares of rows, seconds per
+        stage.
+    net_ : NoisyLabelNet
+        The fitted skorch net.
+    backbone_ : object
+        What built the network.
+    selector_ : selector
+        The fitted selector.
+""",
+    "components and settings": """
+    neighbors_ : search
+        The neighbour search.
+    resolved_params_ : dict
+        What every None became.
+""",
+}
+
+
+def with_shared_docs(cls: Any) -> Any:
+    """Put the shared entries into the docstring of a class.
+
+    Parameters
+    ----------
+    cls : type
+        Its docstring has lines such as ``{training parameters}``.
+
+    Returns
+    -------
+    cls : type
+        The same class.
+    """
+    if cls.__doc__ is not None:  # python -OO drops docstrings
+        for name, entries in _SHARED.items():
+            cls.__doc__ = cls.__doc__.replace(f"    {{{name}}}\n", entries.lstrip("\n"))
+    return cls

@@ -1,7 +1,7 @@
 """Images: arrays, files and Datasets, read by row number and standardised per channel."""
 
 from nllearn.images._decode import decode_images, is_path_like_column
-from nllearn.images._layout import LAYOUTS, resolve_layout
+from nllearn.images._layout import LAYOUTS, as_channels_first_shape, resolve_layout
 from nllearn.images._paths import IMAGE_SUFFIXES, list_images
 from nllearn.images._records import (
     ArrayRecords,
@@ -21,6 +21,7 @@ __all__ = [
     "ImageRecords",
     "PathRecords",
     "PreparedImages",
+    "as_channels_first_shape",
     "dataset_labels",
     "decode_images",
     "is_path_like_column",

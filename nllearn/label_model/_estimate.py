@@ -125,12 +125,12 @@ def estimate_label_posterior(
     del y_soft
     mix_by_agreement(scores, others, log_votes, weights)
 
-    if accuracy is None and X_input is None:
+    if accuracy is None:
         accuracy = ExpectedAccuracy(choice.agreed, choice.agreed)
-    elif accuracy is None:
-        accuracy = accuracy_with_input(
-            choice.agreed, X_input, log_votes, labels, settings.n_landmarks, generator
-        )
+        if X_input is not None:
+            accuracy = accuracy_with_input(
+                choice.agreed, X_input, log_votes, labels, settings.n_landmarks, generator
+            )
     noise = fit_class_conditional(scores, log_votes, graph, labels, accuracy, generator)
     if noise.model.boundary > 0:
         boundary = BoundaryRates(labels, generator)

@@ -17,7 +17,9 @@ def is_exact_faster(n_rows: int, device: torch.device, n_searches: int = 1) -> b
     Parameters
     ----------
     n_rows : int
+        Rows that are searched.
     device : torch.device
+        Where they are.
     n_searches : int, default=1
         How often the fit searches.
 

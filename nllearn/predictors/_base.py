@@ -73,7 +73,9 @@ def out_of_sample_predictions(
     X : float32 Tensor of shape (n, d)
         Unit rows.
     y_soft : float32 Tensor of shape (n, n_classes)
+        Distributions over the labels.
     sample_weight : float32 Tensor of shape (n,)
+        Not negative.
 
     Returns
     -------

@@ -52,7 +52,17 @@ class KernelRidge:
     ridge: float
 
     def predict(self, X_unit: torch.Tensor) -> torch.Tensor:
-        """Scores of new unit rows, float32 of shape (m, n_classes)."""
+        """Scores of new rows.
+
+        Parameters
+        ----------
+        X_unit : float32 Tensor of shape (m, d)
+            Rows of length one; smoothed where the fitted ones were.
+
+        Returns
+        -------
+        scores : float32 Tensor of shape (m, n_classes)
+        """
         features = kernel_features(X_unit, self.kmap)
         return (features @ self.coefficients + self.offset) * self.factor
 

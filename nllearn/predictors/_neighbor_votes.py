@@ -111,7 +111,9 @@ def n_voting_neighbors(n_rows: int, n_classes: int, most: int = _MOST_NEIGHBORS)
     Parameters
     ----------
     n_rows, n_classes : int
+        Rows that vote, and their classes.
     most : int, default=50
+        Where classes are large.
 
     Returns
     -------

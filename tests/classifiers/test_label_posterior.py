@@ -93,9 +93,7 @@ def test_noise_that_spares_classes_is_not_taken_for_the_boundary():
     flipped = (y % 2 == 1) & (np.random.default_rng(0).random(600) < 0.45)
     given = np.where(flipped, y - 1, y)
     state = state_of(given)
-    found = posterior_of(
-        learnt_features(y, given, learnt=0.4), state, input_rows(X, state)
-    )
+    found = posterior_of(learnt_features(y, given, learnt=0.4), state, input_rows(X, state))
     assert found.accuracy.is_boundary is False
     assert (found.distributions.argmax(1).numpy() == y).mean() > 0.97
 
@@ -119,9 +117,7 @@ def test_an_accuracy_that_was_estimated_before_stands():
     assert (again.distributions.argmax(1) == first.distributions.argmax(1)).float().mean() > 0.99
     other = torch.tensor([0.0, 0.0, 1.0]) - first.accuracy.as_tensor()
     state.expected_accuracy = other.abs()
-    assert not torch.equal(
-        posterior_of(features, state, rows).distributions, again.distributions
-    )
+    assert not torch.equal(posterior_of(features, state, rows).distributions, again.distributions)
 
 
 def test_the_matrix_is_that_of_the_noise():
@@ -130,9 +126,7 @@ def test_the_matrix_is_that_of_the_noise():
     rng = np.random.default_rng(0)
     given = np.array([rng.choice(N_CLASSES, p=flip[c]) for c in y])
     state = state_of(given)
-    posterior = posterior_of(
-        learnt_features(y, given, 0.1), state, input_rows(X, state)
-    )
+    posterior = posterior_of(learnt_features(y, given, 0.1), state, input_rows(X, state))
     np.testing.assert_allclose(posterior.transition, flip, atol=0.06)
     np.testing.assert_allclose(posterior.transition.sum(1), 1.0)
 

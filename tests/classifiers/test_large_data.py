@@ -15,8 +15,7 @@ from nllearn.functional import blocks
 from nllearn.functional.kernel_ridge import leave_one_out_scores
 from nllearn.functional.similarity import centred_unit_rows
 from nllearn.predictors import LeaveOneOutRidge, _ridge
-from nllearn.training import _inference
-from nllearn.training._sources import ArraySource, TensorSource
+from nllearn.training import ArraySource, TensorSource, _inference
 
 CPU = torch.device("cpu")
 

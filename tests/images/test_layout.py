@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nllearn.images import resolve_layout
-from nllearn.images._layout import as_channels_first_shape
+from nllearn.images import as_channels_first_shape, resolve_layout
 
 CHANNELS = st.sampled_from([1, 3, 4])
 SIDE = st.integers(5, 300)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import pandas as pdst
 
 from nllearn.tables import (
+    Table,
     TableError,
     build_transformer,
     feature_matrix,
@@ -17,7 +18,6 @@ from nllearn.tables import (
     read_labels,
     read_table,
 )
-from nllearn.tables._reading import Table
 
 N = 200
 

@@ -29,9 +29,7 @@ from torch import nn
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.neighbors import ExactNeighbors
 from nllearn.networks import MLPBackbone, SmallBackbone
-from nllearn.training import CheckpointFolder
-from nllearn.training._distributed import LostProcessError, process_group
-from nllearn.training._synced_layers import SyncedLayers
+from nllearn.training import CheckpointFolder, LostProcessError, SyncedLayers, process_group
 
 pytestmark = [
     pytest.mark.xdist_group("processes"),

@@ -39,9 +39,7 @@ def test_at_the_start_every_row_is_easy_and_keeps_its_label():
     state = start()
     assert state.n_classes == C
     assert state.targets.dtype == torch.float32
-    assert state.targets.tolist() == [
-        [float(i % C == c) for c in range(C)] for i in range(N)
-    ]
+    assert state.targets.tolist() == [[float(i % C == c) for c in range(C)] for i in range(N)]
     assert state.easy.all() and state.labelled.all()
     assert (state.clean_proba == 1).all() and (state.confidence == 1).all()
     assert (state.changed_at == -1).all() and state.changed_at.dtype == torch.int64

@@ -7,8 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nllearn.training import fork_torch_seed, stream
-from nllearn.training._seeding import seed_for
+from nllearn.training import fork_torch_seed, seed_for, stream
 
 CPU = torch.device("cpu")
 keys = st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 1000), st.integers(0, 9))

@@ -43,10 +43,10 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
 
     After a warm-up, rows of small loss are easy, the same number in every class. A
     hallucinator makes anchors from pairs of easy rows of two classes, each with the
-    label of its first parent. Each anchor speaks for the hard row most similar to it,
+    label of its first parent. Each anchor votes on the hard row most similar to it,
     and a hard row takes the label that its anchors agree on. Easy and corrected rows
     are the labelled data of MixMatch, the other hard rows its unlabelled data.
-    Selection, hallucinator and classifier are renewed in turns. In the last part of
+    Selection, hallucinator and classifier are updated in turns. In the last part of
     the fit the network learns from the label posterior that becomes
     ``label_distributions_``.
 
@@ -271,12 +271,12 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         loop: FitLoop,
     ) -> torch.Tensor:
         """Votes of the valid anchors, each for the hard row that is most similar to it."""
-        asked, hard = unit_rows(anchors.features), unit[hard_rows]
+        queries, hard = unit_rows(anchors.features), unit[hard_rows]
         if loop.group is None:
-            similarity, nearest = cosine_topk(asked, hard, 1)
+            similarity, nearest = cosine_topk(queries, hard, 1)
         else:
             similarity, nearest = loop.group.by_rows(
-                len(asked), lambda rows: cosine_topk(asked[rows], hard, 1)
+                len(queries), lambda rows: cosine_topk(queries[rows], hard, 1)
             )
         similarity, nearest = similarity.squeeze(1), nearest.squeeze(1)
         valid = anchor_validity(

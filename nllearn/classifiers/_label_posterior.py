@@ -39,7 +39,7 @@ __all__ = ["InputRows", "fitted_rows", "posterior_from_features", "unit_rows_in_
 _ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
 # On fewer rows the estimates of the noise are too rough to calibrate by them.
 _LEAST_FOR_INPUT = 200
-# In features that were learnt from the labels a thousand say no more, and take half as long again.
+# In features that were learnt from the labels a thousand gain nothing, and take half as long again.
 _N_LANDMARKS = 700
 # Neighbours where the features stand alone.
 _N_NEIGHBORS_ALONE = 50
@@ -67,9 +67,9 @@ class InputRows:
         """
         if self._scaling is None:
             # Which rows the scale is chosen on matters little and must not depend on when.
-            drawn = torch.Generator().manual_seed(0)
+            generator = torch.Generator().manual_seed(0)
             codes = given.cpu().numpy()
-            self._scaling = choose_scaling(self._X, codes, n_classes, self._weight, drawn)
+            self._scaling = choose_scaling(self._X, codes, n_classes, self._weight, generator)
         return None if self._scaling is None else self._scaling.apply(self._X, given.device)
 
 

@@ -84,7 +84,7 @@ def hallucination_loss(
 def anchor_validity(
     similarity: torch.Tensor, *, lambda_conf: float | None, quantile: float
 ) -> torch.Tensor:
-    """Which anchors lie close enough to a hard row to speak for it.
+    """Which anchors lie close enough to a hard row to vote on it.
 
     Parameters
     ----------

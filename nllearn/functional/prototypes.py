@@ -1,7 +1,7 @@
 """Rows of the transition matrix as class prototypes: which class fits shares of given labels best.
 
 Where noise prefers some wrong labels, the given labels around a row of class k are spread as
-row k of the transition matrix T says: that row is the prototype of the class. The largest share
+row k of the transition matrix T gives: that row is the prototype of the class. The largest share
 alone may mislead. Of rows of class 1 under pair flips 60 percent are given 1 and 40 percent 2,
 of class 2 60 percent 2 and 40 percent 3: the third share tells them apart.
 """

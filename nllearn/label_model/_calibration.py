@@ -95,7 +95,7 @@ def accuracy_with_input(
     regression = LeaveOneOutKernelRidge(n_landmarks, None, log_votes, generator)
     scores = regression.predict_out_of_sample(X_input, labels.one_hot, labels.weights)
     alone = agreement(scores, log_votes, labels.weights)
-    # Features that say less than the input are no reason to expect more.
+    # Features that predict worse than the input are no reason to expect more.
     alone = min(alone, agreed)
     least = max(_MIN_BOUNDARY_RATE, _SHARE_OF_DOUBT * (1.0 - alone))
     return ExpectedAccuracy(0.5 * (agreed + alone), alone, least)

@@ -10,6 +10,7 @@ import torch
 
 from nllearn.functional.neighbor_votes import log_shares
 from nllearn.functional.transition import expected_transition
+from nllearn.label_model._boundary_noise import BoundaryRates, fit_boundary_noise
 from nllearn.label_model._calibration import (
     ExpectedAccuracy,
     accuracy_with_input,
@@ -17,11 +18,7 @@ from nllearn.label_model._calibration import (
 )
 from nllearn.label_model._data import LabelPosterior, NoisyLabels
 from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
-from nllearn.label_model._noise import (
-    BoundaryRates,
-    fit_boundary_noise,
-    fit_class_conditional,
-)
+from nllearn.label_model._noise import fit_class_conditional
 from nllearn.label_model._prototypes import PrototypeChoice, refine_with_prototypes
 from nllearn.predictors import (
     LeaveOneOutKernelRidge,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from nllearn.functional.blocks import row_blocks
 from nllearn.functional.boundary_noise import (
     estimate_flip_rates,
-    extrapolate_flip_rates,
     is_boundary_noise,
     posterior_at_boundary,
 )
@@ -32,13 +31,14 @@ from nllearn.predictors import NeighborGraph
 from nllearn.predictors._neighbor_votes import graph_shares
 
 __all__ = [
-    "BoundaryRates",
     "NoiseEstimate",
     "NoiseModel",
+    "draw_sample",
     "easiest_per_class",
-    "fit_boundary_noise",
     "fit_class_conditional",
     "log_neighbor_shares",
+    "margin_bins",
+    "score_margin",
 ]
 
 # Weight of the neighbours' log votes beside the regressions' scores.
@@ -46,8 +46,6 @@ _VOTE_WEIGHT = 0.12
 # Rows that temperature and noise are estimated on; more change nothing that can be measured.
 _N_SAMPLE = 100_000
 _N_BINS = 8
-# Bins that noise at the boundary is extrapolated over, and rows in each.
-_LEAST_BINS, _MOST_BINS, _BIN_ROWS = 4, 16, 40
 _EASY_SHARE = 0.8
 
 
@@ -100,7 +98,7 @@ class NoiseModel:
         for rows in row_blocks(len(scores)):
             evidence = self.evidence(scores[rows], log_votes[rows])
             if self.boundary > 0:
-                rate = self.rates[torch.bucketize(_margin(scores[rows]), self.edges)]
+                rate = self.rates[torch.bucketize(score_margin(scores[rows]), self.edges)]
                 out[rows] = posterior_at_boundary(evidence.softmax(1), given[rows], rate)
             else:
                 out[rows] = posterior_given_label(evidence, given[rows], self.transition)
@@ -174,10 +172,10 @@ def fit_class_conditional(
     Returns
     -------
     noise : NoiseEstimate
-        Its `boundary` says whether :func:`fit_boundary_noise` is due.
+        Its `boundary` says whether noise at the boundary is to be fitted.
     """
     codes, weights, trusted = labels.codes, labels.weights, labels.trusted
-    sample = _draw_sample(weights, generator)
+    sample = draw_sample(weights, generator)
     sampled = labels.take(sample)
 
     evidence = scores[sample] + _VOTE_WEIGHT * log_votes[sample]
@@ -197,7 +195,7 @@ def fit_class_conditional(
     easy = easiest_per_class(most_probable, confidence, labels.n_classes)
     easy_votes = log_neighbor_shares(graph, most_probable, labels.n_classes, weights * easy)
 
-    # Easy rows alone say most where noise prefers a class, all rows where they are few.
+    # Easy rows alone are best where noise prefers a class, all rows where they are few.
     votes = 0.5 * (log_votes + easy_votes)
     temperature = fit_inverse_temperature(
         scores[sample] + _VOTE_WEIGHT * votes[sample], target, sampled.weights
@@ -240,7 +238,7 @@ def _find_boundary_noise(
     alone = temperature
     if target != accuracy.conservative:
         alone = fit_inverse_temperature(evidence, accuracy.conservative, sampled.weights)
-    bins, edges = _margin_bins(scores, _N_BINS)
+    bins, edges = margin_bins(scores, _N_BINS)
     proba = (alone * evidence).softmax(1)
     rates = estimate_flip_rates(proba, sampled.codes, bins, _N_BINS, sampled.weights)
     if accuracy.is_boundary is not None:
@@ -249,77 +247,12 @@ def _find_boundary_noise(
     is_boundary = is_boundary_noise(rates, n_active, accuracy.min_boundary_rate)
     if is_boundary:
         # So it looks over all rows together. Inside the classes as well?
-        bins = quantile_bins_within(_margin(scores), scores.argmax(1), _N_BINS)
+        bins = quantile_bins_within(score_margin(scores), scores.argmax(1), _N_BINS)
         within = estimate_flip_rates(proba, sampled.codes, bins, _N_BINS, sampled.weights)
         is_boundary = is_boundary_noise(
             rates, n_active, accuracy.min_boundary_rate, within, sampled.n_classes
         )
     return rates, edges, is_boundary
-
-
-class BoundaryRates:
-    """Share of wrong labels by margin, extrapolated from the rows of large margin.
-
-    Parameters
-    ----------
-    labels : NoisyLabels
-    generator : torch.Generator
-        Draws the rows that the rates are estimated on.
-    """
-
-    def __init__(self, labels: NoisyLabels, generator: torch.Generator):
-        self._labels = labels
-        self._sample = _draw_sample(labels.weights, generator)
-        self._n_bins = min(_MOST_BINS, max(_LEAST_BINS, len(self._sample) // _BIN_ROWS))
-
-    def fit(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rates of every bin, and the bins' upper edges but the last."""
-        sample, labels = self._sample, self._labels
-        bins, edges = _margin_bins(scores[sample], self._n_bins)
-        differs = scores[sample].argmax(1) != labels.codes[sample]
-        return (
-            extrapolate_flip_rates(differs, bins, self._n_bins, labels.weights[sample]),
-            edges,
-        )
-
-    def clean_weight(
-        self, scores: torch.Tensor, rates: torch.Tensor, edges: torch.Tensor
-    ) -> torch.Tensor:
-        """Probability that each given label is right, float32 of shape (n,)."""
-        clean_weight = 1.0 - rates[torch.bucketize(_margin(scores), edges)]
-        return torch.where(self._labels.trusted, 1.0, clean_weight)
-
-
-def fit_boundary_noise(
-    first: NoiseEstimate,
-    rates: torch.Tensor,
-    edges: torch.Tensor,
-    log_votes: torch.Tensor,
-    labels: NoisyLabels,
-) -> NoiseEstimate:
-    """Noise estimate with rates at the boundary, by which a wrong label disfavours its class.
-
-    Parameters
-    ----------
-    first : NoiseEstimate
-        Of :func:`fit_class_conditional`.
-    rates, edges : float32 Tensor
-        Of :class:`BoundaryRates`.
-    log_votes : float32 Tensor of shape (n, n_classes)
-    labels : NoisyLabels
-
-    Returns
-    -------
-    noise : NoiseEstimate
-    """
-    codes, weights = labels.codes, labels.weights
-    return replace(
-        first,
-        model=replace(first.model, rates=rates, edges=edges),
-        votes=log_votes,
-        vote_labels=torch.stack([codes, codes]),
-        vote_weights=torch.stack([weights, weights]),
-    )
 
 
 def easiest_per_class(
@@ -333,14 +266,15 @@ def easiest_per_class(
     return easy
 
 
-def _draw_sample(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def draw_sample(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Numbers of at most 100,000 rows that take part, ascending."""
     active = torch.nonzero(weights > 0).squeeze(1)
     order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(weights.device)
     return active[order.sort().values]
 
 
-def _margin(scores: torch.Tensor) -> torch.Tensor:
+def score_margin(scores: torch.Tensor) -> torch.Tensor:
+    """Difference of the two largest scores of every row."""
     top = scores.topk(2, dim=1).values
     return top[:, 0] - top[:, 1]
 
@@ -363,9 +297,9 @@ def _fit_transition(log_proba: torch.Tensor, labels: NoisyLabels) -> torch.Tenso
     return estimate(prior_rows=prior_strength(counts))
 
 
-def _margin_bins(scores: torch.Tensor, n_bins: int) -> tuple[torch.Tensor, torch.Tensor]:
+def margin_bins(scores: torch.Tensor, n_bins: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Bin of every row by its margin, small ones first, and the bins' upper edges but the last."""
-    margin = _margin(scores)
+    margin = score_margin(scores)
     bins = quantile_bins(margin, n_bins)
     edges = [
         margin[bins == b].max() if (bins == b).any() else margin.max() for b in range(n_bins - 1)

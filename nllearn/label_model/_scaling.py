@@ -26,7 +26,7 @@ class RowScaling:
     """Shift, scale and length that turn a row of X into a unit row.
 
     ``unit((x - mean) / scale)``; with `bias_column` above 0 a constant column is added first, so
-    that rows keep their length as an angle. In one or two columns direction alone says
+    that rows keep their length as an angle. In one or two columns direction alone tells
     little.
     """
 
@@ -74,8 +74,8 @@ def choose_scaling(
     uniform = np.full_like(spread, spread.max())
     single = np.where(spread > 1e-7 * spread.max(), spread, np.inf)
     active = np.flatnonzero(weight > 0)
-    drawn = torch.randperm(len(active), generator=generator)[:_N_TRIED].numpy()
-    rows = active[np.sort(drawn)]
+    order = torch.randperm(len(active), generator=generator)[:_N_TRIED].numpy()
+    rows = active[np.sort(order)]
     codes = torch.from_numpy(given[rows])
     sample = dense_rows(X, rows)
     length = float(np.sqrt(np.isfinite(single).sum()))

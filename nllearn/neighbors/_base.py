@@ -13,7 +13,7 @@ __all__ = ["BaseNeighbors"]
 
 
 class BaseNeighbors(BaseEstimator):
-    """Nearest neighbours on unit rows: the door is here, the search in a subclass.
+    """Nearest neighbours on unit rows: checks are here, the search in a subclass.
 
     A subclass writes ``_fit(rows)`` and ``_search(queries, k)``, both on float32
     tensors; queries of None mean the fitted rows without themselves. Rows are expected
@@ -23,7 +23,7 @@ class BaseNeighbors(BaseEstimator):
     Parameters
     ----------
     n_neighbors : int, default=10
-        Neighbours per row when ``kneighbors`` is not told.
+        Neighbours per row where ``kneighbors`` gets no number.
     """
 
     n_neighbors: int
@@ -94,7 +94,7 @@ class BaseNeighbors(BaseEstimator):
         return self._pick(distances, indices, return_distance)
 
     def release(self) -> None:
-        """Let go of the fitted rows; ``fit`` is needed before the next search."""
+        """Drop the fitted rows; ``fit`` is needed before the next search."""
         for name in ("n_samples_fit_", "_rows", "_index"):
             if hasattr(self, name):
                 delattr(self, name)

@@ -28,7 +28,7 @@ class DescentNeighbors(BaseNeighbors):
     Parameters
     ----------
     n_neighbors : int, default=10
-        Neighbours per row when ``kneighbors`` is not told.
+        Neighbours per row where ``kneighbors`` gets no number.
     graph_neighbors : int, default=30
         Width of the graph that is built; larger is slower and more exact.
     n_jobs : int, default=1
@@ -107,9 +107,9 @@ class DescentNeighbors(BaseNeighbors):
         distances = torch.from_numpy(distance.astype(np.float32)).to(rows.device)
         short = torch.nonzero(torch.isinf(distances).any(1)).squeeze(1)
         if len(short):
-            asked = rows[short] if queries is None else queries.to(rows.device)[short]
+            missing = rows[short] if queries is None else queries.to(rows.device)[short]
             similarities, exact = cosine_topk(
-                asked, rows, k, exclude=None if own is None else own[short]
+                missing, rows, k, exclude=None if own is None else own[short]
             )
             indices[short] = exact
             distances[short] = (2.0 - 2.0 * similarities).clamp_min(0.0).sqrt()

@@ -21,7 +21,7 @@ class ExactNeighbors(BaseNeighbors):
     Parameters
     ----------
     n_neighbors : int, default=10
-        Neighbours per row when ``kneighbors`` is not told.
+        Neighbours per row where ``kneighbors`` gets no number.
 
     Attributes
     ----------
@@ -59,14 +59,14 @@ class ExactNeighbors(BaseNeighbors):
         if queries is None:
             queries = self._rows
             exclude = torch.arange(len(queries), device=queries.device)
-        asked = queries.to(self._rows.device)
+        moved = queries.to(self._rows.device)
 
         def search(some: slice) -> tuple[torch.Tensor, torch.Tensor]:
             own = None if exclude is None else exclude[some]
-            return cosine_topk(asked[some], self._rows, k, exclude=own)
+            return cosine_topk(moved[some], self._rows, k, exclude=own)
 
         if self._group is None:
             similarities, indices = search(slice(None))
         else:
-            similarities, indices = self._group.by_rows(len(asked), search)
+            similarities, indices = self._group.by_rows(len(moved), search)
         return (2.0 - 2.0 * similarities).clamp_min(0.0).sqrt(), indices

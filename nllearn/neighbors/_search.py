@@ -43,7 +43,7 @@ def find_neighbors(
     k = min(n_neighbors, len(rows) - 1)
     if isinstance(search, BaseNeighbors):
         distances, found = search.fit(rows).kneighbors(n_neighbors=k)
-        # The cosine of unit rows at this distance; the distances may be held by the search.
+        # The cosine of unit rows at this distance; the search may keep the distances.
         return distances.square().mul_(-0.5).add_(1.0), found
     search.fit(rows.cpu().numpy())
     _, indices = search.kneighbors(n_neighbors=k)

@@ -261,7 +261,7 @@ def _store() -> Any:
 
 
 def _takes_part() -> bool:
-    """Whether this place of the program may speak for its process."""
+    """Whether this place of the program may take part for its process."""
     # Jobs of joblib inherit the environment, and several threads would talk at once.
     return not get_active_backend()[0].nesting_level and (
         threading.current_thread() is threading.main_thread()

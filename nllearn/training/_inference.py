@@ -27,7 +27,7 @@ _LARGEST_HALF = 65504.0
 
 @dataclass(frozen=True)
 class FeatureBank:
-    """What the network says of every training row, in row order.
+    """Logits, features and losses of every training row, in row order.
 
     Parameters
     ----------

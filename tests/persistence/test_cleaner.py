@@ -145,7 +145,7 @@ def test_two_columns_whose_length_counts(tmp_path):
     angle = rng.uniform(0, 6.28, 160)
     X = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
     cleaner = LabelCleaner(random_state=0).fit(X, radius)
-    assert cleaner._scale.lift > 0
+    assert cleaner._scale.bias_column > 0
     cleaner.save(tmp_path / "a")
     np.testing.assert_array_equal(
         load(tmp_path / "a").score_labels(X, radius), cleaner.score_labels(X, radius)
@@ -255,7 +255,10 @@ EDITS = {
     "bank with more in it": (into("bank", "_more", value=1), "_more"),
     "weights of votes": (tensor("_vote_weights", torch.zeros(3)), "_vote_weights has shape"),
     "scale": (tensor("_scale.mean", torch.zeros(6).double()), "_scale.mean has shape"),
-    "scale that is no number": (into("scale", "lift", value="1"), "_scale.lift is a str"),
+    "scale that is no number": (
+        into("scale", "bias_column", value="1"),
+        "_scale.bias_column is a str",
+    ),
     "a part too many": (into("noise", "__class__", value="os.system"), "_noise does not have"),
     "a part of another kind": (into("noise", "transition", value=[1]), "_noise.transition is a"),
     "parts that are none": (into("noise", value=3), "_noise does not have the parts"),

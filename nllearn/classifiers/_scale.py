@@ -46,6 +46,13 @@ class ColumnScale:
         constant = scale <= 1e-10 * np.maximum(1.0, np.abs(self.mean))
         self.scale = np.where(constant, 1.0, scale)
 
+    @classmethod
+    def restore(cls, mean: np.ndarray, scale: np.ndarray) -> ColumnScale:
+        """A scale with known moments, float64 of shape (d,)."""
+        known = cls.__new__(cls)
+        known.mean, known.scale = mean, scale
+        return known
+
     def apply(self, X: np.ndarray) -> torch.Tensor:
         """Standardise rows into a float32 copy, in chunks.
 

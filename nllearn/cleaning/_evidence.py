@@ -7,7 +7,7 @@ import torch
 
 from nllearn._judgement import VOTE_WEIGHT, NoiseModel, row_blocks
 
-__all__ = ["gather_evidence", "name_neighbors", "predict_alone", "witness_proba"]
+__all__ = ["as_cells", "gather_evidence", "name_neighbors", "predict_alone", "witness_proba"]
 
 # Neighbours named in the table of issues.
 _N_NAMED = 5
@@ -81,3 +81,10 @@ def gather_evidence(
 def name_neighbors(rows: torch.Tensor) -> np.ndarray:
     """Numbers of the nearest rows, int32 of shape (n, at most 5), not a view of all."""
     return rows[:, :_N_NAMED].contiguous().cpu().numpy().copy()
+
+
+def as_cells(rows: np.ndarray) -> np.ndarray:
+    """One list of row numbers per cell."""
+    cells = np.empty(len(rows), dtype=object)
+    cells[:] = rows.tolist() if rows.shape[1] != 1 else [[row] for row in rows[:, 0].tolist()]
+    return cells

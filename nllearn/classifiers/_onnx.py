@@ -6,21 +6,18 @@ import copy
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from nllearn import __version__
-from nllearn.classifiers._base import BaseNoisyLabelClassifier
+from nllearn.classifiers._inputs import ImageInput, TableInput
 from nllearn.classifiers._scale import _FARTHEST
 from nllearn.exceptions import MissingExtraError
-from nllearn.images import PreparedImages
-from nllearn.persistence._container import replace_file
+from nllearn.file_format import replace_file
 
-__all__ = ["export_onnx"]
+__all__ = ["write_onnx"]
 
 # Number of the operators that the graph is written in.
 _OPSET = 18
@@ -32,15 +29,15 @@ class _RawRows(nn.Module):
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, network: nn.Module, opened: Any):
+    def __init__(self, network: nn.Module, opened: TableInput | ImageInput):
         super().__init__()
         self.network = copy.deepcopy(network).cpu().float().eval()
         self.is_image = opened.is_image
-        if opened.is_image:
-            self._prepare = PreparedImages(opened._scale, _layout(opened), torch.device("cpu"))
+        if isinstance(opened, ImageInput):
+            self._prepare = opened.prepare(_layout(opened), torch.device("cpu"))
         else:
-            self.register_buffer("mean", torch.from_numpy(opened._scale.mean))
-            self.register_buffer("scale", torch.from_numpy(opened._scale.scale))
+            for name, value in opened.moments.items():
+                self.register_buffer(name, torch.from_numpy(value))
 
     def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if self.is_image:
@@ -53,45 +50,43 @@ class _RawRows(nn.Module):
         return logits.float().softmax(1), features.float()
 
 
-def _layout(opened: Any) -> str:
+def _layout(opened: ImageInput) -> str:
     """Layout of the images that fit got."""
     if len(opened.array_shape) == 2:
         return "grey"
     return "channels_first" if opened.array_shape == opened.shape else "channels_last"
 
 
-def _sample(estimator: Any) -> torch.Tensor:
+def _sample(opened: TableInput | ImageInput) -> torch.Tensor:
     """Two raw rows of the shape and dtype that the graph takes."""
-    opened = estimator._input
-    if not opened.is_image:
-        return torch.zeros(2, estimator.n_features_in_)
-    dtype = torch.uint8 if opened._is_bytes else torch.int32
-    if opened._is_float:
-        dtype = torch.float32
-    return torch.zeros((2, *opened.array_shape), dtype=dtype)
+    if isinstance(opened, ImageInput):
+        return torch.zeros((2, *opened.array_shape), dtype=opened.array_dtype)
+    return torch.zeros(2, len(opened.moments["mean"]))
 
 
-def export_onnx(
-    estimator: BaseNoisyLabelClassifier, path: str | os.PathLike[str], *, overwrite: bool = False
+def write_onnx(
+    path: str | os.PathLike[str],
+    network: nn.Module,
+    opened: TableInput | ImageInput,
+    classes: np.ndarray,
+    name: str,
+    *,
+    overwrite: bool,
 ) -> None:
-    """Write the fitted network as an ONNX file that takes raw rows.
-
-    The graph standardises the rows itself. Its input ``X`` has any number of rows:
-    float32 of shape (n, n_features) for tables; images in the layout that fit got,
-    float32 where fit got floating-point numbers, uint8 where it got bytes, int32 where it
-    got other whole numbers. Its outputs are ``probabilities``, float32 of shape
-    (n, n_classes), and ``features``, float32 of shape (n, d). The class labels stand in
-    the metadata under ``classes``, as a JSON list in the order of the columns.
-
-    Needs the extra ``onnx``.
+    """Write a fitted network and its preprocessing as an ONNX file.
 
     Parameters
     ----------
-    estimator : AnchorHallucinationClassifier or MixNNClassifier
-        Fitted.
     path : str or path
         The file appears there when it is whole.
-    overwrite : bool, default=False
+    network : nn.Module
+        Returns logits and features.
+    opened : TableInput or ImageInput
+        How rows reach the network.
+    classes : ndarray of shape (n_classes,)
+    name : str
+        Class of the estimator, for the metadata.
+    overwrite : bool
         Whether a file that is there may be replaced.
 
     Raises
@@ -101,24 +96,9 @@ def export_onnx(
     MissingExtraError
         Without onnx and onnxscript.
     TypeError
-        For another estimator, or for class labels that JSON does not know.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from sklearn.datasets import load_iris
-    >>> from nllearn import MixNNClassifier
-    >>> from nllearn.persistence import export_onnx
-    >>> X, y = load_iris(return_X_y=True)
-    >>> clf = MixNNClassifier(max_epochs=3, random_state=0).fit(X, y)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     export_onnx(clf, Path(folder) / "iris.onnx")
+        For class labels that JSON does not know.
     """
-    if not isinstance(estimator, BaseNoisyLabelClassifier):
-        raise TypeError(f"estimator is a {type(estimator).__name__}, not a classifier of nllearn")
-    check_is_fitted(estimator, "net_")
-    labels = _labels(estimator.classes_)
+    labels = _labels(classes)
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
@@ -127,8 +107,8 @@ def export_onnx(
 
     def write(temporary: Path) -> None:
         program = torch.onnx.export(
-            _RawRows(estimator.net_.module_, estimator._input).eval(),
-            (_sample(estimator),),
+            _RawRows(network, opened).eval(),
+            (_sample(opened),),
             dynamo=True,
             verbose=False,
             opset_version=_OPSET,
@@ -138,11 +118,7 @@ def export_onnx(
         )
         assert program is not None
         program.model.metadata_props.update(
-            {
-                "classes": labels,
-                "estimator": type(estimator).__name__,
-                "nllearn_version": __version__,
-            }
+            {"classes": labels, "estimator": name, "nllearn_version": __version__}
         )
         program.save(str(temporary), external_data=False)
 

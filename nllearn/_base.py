@@ -84,7 +84,9 @@ class LabelIssuesMixin(metaclass=ABCMeta):
         Returns
         -------
         rows : TrainingRows
-            Arrays by name, positions in ``classes_`` for labels.
+            Arrays by name: `given`, `corrected`, `predicted` (positions in ``classes_``),
+            `predicted_proba`, `evidence`, `index`, `network_proba` and `losses` (None without a
+            network), `predicted_by`.
         """
 
     @abstractmethod

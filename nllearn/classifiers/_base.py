@@ -228,7 +228,9 @@ class BaseNoisyLabelClassifier(
         Returns
         -------
         rows : TrainingRows
-            Arrays by name, positions in ``classes_`` for labels.
+            Arrays by name: `given`, `corrected`, `predicted` (positions in ``classes_``),
+            `predicted_proba`, `evidence`, `index`, `network_proba` and `losses` (None without a
+            network), `predicted_by`.
         """
         check_is_fitted(self, "net_")
         predicted = self._network_proba.argmax(1)
@@ -255,7 +257,6 @@ class BaseNoisyLabelClassifier(
         return self._features
 
     def _write_state(self, writer: Any) -> dict[str, Any]:
-        check_is_fitted(self, "net_")
         return write_classifier(writer, self.get_params(deep=False), vars(self))
 
     def export_onnx(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

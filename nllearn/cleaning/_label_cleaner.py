@@ -306,7 +306,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Returns
         -------
         rows : TrainingRows
-            Arrays by name, positions in ``classes_`` for labels.
+            Arrays by name: `given`, `corrected`, `predicted` (positions in ``classes_``),
+            `predicted_proba`, `evidence`, `index`, `network_proba` and `losses` (None without a
+            network), `predicted_by`.
         """
         check_is_fitted(self, "label_quality_")
         return TrainingRows(

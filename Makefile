@@ -13,6 +13,11 @@ API_TESTS := tests/test_sklearn_api.py
 PAGE_TESTS := tests/test_docs.py tests/test_examples.py
 # These fork the process that runs them, so it must be one that has started no threads.
 FORKING_TESTS := tests/training/test_distributed.py
+# What `make check` runs beside lint: the estimator checks of MixNN alone, and what is fast.
+CHECK_TESTS := $(API_TESTS) tests/cleaning/test_bad_input.py tests/cleaning/test_label_cleaner.py \
+	tests/functional tests/hallucinators tests/networks tests/persistence tests/selectors \
+	tests/test_docstrings.py tests/test_import_direction.py tests/test_metrics.py \
+	tests/test_validation.py
 # Every warning is an error. The reference is made anew, so that no removed name stays.
 SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 	$(BIN)/python -m sphinx -W -q
@@ -21,12 +26,13 @@ SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 PARTS := install=240 lint=60 test-api=360 test-rest=440 test-processes=40 test-pages=180 test-doc=60 docs-check=60
 
 .NOTPARALLEL:
-.PHONY: help demo test install lint test-api test-rest test-processes test-pages test-doc docs \
+.PHONY: help demo test check install lint test-api test-rest test-processes test-pages test-doc docs \
 	docs-check linkcheck lock audit long format clean support
 
 help:
 	@echo "make demo      set up .venv, then run nllearn demo (ARGS='...' passes options)"
 	@echo "make test      set up .venv, then lint and run the whole test suite"
+	@echo "make check     lint, the estimator checks of one classifier and the fast tests; two minutes"
 	@echo "make lint      ruff and mypy"
 	@echo "make test-api  scikit-learn's estimator checks"
 	@echo "make test-rest all other tests"
@@ -68,6 +74,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint
+	$(PYTEST) -k "not (test_scikit_learn_check and AnchorHallucination)" $(CHECK_TESTS)
 
 test-api: $(VENV)/.installed-test
 	$(PYTEST) $(API_TESTS)

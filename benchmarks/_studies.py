@@ -52,8 +52,6 @@ IMAGE_VIEWS = ImageViews(flip=False)
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 MARKS = "os^Dvphx"
 RIGHT, WRONG = COLORS[0], COLORS[1]
-#: Kind of the picture files.
-KIND = "svg"
 #: Bins of a histogram of losses.
 BINS = 40
 
@@ -201,17 +199,18 @@ def start(
     study: str,
     doc: str,
     jobs: Callable[[int, argparse.Namespace], Iterator[Job]],
-    render: Callable[[Runs], None],
+    render: Callable[[Runs], str],
     **more: dict[str, Any],
 ) -> None:
-    """Run what is missing, then render."""
+    """Run what is missing, then draw the pictures and write the page."""
     args = arguments(doc, **more)
     if not args.render:
         run(Runs(study), args, lambda seed: jobs(seed, args))
     runs = Runs(study)
     if not runs.rows:
         raise SystemExit(f"no results in {runs.path}")
-    render(runs)
+    DOCS.mkdir(parents=True, exist_ok=True)
+    (DOCS / f"{study}.md").write_text(render(runs))
 
 
 # -- figures and pages
@@ -289,20 +288,22 @@ def draw_losses(ax: Any, shot: dict[str, Any]) -> None:
 
 
 def save_figure(figure: Any, study: str, name: str, words: str) -> str:
-    """Write the figure beside the page; returns the line of Markdown that shows it."""
+    """Write the figure beside the page; returns the line of Markdown that shows it.
+
+    The pictures are not under version control: the documentation draws them from the raw
+    results when it is built.
+    """
     folder = DOCS / study
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.{KIND}"
     # The same picture is the same file: no date, no random names inside.
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        nameless = {"Date": None} if KIND == "svg" else {"Software": None}
-        figure.savefig(path, dpi=110, facecolor="white", metadata=nameless)
+        figure.savefig(folder / f"{name}.svg", facecolor="white", metadata={"Date": None})
     plt.close(figure)
-    return f"![{words}]({study}/{name}.{KIND})"
+    return f"![{words}]({study}/{name}.svg)"
 
 
-def write_page(study: str, title: str, intro: str, parts: list[str], runs: Runs) -> None:
-    """Write the page: what it is, figures and tables, and what to do, where that is written."""
+def page_of(study: str, title: str, intro: str, parts: list[str], runs: Runs) -> str:
+    """Text of the page: what it is, figures and tables, and what to do, where that is written."""
     seeds = len({row["seed"] for row in runs.rows})
     minutes = sum(row.get("cpu_all", 0.0) for row in runs.rows) / 60
     made = (
@@ -313,5 +314,4 @@ def write_page(study: str, title: str, intro: str, parts: list[str], runs: Runs)
     reading = ROOT / f"_{study}_reading.md"
     if reading.exists():
         page.append(reading.read_text().strip())
-    DOCS.mkdir(parents=True, exist_ok=True)
-    (DOCS / f"{study}.md").write_text("\n\n".join(part.strip() for part in page) + "\n")
+    return "\n\n".join(part.strip() for part in page) + "\n"

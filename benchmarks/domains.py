@@ -23,12 +23,12 @@ from _studies import (
     clean_then_network,
     fit_network,
     legend_below,
+    page_of,
     panels,
     plain_network,
     save_figure,
     select,
     start,
-    write_page,
 )
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
@@ -231,8 +231,8 @@ def draw(rows: list[dict[str, Any]], score: str) -> Any:
     return figure
 
 
-def render(runs: Runs) -> None:
-    """Write the page from the raw results."""
+def render(runs: Runs) -> str:
+    """Draw the pictures, and make the page from the raw results."""
     intro = (
         "Three tables and the digits that come with scikit-learn, a made table of numbers, "
         "categories and holes with three classes, and 2,500 embeddings of 25 classes of "
@@ -249,7 +249,7 @@ def render(runs: Runs) -> None:
             save_figure(draw(runs.rows, score), "domains", score, words),
             score_table(runs.rows, score),
         ]
-    write_page("domains", "Data of many kinds", intro, parts, runs)
+    return page_of("domains", "Data of many kinds", intro, parts, runs)
 
 
 def main() -> None:

@@ -26,12 +26,12 @@ from _studies import (
     draw_line,
     fit_network,
     legend_below,
+    page_of,
     panels,
     plain_network,
     save_figure,
     select,
     start,
-    write_page,
 )
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
@@ -232,8 +232,8 @@ def table(rows: list[dict[str, Any]], ratio: int, noise: str) -> str:
     return markdown_table(["method", *SCORES.values()], body)
 
 
-def render(runs: Runs) -> None:
-    """Write the page from the raw results."""
+def render(runs: Runs) -> str:
+    """Draw the pictures, and make the page from the raw results."""
     rows = runs.rows
     intro = (
         f"{N_CLASSES} classes of Banking77 embeddings, the largest with {LARGEST} rows, the "
@@ -270,7 +270,7 @@ def render(runs: Runs) -> None:
                 f"has {given:.0f} rows; {named:.0f} rows are given its label.",
                 table(rows, ratio, noise),
             ]
-    write_page("imbalance", "Imbalanced classes", intro, parts, runs)
+    return page_of("imbalance", "Imbalanced classes", intro, parts, runs)
 
 
 def main() -> None:

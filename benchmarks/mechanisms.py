@@ -27,12 +27,12 @@ from _studies import (
     draw_losses,
     embeddings,
     legend_below,
+    page_of,
     panels,
     plain_network,
     save_figure,
     select,
     start,
-    write_page,
 )
 from skorch.callbacks import Callback
 
@@ -270,8 +270,8 @@ def draw_histograms(rows: list[dict[str, Any]], at: tuple[int, ...] = (1, 5, 20,
     return save_figure(figure, "mechanisms", "histograms", words)
 
 
-def render(runs: Runs) -> None:
-    """Write the page from the raw results."""
+def render(runs: Runs) -> str:
+    """Draw the pictures, and make the page from the raw results."""
     rows, shots = runs.rows, (5, 20, EPOCHS)
     refreshes = tuple(range(REFRESH_EVERY, EPOCHS, REFRESH_EVERY))
     intro = (
@@ -338,7 +338,7 @@ def render(runs: Runs) -> None:
         show(rows, "targets", [(target[f], "MixNN", f) for f in target], "Mean"),
         numbers(rows, ("MixNN",), target, refreshes[::2]),
     ]
-    write_page("mechanisms", "Mechanisms", intro, parts, runs)
+    return page_of("mechanisms", "Mechanisms", intro, parts, runs)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from _cases import Case
-from _runs import Runs, markdown_table, mean_and_error
+from _runs import DOCS, Runs, markdown_table, mean_and_error
 from _studies import (
     Job,
     clean_then_network,
@@ -22,12 +22,12 @@ from _studies import (
     embeddings,
     fit_network,
     legend_below,
+    page_of,
     panels,
     plain_network,
     save_figure,
     select,
     start,
-    write_page,
 )
 from sklearn.linear_model import LogisticRegression
 
@@ -159,8 +159,8 @@ def table(rows: list[dict[str, Any]], kind: str, score: str) -> str:
     return markdown_table(["noise rate", "given labels right", *METHODS], body) if body else ""
 
 
-def render(runs: Runs) -> None:
-    """Write the page from the raw results."""
+def render(runs: Runs) -> str:
+    """Draw the pictures, and make the page from the raw results."""
     intro = (
         "2,500 embeddings of 25 classes of Banking77; the seed draws the rows and the noise. "
         "Defaults throughout, fits of 500 gradient steps, last epoch. Mean and standard error "
@@ -180,12 +180,15 @@ def render(runs: Runs) -> None:
             found = table(runs.rows, kind, score)
             if found:
                 parts += [f"### {kind[0].upper()}{kind[1:]} noise", found]
-    write_page("robustness", "Robustness to the noise rate", intro, parts, runs)
+    return page_of("robustness", "Robustness to the noise rate", intro, parts, runs)
 
 
 def main() -> None:
     """Run what is missing, then render."""
     start("robustness", __doc__, jobs, render)
+    # The README is read without a build, so its picture is a file under version control.
+    figure = draw(Runs("robustness").rows, "test")
+    figure.savefig(DOCS / "robustness" / "test.png", dpi=80, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -29,12 +29,12 @@ from _studies import (
     fit_network,
     flat,
     legend_below,
+    page_of,
     panels,
     save_figure,
     score_network,
     select,
     start,
-    write_page,
 )
 
 from nllearn import AnchorHallucinationClassifier, LabelCleaner, MixNNClassifier
@@ -283,8 +283,8 @@ def check_table(rows: list[dict[str, Any]]) -> str:
     return markdown_table(["setting", *head], body)
 
 
-def render(runs: Runs) -> None:
-    """Write the page from the raw results."""
+def render(runs: Runs) -> str:
+    """Draw the pictures, and make the page from the raw results."""
     rows = runs.rows
     intro = (
         "Each parameter is varied alone, the others stay at their defaults. Cases: 2,500 "
@@ -323,7 +323,7 @@ def render(runs: Runs) -> None:
             "500 gradient steps on few rows, 1,200 on all.",
             check_table(rows),
         ]
-    write_page("sensitivity", "Sensitivity to the parameters", intro, parts, runs)
+    return page_of("sensitivity", "Sensitivity to the parameters", intro, parts, runs)
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ def draw_losses(losses: dict[int, np.ndarray], right: np.ndarray, path: Path) ->
 def draw_anchors(clf: Any, given: np.ndarray, names: np.ndarray, path: Path) -> None:
     """Features and anchors in two dimensions, by given and by corrected label."""
     rng = np.random.default_rng(0)
-    features = torch.from_numpy(clf._features.astype(np.float32))
+    features = torch.from_numpy(clf.training_features().astype(np.float32))
     easy = np.flatnonzero(clf.label_issues()["is_easy"].to_numpy())
     some = rng.choice(len(features), min(MAP_ROWS, len(features)), replace=False)
     pick = torch.from_numpy(rng.choice(easy, min(400, len(easy)), replace=False))

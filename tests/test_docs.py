@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import os
 import pkgutil
 import re
 import shlex
@@ -164,7 +165,13 @@ def test_commands_of_a_block():
 # -- the API reference
 
 # Every public name of these is in the reference; of the modules below, what a user may need.
-MODULES_IN_PART = {"nllearn.training", "nllearn.images", "nllearn.tables", "nllearn.cli"}
+MODULES_IN_PART = {
+    "nllearn.training",
+    "nllearn.images",
+    "nllearn.tables",
+    "nllearn.file_format",
+    "nllearn.cli",
+}
 
 
 def reference_entries() -> list[str]:
@@ -243,6 +250,29 @@ def test_the_gallery_names_its_examples_in_order():
     unnamed = sorted(name for name in files if order(name)[0] == order("not there")[0])
     assert not unnamed, f"docs/_ext/gallery_order.py leaves out {unnamed}"
     assert min(files, key=order) == "plot_first_fit.py"
+
+
+def test_pictures_of_benchmarks_can_be_drawn_from_raw_results():
+    pictures = load_extension("benchmark_pictures")
+    found = pictures.studies(DOCS / "benchmarks")
+    assert len(found) >= 5
+    for study in found:
+        missing = [path for path in pictures.sources_of(study) if not path.exists()]
+        assert not missing, f"the pictures of {study} cannot be drawn without {missing}"
+
+
+def test_pictures_are_drawn_when_they_are_missing_or_old(tmp_path):
+    is_stale = load_extension("benchmark_pictures").is_stale
+    one, other, source = (tmp_path / name for name in ("one.svg", "other.svg", "raw.jsonl"))
+    for seconds, path in enumerate((source, one)):
+        path.write_text("")
+        os.utime(path, (seconds, seconds))
+    assert is_stale([one, other], [source])
+    other.write_text("")
+    os.utime(other, (1, 1))
+    assert not is_stale([one, other], [source])
+    os.utime(source, (2, 2))
+    assert is_stale([one, other], [source])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 import time
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 
+from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._validation import (
     check_params,
     check_trusted,
@@ -24,7 +27,6 @@ from nllearn._validation import (
 from nllearn.classifiers._checkpoints import Checkpoints, check_can_resume, fingerprint
 from nllearn.classifiers._components import build_module
 from nllearn.classifiers._fit_loop import FitLoop
-from nllearn.classifiers._fitted import FittedMethods
 from nllearn.classifiers._label_posterior import InputRows
 from nllearn.classifiers._parameters import (
     image_defaults,
@@ -38,6 +40,7 @@ from nllearn.classifiers._preprocessing import (
     check_input,
     is_input_used,
 )
+from nllearn.classifiers._state import write_classifier
 from nllearn.label_model import warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection
@@ -48,6 +51,7 @@ from nllearn.training import (
     SampleState,
     explain_memory,
     fork_torch_seed,
+    predict_logits,
     resolve_batch_size,
     resolve_schedule,
 )
@@ -57,7 +61,7 @@ from nllearn.training._progress import FitProgress
 __all__ = ["BaseNoisyLabelClassifier"]
 
 
-class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the classifiers: holds a skorch net, does not inherit from one.
 
     A subclass has its parameters, ``_constraints``, builds its components in
@@ -68,6 +72,12 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
 
     # Last share of the epochs that learns from the label posterior, by measurement.
     _posterior_share = 0.6
+    # Set by name after training.
+    _given: np.ndarray
+    _corrected: np.ndarray
+    _network_proba: np.ndarray
+    _features: np.ndarray | None
+    _evidence: dict[str, np.ndarray]
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, trusted: Any = None
@@ -146,6 +156,148 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
                     f"parameters; pass an instance as {name}, then set {name}__{inner}"
                 )
         return super().set_params(**params)
+
+    # -- after fit
+
+    def _logits(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Checked rows through the fitted network."""
+        check_is_fitted(self, "net_")
+        device = next(self.net_.module_.parameters()).device
+        with explain_memory(device, self._input.is_image):
+            return predict_logits(self.net_.module_, self._input.new_source(self, X, device))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities of the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            Rows with the columns that fit saw. Images as for fit, and of the same
+            shape and kind of number; also a single image, file or folder.
+
+        Returns
+        -------
+        proba : float64 ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``; rows sum to one.
+        """
+        logits, _ = self._logits(X)
+        return logits.double().softmax(1).cpu().numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable class of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            Rows with the columns that fit saw. Images as for fit, and of the same
+            shape and kind of number; also a single image, file or folder.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            In the dtype of the labels that were fitted.
+        """
+        check_is_fitted(self, "net_")
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+    def embed(self, X: Any) -> np.ndarray:
+        """Features of the fitted network: its last hidden layer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            Rows with the columns that fit saw. Images as for fit, and of the same
+            shape and kind of number; also a single image, file or folder.
+
+        Returns
+        -------
+        features : float32 ndarray of shape (n_samples, d)
+        """
+        return self._logits(X)[1].cpu().numpy()
+
+    def compact(self) -> Any:
+        """Drop the features of the training rows, the largest thing that fit keeps.
+
+        Prediction and :meth:`label_issues` work as before.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self, "net_")
+        self._features = None
+        return self
+
+    def training_rows(self) -> TrainingRows:
+        """Labels, predictions and evidence of the training rows.
+
+        Returns
+        -------
+        rows : TrainingRows
+            Arrays by name: `given`, `corrected`, `predicted` (positions in ``classes_``),
+            `predicted_proba`, `evidence`, `index`, `network_proba` and `losses` (None without a
+            network), `predicted_by`.
+        """
+        check_is_fitted(self, "net_")
+        predicted = self._network_proba.argmax(1)
+        return TrainingRows(
+            given=self._given,
+            corrected=self._corrected,
+            predicted=predicted,
+            predicted_proba=self._network_proba[np.arange(len(predicted)), predicted],
+            evidence=self._evidence,
+            index=self._index,
+            predicted_by="network",
+            network_proba=self._network_proba,
+        )
+
+    def training_features(self) -> np.ndarray | None:
+        """Features of the training rows under the fitted network.
+
+        Returns
+        -------
+        features : float16 ndarray of shape (n_samples, d) or None
+            None after :meth:`compact`.
+        """
+        check_is_fitted(self, "net_")
+        return self._features
+
+    def _write_state(self, writer: Any) -> dict[str, Any]:
+        return write_classifier(writer, self.get_params(deep=False), vars(self))
+
+    def export_onnx(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write network and preprocessing as an ONNX model that takes raw rows.
+
+        Its input ``X`` has any number of rows: float32 of shape (n, n_features) for tables;
+        images in the layout that fit got, float32 where fit got floating-point numbers, uint8
+        where it got bytes, int32 where it got other whole numbers. Its outputs are
+        ``probabilities``, float32 of shape (n, n_classes), and ``features``, float32 of shape
+        (n, d). The class labels stand in the metadata under ``classes``, as a JSON list in the
+        order of the columns.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file appears there when it is whole.
+        overwrite : bool, default=False
+            Replace an existing file.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists and `overwrite` is False.
+        MissingExtraError
+            If the extra ``onnx`` is not installed.
+        TypeError
+            For class labels that JSON does not know.
+        """
+        check_is_fitted(self, "net_")
+        from nllearn.classifiers._onnx import write_onnx
+
+        name = type(self).__name__
+        write_onnx(path, self.net_.module_, self._input, self.classes_, name, overwrite=overwrite)
+
+    # -- the stages of fit
 
     def _fit_network(
         self,

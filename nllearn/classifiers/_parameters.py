@@ -89,7 +89,7 @@ class InputDefaults:
             return False
         if device.type == "cuda":
             return torch.cuda.is_bf16_supported(including_emulation=False)
-        return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
 
 
 def table_defaults() -> InputDefaults:

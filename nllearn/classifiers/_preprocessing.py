@@ -48,6 +48,17 @@ _SHARE_FOR_TABLE = 0.4
 _MOST_INPUT, _MOST_IN_ONE_PASS = 1 << 28, 1 << 27
 # Rows far outside what fit saw are clipped here, in deviations, and not at infinity.
 FARTHEST = 1e4
+# What an input of images is made of, its scale aside.
+_IMAGE_STATE = (
+    "_layout_parameter",
+    "_new_layout",
+    "_decode_size",
+    "_is_float",
+    "_is_bytes",
+    "_num_workers",
+    "shape",
+    "array_shape",
+)
 
 
 def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
@@ -149,6 +160,13 @@ class ColumnStandardizer:
         constant = scale <= 1e-10 * np.maximum(1.0, np.abs(self.mean))
         self.scale = np.where(constant, 1.0, scale)
 
+    @classmethod
+    def restore(cls, mean: np.ndarray, scale: np.ndarray) -> ColumnStandardizer:
+        """A standardizer with known moments, float64 of shape (d,)."""
+        known = cls.__new__(cls)
+        known.mean, known.scale = mean, scale
+        return known
+
     def apply(self, X: np.ndarray) -> torch.Tensor:
         """Standardise rows into a float32 copy, in blocks.
 
@@ -195,6 +213,18 @@ class TableInput:
         X = validate_data(estimator, X, dtype="numeric", reset=False)
         # Slices are standardised and go to the device one by one.
         return ArraySource(X, device, self._scale.apply)
+
+    @property
+    def moments(self) -> dict[str, np.ndarray]:
+        """Mean and scale of every column, float64 of shape (d,)."""
+        return {"mean": self._scale.mean, "scale": self._scale.scale}
+
+    @classmethod
+    def restore(cls, mean: np.ndarray, scale: np.ndarray) -> TableInput:
+        """An input with known moments, which the constructor would learn from rows."""
+        opened = cls.__new__(cls)
+        vars(opened).update(_scale=ColumnStandardizer.restore(mean, scale))
+        return opened
 
 
 class ImageInput:
@@ -303,6 +333,39 @@ class ImageInput:
                 "pass one of them, or an array with one more axis in front"
             )
         return ArrayRecords(X, self._new_layout)
+
+    @property
+    def moments(self) -> dict[str, np.ndarray]:
+        """Mean and scale of every channel, float64 of shape (C,)."""
+        assert self._scale is not None
+        return {"mean": self._scale.mean, "scale": self._scale.scale}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Layout, size and kind of number of the images that fit got, for a file."""
+        return {key: vars(self)[key] for key in _IMAGE_STATE}
+
+    @property
+    def array_dtype(self) -> torch.dtype:
+        """Dtype of images like those that fit got: float32, uint8 or int32."""
+        if self._is_float:
+            return torch.float32
+        return torch.uint8 if self._is_bytes else torch.int32
+
+    def prepare(self, layout: str, device: torch.device) -> PreparedImages:
+        """The module that standardises raw batches of a layout."""
+        assert self._scale is not None
+        return PreparedImages(self._scale, layout, device)
+
+    @classmethod
+    def restore(cls, mean: np.ndarray, scale: np.ndarray, state: dict[str, Any]) -> ImageInput:
+        """An input with known moments and `state`, which the constructor would learn from rows."""
+        opened = cls.__new__(cls)
+        vars(opened).update({key: state[key] for key in _IMAGE_STATE})
+        vars(opened).update(
+            _scale=ChannelStandardizer.restore(mean, scale), _seen=np.empty(0, dtype=np.int64)
+        )
+        return opened
 
     def __getstate__(self) -> dict[str, Any]:
         # Which rows the scale came from is not needed again, and may be long.

@@ -8,7 +8,7 @@ import torch
 from nllearn.functional.blocks import row_blocks
 from nllearn.label_model import LabelPosterior, NoiseModel
 
-__all__ = ["gather_evidence", "nearest_rows", "predict_alone"]
+__all__ = ["as_cells", "gather_evidence", "nearest_rows", "predict_alone"]
 
 # Neighbours named in the table of issues.
 _N_NAMED = 5
@@ -71,3 +71,12 @@ def gather_evidence(
 def nearest_rows(indices: torch.Tensor) -> np.ndarray:
     """Numbers of the nearest rows, int32 of shape (n, at most 5), not a view of all."""
     return indices[:, :_N_NAMED].contiguous().cpu().numpy().copy()
+
+
+def as_cells(indices: np.ndarray) -> np.ndarray:
+    """One list of row numbers per cell."""
+    cells = np.empty(len(indices), dtype=object)
+    cells[:] = (
+        indices.tolist() if indices.shape[1] != 1 else [[row] for row in indices[:, 0].tolist()]
+    )
+    return cells

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._labels import check_labels
 from nllearn._validation import (
     check_params,
@@ -22,12 +22,14 @@ from nllearn._validation import (
     read_sample_weight,
     resolve_device,
 )
-from nllearn.cleaning._evidence import gather_evidence, nearest_rows, predict_alone
-from nllearn.cleaning._fitted import FittedMethods
+from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
+from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
 from nllearn.cleaning._inputs import check_neighbor_graph, check_pred_probs, check_sparse_size
+from nllearn.cleaning._parameters import CONSTRAINTS
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
 from nllearn.cleaning._sampler import SamplerBase
+from nllearn.cleaning._state import write_cleaner
 from nllearn.functional.transition import noise_rate
 from nllearn.label_model import (
     LabelPosterior,
@@ -45,7 +47,7 @@ __all__ = ["LabelCleaner"]
 _STAGES = ("neighbours", "regression", "regression of smoothed rows", "noise")
 
 
-class LabelCleaner(FittedMethods, SamplerBase):
+class LabelCleaner(LabelIssuesMixin, SamplerBase):
     """Find and correct wrong labels of embeddings or tables, in seconds, without training.
 
     Every row's label is predicted from the other rows: by its nearest neighbours, and by two
@@ -141,22 +143,8 @@ class LabelCleaner(FittedMethods, SamplerBase):
         ),
         "no_validation",
     )
-    _constraints = {
-        "action": [StrOptions({"relabel", "drop", "relabel_or_drop"})],
-        "confidence": [Interval(Real, 0, 1, closed="both")],
-        "threshold": [Interval(Real, 0, 1, closed="both"), None],
-        "budget": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="right"),
-            None,
-        ],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
-        "n_landmarks": [Interval(Integral, 2, None, closed="left")],
-        "neighbors": [StrOptions({"auto", "exact", "descent"}), HasMethods("kneighbors"), None],
-        "device": [str],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
+
+    _predictors: FittedPredictors
 
     def __init__(
         self,
@@ -230,9 +218,158 @@ class LabelCleaner(FittedMethods, SamplerBase):
         self._index = index
         return self
 
+    # -- after fit
+
+    def score_labels(self, X_new: Any, y_new: Any) -> np.ndarray:
+        """Quality of the given labels of rows that fit has not seen.
+
+        Parameters
+        ----------
+        X_new : array-like of shape (m, n_features)
+            Rows with the columns that fit saw.
+        y_new : array-like of shape (m,)
+            Their given labels, from ``classes_``.
+
+        Returns
+        -------
+        quality : float32 ndarray of shape (m,)
+            Probability that each label is right, under the noise of the fitted labels.
+
+        Raises
+        ------
+        ValueError
+            For a label that fit has not seen, or after :meth:`compact`.
+        """
+        self._check_can_score("score_labels")
+        check_rows(X_new)
+        y_new = check_labels(y_new)
+        X_new, y_new = validate_data(
+            self, X_new, y_new, dtype="numeric", accept_sparse="csr", reset=False
+        )
+        return self._predictors.label_quality(X_new, self._codes_of(y_new))
+
+    def label_proba(self, X_new: Any) -> np.ndarray:
+        """Probability of every label for rows that have none.
+
+        Predictions of neighbours and regressions, as in `predicted_proba` of
+        :meth:`label_issues`. For a row that has a label :meth:`score_labels` uses it too; a
+        classifier to keep is better trained on the cleaned labels.
+
+        Parameters
+        ----------
+        X_new : array-like of shape (m, n_features)
+            Rows with the columns that fit saw.
+
+        Returns
+        -------
+        proba : float32 ndarray of shape (m, n_classes)
+            Columns in the order of ``classes_``; rows sum to one.
+
+        Raises
+        ------
+        ValueError
+            After :meth:`compact`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from nllearn import LabelCleaner
+        >>> X, y = load_iris(return_X_y=True)
+        >>> cleaner = LabelCleaner(random_state=0).fit(X[10:], y[10:])
+        >>> cleaner.classes_[cleaner.label_proba(X[:3]).argmax(1)].tolist()
+        [0, 0, 0]
+        """
+        self._check_can_score("label_proba")
+        check_rows(X_new)
+        X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
+        return self._predictors.label_proba(X_new)
+
+    def compact(self) -> Any:
+        """Drop the float16 rows of the training data, the largest thing that fit keeps.
+
+        :meth:`label_issues` works as before, :meth:`score_labels` and
+        :meth:`label_proba` no longer.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self, "label_quality_")
+        self._predictors = dataclasses.replace(self._predictors, X_unit=None)
+        return self
+
+    def training_rows(self) -> TrainingRows:
+        """Labels, predictions and evidence of the training rows.
+
+        Returns
+        -------
+        rows : TrainingRows
+            Arrays by name: `given`, `corrected`, `predicted` (positions in ``classes_``),
+            `predicted_proba`, `evidence`, `index`, `network_proba` and `losses` (None without a
+            network), `predicted_by`.
+        """
+        check_is_fitted(self, "label_quality_")
+        return TrainingRows(
+            given=self._given,
+            corrected=self._corrected,
+            predicted=self._predicted,
+            predicted_proba=self._predicted_proba,
+            evidence={**self._evidence, "neighbor_rows": as_cells(self._named)},
+            index=self._index,
+            predicted_by="all predictors",
+        )
+
+    def training_features(self) -> np.ndarray | None:
+        """Training rows of unit length, as they were compared.
+
+        Returns
+        -------
+        features : float16 ndarray of shape (n_samples, d) or None
+            None after :meth:`compact`.
+        """
+        check_is_fitted(self, "label_quality_")
+        X_unit = self._predictors.X_unit
+        return None if X_unit is None else X_unit.cpu().numpy()
+
+    def _find_issues(self, rows: TrainingRows, threshold: float | None) -> np.ndarray:
+        """Mark the label issues by the parameters, within the budget."""
+        from nllearn.inspection import find_label_issues
+
+        return find_label_issues(
+            rows.given,
+            rows.corrected,
+            self.label_quality_,
+            threshold=self.threshold if threshold is None else threshold,
+            budget=self.budget,
+        )
+
+    def _write_state(self, writer: Any) -> dict[str, Any]:
+        return write_cleaner(writer, self.get_params(deep=False), vars(self))
+
+    def _check_can_score(self, method: str) -> None:
+        """Refuse to compare new rows with rows that are gone."""
+        check_is_fitted(self, "label_quality_")
+        if self._predictors.X_unit is None:
+            raise ValueError(f"compact() dropped the rows that {method} compares with; fit again")
+
+    def _codes_of(self, labels: np.ndarray) -> np.ndarray:
+        """Positions in ``classes_``; a label that is not there is an error."""
+        import pandas as pd
+
+        codes = pd.Index(self.classes_).get_indexer(pd.Index(labels)).astype(np.int64)
+        if (codes < 0).any():
+            unknown = pd.unique(pd.Series(labels[codes < 0]))[:5].tolist()
+            raise ValueError(
+                f"y_new has labels that fit has not seen: {unknown}; known are "
+                f"{self.classes_[:20].tolist()}"
+            )
+        return codes
+
+    # -- the stages of fit
+
     def _check_data(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Check parameters, rows and labels."""
-        check_params(self, self._constraints)
+        check_params(self, CONSTRAINTS)
         check_rows(X)
         X, y = validate_data(
             self,
@@ -260,7 +397,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         labels, kept = apply_action(
             self.action,
             self.confidence,
-            self._issues(self.threshold),
+            self._find_issues(self.training_rows(), None),
             self._given,
             self._corrected,
             self.label_distributions_,
@@ -322,7 +459,6 @@ class LabelCleaner(FittedMethods, SamplerBase):
                     "take part (or by less than 1e-150), so nothing can be learnt from it; pass "
                     "features or embeddings that differ between rows"
                 )
-            self._scale = scale
             X_unit = scale.apply(X, device)
             graph, searched = find_graph(
                 X_unit, self.neighbors, self.n_neighbors, n_classes, known_graph, seed
@@ -343,16 +479,27 @@ class LabelCleaner(FittedMethods, SamplerBase):
                 advance=advance,
             )
         self._set_fitted(posterior, codes, trusted, weight)
-        self._unit, self._n_neighbors = X_unit.half(), graph.indices.shape[1]
-        model = self._noise
+        noise, fits = posterior.noise, posterior.regressions
+        assert noise is not None
+        model = noise.model
+        self._predictors = FittedPredictors(
+            scale=scale,
+            X_unit=X_unit.half(),
+            regression=fits[0],
+            smoothed_regression=fits[1],
+            noise=model,
+            vote_labels=noise.vote_labels,
+            vote_weights=noise.vote_weights,
+            n_neighbors=graph.indices.shape[1],
+        )
         self.resolved_params_ = {
             "device": str(device),
-            "n_neighbors": self._n_neighbors,
+            "n_neighbors": graph.indices.shape[1],
             "neighbors": searched,
-            "n_landmarks": len(self._fits[0].kmap.landmarks),
+            "n_landmarks": len(fits[0].kmap.landmarks),
             "random_state": seed,
-            "ridges": tuple(fit.ridge for fit in self._fits),
-            "standardized": bool(len(np.unique(self._scale.scale)) > 1),
+            "ridges": tuple(fit.ridge for fit in fits),
+            "standardized": bool(len(np.unique(scale.scale)) > 1),
             "inverse_temperature": model.inverse_temperature,
             "boundary_noise": model.boundary > 0,
             "class_prototypes": not is_identity(model.prototypes),
@@ -376,8 +523,6 @@ class LabelCleaner(FittedMethods, SamplerBase):
         )
         self._evidence = gather_evidence(posterior, given, corrected, trusted)
         self._named = nearest_rows(posterior.neighbor_indices)
-        self._fits, self._noise = list(posterior.regressions), noise.model
-        self._vote_labels, self._vote_weights = noise.vote_labels, noise.vote_weights
 
     @contextmanager
     def _progress(self) -> Iterator[Any]:

@@ -36,7 +36,7 @@ def beta_weights(
     """
     # torch's Beta distribution takes no generator; two gamma draws do the same.
     shape = torch.full((2, n), float(alpha), dtype=torch.float64)
-    gammas = torch._standard_gamma(shape, generator=generator)
+    gammas = torch._standard_gamma(shape, generator=generator)  # noqa: SLF001
     total = gammas.sum(0)
     # Where both underflow, alpha is so small that the weight is as good as one.
     lam = torch.where(total > 1e-290, gammas[0] / total, torch.ones_like(total))

@@ -55,6 +55,13 @@ class ChannelStandardizer:
         constant = scale <= 1e-10 * np.maximum(1e-6, np.abs(self.mean))
         self.scale = np.where(constant | (scale == 0), 1.0, scale)
 
+    @classmethod
+    def restore(cls, mean: np.ndarray, scale: np.ndarray) -> ChannelStandardizer:
+        """A standardizer with known moments, float64 of shape (C,)."""
+        known = cls.__new__(cls)
+        known.mean, known.scale = mean, scale
+        return known
+
 
 class PreparedImages:
     """From raw batches on a device to what a network takes.

@@ -104,7 +104,7 @@ class FeatureMapDisplay:
         check_is_fitted(estimator)
         if color_by not in ("given", "corrected"):
             raise ValueError(f"color_by={color_by!r} must be 'given' or 'corrected'")
-        features = getattr(estimator, "_features", None)
+        features = estimator.training_features()
         if features is None:
             raise ValueError("the features were dropped by compact(); fit again to plot them")
         given = given_codes(estimator)

@@ -1,68 +1,112 @@
-"""The table of label issues."""
+"""Which labels are issues, and the table of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["label_issue_table"]
+__all__ = ["find_label_issues", "label_issue_table"]
+
+
+def find_label_issues(
+    given: np.ndarray,
+    corrected: np.ndarray,
+    quality: np.ndarray,
+    *,
+    threshold: float | None = None,
+    budget: float | None = None,
+) -> np.ndarray:
+    """Mark the rows whose label is an issue.
+
+    Parameters
+    ----------
+    given, corrected : ndarray of shape (n,)
+        Labels, or positions in the classes. Rows where they differ are issues.
+    quality : ndarray of shape (n,)
+        Probability that the given label is right.
+    threshold : float in [0, 1], optional
+        Rows whose quality is below are issues too.
+    budget : int or float in (0, 1], optional
+        At most so many rows, or this share of them: those with the lowest quality.
+
+    Returns
+    -------
+    is_issue : bool ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the threshold is no number in [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nllearn.inspection import find_label_issues
+    >>> given, corrected = np.array([0, 1, 1]), np.array([0, 1, 0])
+    >>> find_label_issues(given, corrected, np.array([0.4, 0.9, 0.2]), threshold=0.5).tolist()
+    [True, False, True]
+    """
+    issue = corrected != given
+    if threshold is not None:
+        if not (isinstance(threshold, Real) and 0.0 <= float(threshold) <= 1.0):
+            raise ValueError(f"threshold={threshold!r} must be None or a number in [0, 1]")
+        issue = issue | (quality < threshold)
+    if budget is None:
+        return issue
+    allowed = budget if isinstance(budget, Integral) else int(np.floor(budget * len(issue)))
+    worst = np.flatnonzero(issue)
+    worst = worst[np.argsort(quality[worst], kind="stable")][: int(allowed)]
+    within = np.zeros_like(issue)
+    within[worst] = True
+    return within
 
 
 def label_issue_table(
     *,
     classes: np.ndarray,
+    is_issue: np.ndarray,
+    quality: np.ndarray,
     given: np.ndarray,
     corrected: np.ndarray,
-    quality: np.ndarray,
-    network_proba: np.ndarray,
+    predicted: np.ndarray,
+    predicted_proba: np.ndarray,
     evidence: Mapping[str, np.ndarray],
     index: Any = None,
-    threshold: float | None = None,
 ) -> pd.DataFrame:
     """One row per training row: is its label an issue, and why.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-    given, corrected : int64 ndarray of shape (n,)
-        Positions in `classes`.
+    is_issue : bool ndarray of shape (n,)
+        From :func:`find_label_issues`.
     quality : ndarray of shape (n,)
         Probability that the given label is right.
-    network_proba : ndarray of shape (n, n_classes)
-        Of the network alone.
+    given, corrected, predicted : int64 ndarray of shape (n,)
+        Positions in `classes`.
+    predicted_proba : ndarray of shape (n,)
+        Probability of the predicted label.
     evidence : mapping of str to ndarray of shape (n,)
         Further columns.
     index : index of length n, optional
-    threshold : float, optional
-        Rows whose quality is below are issues too.
 
     Returns
     -------
     table : DataFrame of n rows
         `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
         `predicted_label`, `predicted_proba`, then the evidence.
-
-    Raises
-    ------
-    ValueError
-        If the threshold is outside [0, 1].
     """
-    issue = corrected != given
-    if threshold is not None:
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f"threshold={threshold!r} must be in [0, 1]")
-        issue = issue | (quality < threshold)
-    predicted = network_proba.argmax(1)
     columns = {
-        "is_label_issue": issue,
+        "is_label_issue": is_issue,
         "label_quality": quality,
         "given_label": classes[given],
         "corrected_label": classes[corrected],
         "predicted_label": classes[predicted],
-        "predicted_proba": network_proba[np.arange(len(given)), predicted],
+        "predicted_proba": predicted_proba,
         **evidence,
     }
     return pd.DataFrame(columns, index=index)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from nllearn.functional.loss_mixture import scale_losses, small_loss_posterior
-from nllearn.inspection._axes import axes_or_new, given_codes
+from nllearn.inspection._axes import axes_or_new
 
 __all__ = ["LossMixtureDisplay"]
 
@@ -73,15 +74,14 @@ class LossMixtureDisplay:
         ValueError
             For a label cleaner, which trains no network and has no losses.
         """
-        given = given_codes(estimator)
-        if not hasattr(estimator, "_network_proba"):
+        check_is_fitted(estimator)
+        losses = estimator.training_rows().losses
+        if losses is None:
             raise ValueError(
                 f"{type(estimator).__name__} trains no network, so it has no losses; pass losses "
                 "of a model to from_predictions"
             )
-        own = np.asarray(estimator._network_proba, dtype=float)[np.arange(len(given)), given]
         issue = estimator.label_issues()["is_label_issue"].to_numpy(dtype=bool)
-        losses = -np.log(np.maximum(own, 1e-12))
         return cls.from_predictions(losses, is_issue=issue, ax=ax, bins=bins)
 
     @classmethod

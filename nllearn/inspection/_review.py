@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from nllearn.inspection._content import content_reader
 from nllearn.inspection._files import check_free, write_whole
@@ -24,7 +23,7 @@ from nllearn.inspection._payload import (
     worst_classes,
 )
 
-__all__ = ["review_page_of", "write_review_page"]
+__all__ = ["write_review_page"]
 
 # Rows that are no issue, drawn on the map as a background.
 _MAX_BACKGROUND = 3000
@@ -201,94 +200,6 @@ def write_review_page(
         }
     page = render_page(data, title=title).encode("utf-8")
     return write_whole(path, lambda file: file.write(page), overwrite=overwrite)
-
-
-def review_page_of(
-    estimator: Any,
-    path: str | os.PathLike[str],
-    *,
-    images: Any = None,
-    texts: Any = None,
-    table: Any = None,
-    threshold: float | None = None,
-    max_rows: int = 20_000,
-    title: str = "Label review",
-    overwrite: bool = False,
-) -> Path:
-    """Write the review page of a fitted classifier or label cleaner.
-
-    The estimator keeps no training data, so pass what is to be seen of the rows, in the order
-    of ``fit``. After ``compact()`` there is no map, and a classifier has no nearest rows.
-
-    Parameters
-    ----------
-    estimator : fitted classifier or LabelCleaner
-        Has ``label_issues()`` and what ``fit`` leaves.
-    path : str or path
-        The HTML file.
-    images, texts, table : optional
-        One of them; see :func:`write_review_page`.
-    threshold : float in [0, 1], optional
-        Rows whose quality is below it are issues too.
-    max_rows : int, default=20000
-        Most issues in the list.
-    title : str, default="Label review"
-        Title of the page.
-    overwrite : bool, default=False
-        Replace an existing file.
-
-    Returns
-    -------
-    path : Path
-
-    Raises
-    ------
-    NotFittedError
-        If the estimator is not fitted.
-    ValueError, FileExistsError, MissingExtraError
-        As :func:`write_review_page`.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> from sklearn.datasets import load_iris
-    >>> from nllearn import MixNNClassifier
-    >>> from nllearn.inspection import review_page_of
-    >>> X, y = load_iris(return_X_y=True)
-    >>> clf = MixNNClassifier(max_epochs=3, random_state=0).fit(X, y)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     page = review_page_of(clf, pathlib.Path(folder, "review.html"), table=X)
-    ...     page.name, page.stat().st_size < 2_000_000
-    ('review.html', True)
-    """
-    check_is_fitted(estimator)
-    check_free(path, overwrite=overwrite)
-    issues = estimator.label_issues(threshold)
-    proba = getattr(estimator, "_network_proba", None)
-    losses = None
-    if proba is not None:
-        given = np.searchsorted(estimator.classes_, issues["given_label"].to_numpy())
-        own = np.asarray(proba, dtype=float)[np.arange(len(given)), given]
-        losses = -np.log(np.maximum(own, 1e-12))
-    return write_review_page(
-        path,
-        issues=issues,
-        classes=estimator.classes_,
-        features=getattr(estimator, "_features", None),
-        label_distributions=estimator.label_distributions_,
-        network_proba=proba,
-        losses=losses,
-        history=getattr(estimator, "history_", None),
-        transition_matrix=estimator.transition_matrix_,
-        noise_rate=estimator.noise_rate_,
-        predicted_by=getattr(estimator, "_predicted_by", "network"),
-        images=images,
-        texts=texts,
-        table=table,
-        max_rows=max_rows,
-        title=title,
-        overwrite=overwrite,
-    )
 
 
 def _neighbors(

@@ -116,7 +116,7 @@ def _normalise(norm: Any, group: ProcessGroup, x: torch.Tensor) -> torch.Tensor:
     """Batch normalisation of this process's rows by the statistics of the whole batch."""
     if group.part is None or not norm.training:
         return type(norm).forward(norm, x)
-    norm._check_input_dim(x)
+    norm._check_input_dim(x)  # noqa: SLF001
     weight, bias = norm.weight, norm.bias
     if not norm.affine:
         weight = torch.ones(x.shape[1], device=x.device)

@@ -184,7 +184,7 @@ def test_bad_new_rows_are_named(blobs):
         (lambda: cleaner.score_labels(frame[:2], ["a", "b"]), r"not seen: \['a', 'b'\]; known are"),
         (lambda: cleaner.score_labels(frame[:2], [0, 7]), r"not seen: \[7\]"),
         (lambda: cleaner.label_proba(frame.add_suffix("x")), "feature names"),
-        (lambda: cleaner.label_issues(threshold=2), "threshold=2 must be in"),
+        (lambda: cleaner.label_issues(threshold=2), "threshold=2 must be None or a number"),
         (lambda: cleaner.label_issues(threshold="a"), "threshold='a' must be None or a number"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -186,10 +186,10 @@ def test_trusted_rows_vote_as_they_are_and_measure_the_predictors(blobs):
     # The predictors contradict every one of these labels.
     plain, trusted = fitted(X, noisy), (noisy != y) & (np.arange(len(X)) % 2 == 0)
     few = np.zeros(len(X), dtype=bool)
-    few[np.flatnonzero(trusted & (plain._vote_labels[1].numpy() == y))[:2]] = True
+    few[np.flatnonzero(trusted & (plain._predictors.vote_labels[1].numpy() == y))[:2]] = True
     cleaner = fitted(X, noisy, trusted=few)
     assert cleaner.label_issues()["is_easy"][few].all()
-    np.testing.assert_array_equal(cleaner._vote_labels[1].numpy()[few], noisy[few])
+    np.testing.assert_array_equal(cleaner._predictors.vote_labels[1].numpy()[few], noisy[few])
     cleaner, right = (fitted(X, noisy, trusted=rows) for rows in (trusted, noisy == y))
     sharpness = [c.resolved_params_["inverse_temperature"] for c in (cleaner, plain, right)]
     assert sharpness[0] < 0.9 * sharpness[1] < sharpness[1] < sharpness[2]
@@ -329,23 +329,24 @@ def hard(blobs):
 def test_probabilities_of_new_rows_against_loops(hard):
     X, _, noisy = hard
     cleaner = fitted(X[:200], noisy[:200], n_neighbors=12)
-    bank, unit = cleaner._unit.float(), cleaner._scale.apply(X[200:], torch.device("cpu"))
+    known = cleaner._predictors
+    bank, unit = known.X_unit.float(), known.scale.apply(X[200:], torch.device("cpu"))
     found = cleaner.label_proba(X[200:])
     assert 0.4 < found.max(1).mean() < 0.9
     for i in range(0, 40, 4):
         cosines, near = (bank @ unit[i]).sort(descending=True)
         mean = bank[near[:10]].mean(0)
         mixed = unit[i] / 2 + mean / mean.norm() / 2
-        scores = cleaner._fits[0].predict(unit[i : i + 1])
-        scores = (scores + cleaner._fits[1].predict((mixed / mixed.norm())[None]))[0] / 2
+        scores = known.regression.predict(unit[i : i + 1])
+        scores = (scores + known.smoothed_regression.predict((mixed / mixed.norm())[None]))[0] / 2
         log_votes = None
-        for labels, weights in zip(cleaner._vote_labels, cleaner._vote_weights, strict=True):
+        for labels, weights in zip(known.vote_labels, known.vote_weights, strict=True):
             votes = torch.full((4,), 0.5 / 4)
             for row, cosine in zip(near[:12], cosines[:12], strict=True):
                 votes[labels[row]] += torch.exp(5 * (cosine - cosines[0])) * weights[row]
             votes = votes / votes.sum() + 1e-3
             if log_votes is None:  # by given labels: compared with the prototypes
-                linear, shift = cleaner._noise.prototypes[:-1], cleaner._noise.prototypes[-1]
+                linear, shift = known.noise.prototypes[:-1], known.noise.prototypes[-1]
                 log_votes = torch.log((votes @ linear + shift).clamp_min(1e-3)) / 2
             else:
                 log_votes = log_votes + torch.log(votes) / 2
@@ -376,9 +377,10 @@ def test_scored_rows_agree_with_fitted_ones(blobs):
     again = cleaner.score_labels(X, noisy)
     assert np.corrcoef(again, cleaner.label_quality_)[0, 1] > 0.95
     # In the second round the rows that are no easy ones do not vote on new rows.
-    assert (cleaner._vote_weights[0] == 1).all()
-    assert (cleaner._vote_weights[1].numpy() > 0).tolist() == cleaner._evidence["is_easy"].tolist()
-    np.testing.assert_array_equal(cleaner._vote_weights.numpy().max(), 1)
+    vote_weights = cleaner._predictors.vote_weights.numpy()
+    assert (vote_weights[0] == 1).all()
+    assert (vote_weights[1] > 0).tolist() == cleaner.label_issues()["is_easy"].tolist()
+    np.testing.assert_array_equal(vote_weights.max(), 1)
     right = fitted(X, noisy > 1)
     np.testing.assert_array_equal(
         right.score_labels(X, noisy > 1), right.score_labels(X, (noisy > 1).tolist())
@@ -396,8 +398,8 @@ def test_new_rows_are_as_sure_as_those_of_weight_zero(hard):
 def test_easy_shares_against_loops(blobs):
     X, _, noisy = blobs
     cleaner = fitted(X, noisy, n_neighbors=5)
-    table, unit = cleaner.label_issues(), cleaner._unit.double().numpy()
-    labels, easy = cleaner._vote_labels[1].numpy(), cleaner._evidence["is_easy"]
+    table, unit = cleaner.label_issues(), cleaner._predictors.unit.double().numpy()
+    labels, easy = cleaner._predictors.vote_labels[1].numpy(), cleaner._evidence["is_easy"]
     assert 0.75 < easy.mean() < 0.85
     for i in range(0, len(X), 5):
         near = table["neighbor_rows"][i]

@@ -136,8 +136,8 @@ def test_trusted_rows_speak_louder_than_the_network():
     probs, _, labels = noisy_rows(symmetric_transition(4, 0.5), 2000)
     rate = np.trace(estimate_transition(probs, labels)) / 4
     assert rate == pytest.approx(0.5, abs=0.05)
-    vouched = estimate_transition(probs, labels, trusted=np.ones(2000, dtype=bool))
-    np.testing.assert_allclose(vouched, np.eye(4), atol=0.01)
+    known = estimate_transition(probs, labels, trusted=np.ones(2000, dtype=bool))
+    np.testing.assert_allclose(known, np.eye(4), atol=0.01)
 
 
 @pytest.mark.parametrize("case", ["plain", "weights", "trusted", "prior", "few classes seen"])

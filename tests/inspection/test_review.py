@@ -11,7 +11,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from nllearn import LabelCleaner, MixNNClassifier, load
-from nllearn.inspection import review_page_of, write_review_page
+from nllearn.inspection import write_review_page
 from nllearn.inspection._page import embed_json
 from nllearn.inspection._payload import loss_payload, worst_classes
 
@@ -237,9 +237,9 @@ def test_page_of_a_fitted_classifier(tmp_path):
     noisy[::6] = (noisy[::6] + 1) % 3
     clf = MixNNClassifier(max_epochs=4, random_state=0)
     with pytest.raises(NotFittedError):
-        review_page_of(clf, tmp_path / "r.html")
+        clf.report(tmp_path / "r.html")
     clf.fit(X, noisy)
-    data = data_of(review_page_of(clf, tmp_path / "r.html", table=X, threshold=0.5))
+    data = data_of(clf.report(tmp_path / "r.html", table=X, threshold=0.5))
     issues = clf.label_issues(0.5)
     assert data["summary"]["n_issues"] == issues["is_label_issue"].sum() > 0
     assert data["summary"]["noise_rate"] == pytest.approx(clf.noise_rate_, abs=1e-4)
@@ -250,7 +250,7 @@ def test_page_of_a_fitted_classifier(tmp_path):
     assert len(data["history"]["epoch"]) == 4
     assert len(data["listed"]["x"]) == len(data["listed"]["row"])
     assert sum(data["losses"]["kept"]) + sum(data["losses"]["issue"]) == 90
-    compact = data_of(review_page_of(clf.compact(), tmp_path / "r.html", overwrite=True))
+    compact = data_of(clf.compact().report(tmp_path / "r.html", overwrite=True))
     assert "x" not in compact["listed"]
     assert "neighbors" not in compact
 

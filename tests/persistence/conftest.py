@@ -13,8 +13,8 @@ from sklearn.datasets import make_blobs
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.exceptions import NoisyLabelWarning
+from nllearn.file_format._container import seal
 from nllearn.networks import MLPBackbone, SmallBackbone
-from nllearn.persistence._container import seal
 
 SHORT = {"max_epochs": 3, "device": "cpu", "random_state": 0}
 CLASSES = {"ah": AnchorHallucinationClassifier, "mixnn": MixNNClassifier}

@@ -21,7 +21,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from nllearn import LabelCleaner, load
 from nllearn.neighbors import DescentNeighbors
-from nllearn.persistence import save
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +72,7 @@ def assert_same(found, expected, rows):
     assert found.noise_rate_ == expected.noise_rate_
     assert repr(found.resolved_params_) == repr(expected.resolved_params_)
     pd.testing.assert_frame_equal(found.label_issues(0.7), expected.label_issues(0.7))
-    if expected._unit is None:
+    if expected.training_features() is None:
         return
     X, y = rows
     new = pd.DataFrame(X[200:]).add_prefix("c")
@@ -145,7 +144,7 @@ def test_two_columns_whose_length_counts(tmp_path):
     angle = rng.uniform(0, 6.28, 160)
     X = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
     cleaner = LabelCleaner(random_state=0).fit(X, radius)
-    assert cleaner._scale.bias_column > 0
+    assert cleaner._predictors.scale.bias_column > 0
     cleaner.save(tmp_path / "a")
     np.testing.assert_array_equal(
         load(tmp_path / "a").score_labels(X, radius), cleaner.score_labels(X, radius)
@@ -170,7 +169,7 @@ def test_what_cannot_be_saved(cleaner, rows, tmp_path):
         pass
 
     with pytest.raises(TypeError, match="estimator is a Mine"):
-        save(Mine(random_state=0).fit(*rows), tmp_path / "b")
+        Mine(random_state=0).fit(*rows).save(tmp_path / "b")
     with pytest.raises(ValueError, match="leave backbone out"):
         load(tmp_path / "a", backbone=torch.nn.Linear(2, 2))
 
@@ -179,7 +178,7 @@ def test_a_device_that_is_absent_becomes_the_cpu(cleaner, tmp_path, monkeypatch)
     other = copy.copy(cleaner).set_params(device="cuda")
     other.save(tmp_path / "a")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert load(tmp_path / "a")._unit.device.type == "cpu"
+    assert load(tmp_path / "a")._predictors.X_unit.device.type == "cpu"
     with pytest.raises(ValueError, match="no GPU"):
         load(tmp_path / "a", device="cuda")
 
@@ -249,38 +248,65 @@ EDITS = {
         tensor("_predicted", torch.full((200,), 4)),
         "_predicted has codes outside",
     ),
-    "codes of votes": (tensor("_vote_labels", torch.full((2, 200), -1)), "codes outside"),
-    "bank of other rows": (tensor("_unit", torch.zeros(199, 7).half()), r"\(199, 7\), not \("),
-    "bank of other columns": (tensor("_unit", torch.zeros(200, 8).half()), r"not \(200, 7\)"),
-    "bank with more in it": (into("bank", "_more", value=1), "_more"),
-    "weights of votes": (tensor("_vote_weights", torch.zeros(3)), "_vote_weights has shape"),
-    "scale": (tensor("_scale.mean", torch.zeros(6).double()), "_scale.mean has shape"),
-    "scale that is no number": (
-        into("scale", "bias_column", value="1"),
-        "_scale.bias_column is a str",
+    "codes of votes": (
+        tensor("predictors.vote_labels", torch.full((2, 200), -1)),
+        "codes outside",
     ),
-    "a part too many": (into("noise", "__class__", value="os.system"), "_noise does not have"),
-    "a part of another kind": (into("noise", "transition", value=[1]), "_noise.transition is a"),
-    "parts that are none": (into("noise", value=3), "_noise does not have the parts"),
-    "transition": (tensor("_noise.transition", torch.eye(3)), "_noise.transition has shape"),
-    "one regression": (lambda head, _: head["estimator"]["fits"].pop(), "cannot load"),
-    "landmarks": (tensor("_fits[0].kmap.landmarks", torch.zeros(60, 6)), "landmarks has shape"),
-    "coefficients": (tensor("_fits[1].coefficients", torch.zeros(9, 4)), "projection has shape"),
-    "offset": (tensor("_fits[1].offset", torch.zeros(3)), "offset has shape"),
+    "unit rows of another number": (
+        tensor("predictors.X_unit", torch.zeros(199, 7).half()),
+        r"\(199, 7\), not \(",
+    ),
+    "unit rows of other columns": (
+        tensor("predictors.X_unit", torch.zeros(200, 8).half()),
+        r"not \(200, 7\)",
+    ),
+    "predictors with more in them": (into("predictors", "_more", value=1), "predictors does not"),
+    "weights of votes": (tensor("predictors.vote_weights", torch.zeros(3)), "vote_weights has"),
+    "scale": (tensor("predictors.scale.mean", torch.zeros(6).double()), "scale.mean has shape"),
+    "scale that is no number": (
+        into("predictors", "scale", "bias_column", value="1"),
+        "bias_column is a str",
+    ),
+    "a part too many": (
+        into("predictors", "noise", "__class__", value="os.system"),
+        "noise does not have",
+    ),
+    "a part of another kind": (
+        into("predictors", "noise", "transition", value=[1]),
+        "noise.transition is a list",
+    ),
+    "parts that are none": (into("predictors", "noise", value=3), "noise does not have the parts"),
+    "transition": (
+        tensor("predictors.noise.transition", torch.eye(3)),
+        "noise.transition has shape",
+    ),
+    "no regression": (
+        lambda head, _: head["estimator"]["predictors"].pop("regression"),
+        "predictors does not have",
+    ),
+    "landmarks": (
+        tensor("predictors.regression.kmap.landmarks", torch.zeros(60, 6)),
+        "landmarks has shape",
+    ),
+    "coefficients": (
+        tensor("predictors.smoothed_regression.coefficients", torch.zeros(9, 4)),
+        "projection has shape",
+    ),
+    "offset": (tensor("predictors.regression.offset", torch.zeros(3)), "offset has shape"),
     "numbers that are none": (
-        tensor("_fits[0].offset", torch.full((4,), torch.nan)),
+        tensor("predictors.regression.offset", torch.full((4,), torch.nan)),
         r"outside \[0, 1\]",
     ),
     "neighbours that are too many": (
-        lambda head, _: [
-            pair.__setitem__(1, 10**9)
-            for pair in head["estimator"]["resolved"]
-            if pair[0] == "n_neighbors"
-        ],
-        "n_neighbors",
+        into("predictors", "n_neighbors", value=10**9),
+        "n_neighbors is 1000000000",
+    ),
+    "neighbours that are no number": (
+        into("predictors", "n_neighbors", value="9"),
+        "n_neighbors is a str",
     ),
     "index": (into("index", value=["RangeIndex", "int64", [0, 9, 1], None]), "9 rows"),
-    "missing tensor": (lambda _, tensors: tensors.pop("_unit"), "'_unit' is missing"),
+    "missing tensor": (lambda _, tensors: tensors.pop("predictors.X_unit"), "unit' is missing"),
     "surplus tensor": (tensor("more", torch.zeros(1)), r"unknown tensors \['more'\]"),
     "a change that is allowed": (into("params", "budget", value=3), None),
 }

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from nllearn import AnchorHallucinationClassifier
+from nllearn import AnchorHallucinationClassifier, load
+from nllearn.file_format._allowed import component_classes
+from nllearn.file_format._values import Reader, Writer
 from nllearn.networks import MLPBackbone
-from nllearn.persistence import load, save
-from nllearn.persistence._allowed import component_classes
-from nllearn.persistence._values import Reader, Writer
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def content(table, tmp_path_factory):
     clf = AnchorHallucinationClassifier(
         backbone=MLPBackbone(8), max_epochs=3, device="cpu", random_state=0
     )
-    save(clf.fit(*table), path)
+    clf.fit(*table).save(path)
     return path.read_bytes()
 
 
@@ -96,14 +95,18 @@ def test_what_others_wrote(path, tmp_path):
         ("[1, 2]", "a list, not an object"),
         ("null", "a NoneType, not an object"),
         ('{"format_version": NaN}', "NaN"),
-        ('{"format_version": 2, "estimator": Infinity}', "Infinity"),
+        ('{"format_version": 3, "estimator": Infinity}', "Infinity"),
         ("{", "Expecting"),
         ("[" * 100_000, "nested too deep"),
-        ('{"format_version": 3, "nllearn_version": "9.9"}', "format version 3.*9.9"),
+        (
+            '{"format_version": 2, "nllearn_version": "0.1.0.dev0"}',
+            "format version 2.*'0.1.0.dev0'",
+        ),
+        ('{"format_version": 4, "nllearn_version": "9.9"}', "format version 4.*reads, '9.9'"),
         ('{"format_version": "1"}', "format version '1'"),
         ("{}", "format version None"),
-        ('{"format_version": 2, "sha256": 3}', "checksum"),
-        ('{"format_version": 2, "x": 1e999}', "checksum"),
+        ('{"format_version": 3, "sha256": 3}', "checksum"),
+        ('{"format_version": 3, "x": 1e999}', "checksum"),
     ],
 )
 def test_descriptions_that_are_none(text, words, path):

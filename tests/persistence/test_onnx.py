@@ -12,7 +12,6 @@ from sklearn.exceptions import NotFittedError
 from nllearn import MixNNClassifier
 from nllearn.exceptions import MissingExtraError
 from nllearn.networks import ResNetBackbone
-from nllearn.persistence import export_onnx
 
 ort = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -44,7 +43,7 @@ def assert_agrees(clf, path, X):
 
 def test_tables(one, table, tmp_path, capfd, recwarn, global_random_state_untouched):
     path = tmp_path / "a.onnx"
-    export_onnx(one, path)
+    one.export_onnx(path)
     assert capfd.readouterr() == ("", "")
     assert not [w for w in recwarn if "onnx" in w.filename]
     X = table[0].astype(np.float32)
@@ -61,7 +60,7 @@ def test_columns_far_from_zero_keep_their_digits(table, tmp_path):
     # Whole numbers, so that float32 holds them; only their differences tell the classes.
     X = np.round(table[0] * 8) + 2**22
     clf = MixNNClassifier(**SHORT).fit(X, table[1])
-    export_onnx(clf, tmp_path / "a")
+    clf.export_onnx(tmp_path / "a")
     X = X.astype(np.float32)
     assert_agrees(clf, tmp_path / "a", X)
     # Nor do rows far from what fit saw make a difference.
@@ -72,7 +71,7 @@ def test_columns_far_from_zero_keep_their_digits(table, tmp_path):
 
 def test_images(pictures, tmp_path):
     clf = MixNNClassifier(**SHORT).fit(*pictures)
-    export_onnx(clf, tmp_path / "a")
+    clf.export_onnx(tmp_path / "a")
     session = assert_agrees(clf, tmp_path / "a", pictures[0])
     assert session.get_inputs()[0].type == "tensor(uint8)"
     assert session.get_inputs()[0].shape[1:] == [10, 9, 3]
@@ -98,7 +97,7 @@ def test_layouts_and_dtypes(kind, pictures, tmp_path):
         "floats": ((x / 255).astype(np.float32), "tensor(float)"),
     }[kind]
     clf = MixNNClassifier(**SHORT).fit(x, y)
-    export_onnx(clf, tmp_path / "a")
+    clf.export_onnx(tmp_path / "a")
     assert assert_agrees(clf, tmp_path / "a", x).get_inputs()[0].type == expected
 
 
@@ -107,7 +106,7 @@ def test_resnet(pictures, tmp_path):
     x, y = pictures
     clf = MixNNClassifier(backbone=ResNetBackbone(), **{**SHORT, "max_epochs": 1})
     clf.fit(x[:12], y[:12])
-    export_onnx(clf, tmp_path / "a")
+    clf.export_onnx(tmp_path / "a")
     assert_agrees(clf, tmp_path / "a", x[:5])
 
 
@@ -115,22 +114,20 @@ def test_files_that_exist_are_kept(one, tmp_path):
     path = tmp_path / "a"
     path.write_text("mine")
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        export_onnx(one, path)
+        one.export_onnx(path)
     assert path.read_text() == "mine"
 
 
 def test_what_cannot_be_exported(one, tmp_path, monkeypatch):
     with pytest.raises(NotFittedError):
-        export_onnx(MixNNClassifier(), tmp_path / "a")
-    with pytest.raises(TypeError, match="estimator is a dict"):
-        export_onnx({}, tmp_path / "a")
+        MixNNClassifier().export_onnx(tmp_path / "a")
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(MissingExtraError, match=r"nllearn\[onnx\]"):
-        export_onnx(one, tmp_path / "a")
+        one.export_onnx(tmp_path / "a")
     assert not [*tmp_path.iterdir()]
 
 
 def test_labels_that_json_does_not_know(one, tmp_path, monkeypatch):
     monkeypatch.setattr(one, "classes_", np.array([1, 2, 3], "M8[D]"))
     with pytest.raises(TypeError, match="fit on text or numbers"):
-        export_onnx(one, tmp_path / "a")
+        one.export_onnx(tmp_path / "a")

@@ -19,13 +19,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from nllearn import AnchorHallucinationClassifier, MixNNClassifier
+from nllearn import AnchorHallucinationClassifier, MixNNClassifier, load
 from nllearn.classifiers._preprocessing import ImageInput
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.hallucinators import InterpolationHallucinator
 from nllearn.networks import MLP, MLPBackbone, ResNetBackbone
-from nllearn.persistence import load, save
-from nllearn.persistence._classifier import _IMAGE_INPUT
 from nllearn.selectors import PuritySelector
 
 SHORT = {"max_epochs": 3, "device": "cpu", "random_state": 0}
@@ -52,7 +50,7 @@ class Builder:
 
 
 def there_and_back(clf, path, **options):
-    save(clf, path)
+    clf.save(path)
     return load(path, **options)
 
 
@@ -118,8 +116,12 @@ def test_the_kind_of_pixels_is_kept(on_pictures, pictures, tmp_path):
 
 
 def test_every_part_of_an_image_input_is_known(on_pictures):
-    assert isinstance(on_pictures._input, ImageInput)
-    assert vars(on_pictures._input).keys() == {*_IMAGE_INPUT, "_seen", "_scale"}
+    opened = on_pictures._input
+    assert isinstance(opened, ImageInput)
+    found = ImageInput.restore(**opened.moments, state=opened.state)
+    assert vars(found).keys() == vars(opened).keys()
+    assert found.state == opened.state
+    assert_equal(found.moments, opened.moments)
 
 
 def test_the_loaded_one_goes_on_working(on_table, table, tmp_path):
@@ -136,14 +138,14 @@ def test_the_loaded_one_goes_on_working(on_table, table, tmp_path):
 
 def test_a_second_save_is_the_same_file(on_pictures, tmp_path):
     found = there_and_back(on_pictures, tmp_path / "a")
-    save(found, tmp_path / "b")
+    found.save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_compact_makes_the_file_smaller(on_table, tmp_path):
-    save(on_table, tmp_path / "a")
+    on_table.save(tmp_path / "a")
     compact = copy.copy(on_table).compact()
-    save(compact, tmp_path / "b")
+    compact.save(tmp_path / "b")
     saved = (tmp_path / "a").stat().st_size - (tmp_path / "b").stat().st_size
     assert saved >= on_table._features.nbytes
     assert load(tmp_path / "b")._features is None
@@ -226,7 +228,7 @@ def test_pretrained_weights_are_not_needed_again(frozen, pictures, tmp_path):
     # The images are small, but the weights are of the large stem, and "auto" follows them.
     backbone = ResNetBackbone(weights=weights, frozen=frozen)
     clf = MixNNClassifier(backbone=backbone, **{**SHORT, "max_epochs": 1}).fit(x[:8], y[:8])
-    save(clf, tmp_path / "a")
+    clf.save(tmp_path / "a")
     weights.unlink()
     found = load(tmp_path / "a")
     assert found.backbone_.weights == weights
@@ -242,7 +244,7 @@ def test_modules_of_the_user_are_asked_for(pictures, tmp_path, global_random_sta
     with torch.random.fork_rng(devices=[]):
         fitted, fresh, other = Plain(), Plain(), Plain(4)
     clf = MixNNClassifier(backbone=fitted, **SHORT).fit(x, y)
-    save(clf, tmp_path / "a")
+    clf.save(tmp_path / "a")
     with pytest.raises(ValueError, match=r"load\(path, backbone=Plain\(...\)\)"):
         load(tmp_path / "a")
     with pytest.raises(ValueError, match="backbone Plain returned logits of shape"):
@@ -253,7 +255,7 @@ def test_modules_of_the_user_are_asked_for(pictures, tmp_path, global_random_sta
     np.testing.assert_array_equal(found.predict_proba(x), clf.predict_proba(x))
     np.testing.assert_array_equal(found.embed(x), clf.embed(x))
     assert all(torch.equal(before[key], value) for key, value in fresh.state_dict().items())
-    save(found, tmp_path / "b")
+    found.save(tmp_path / "b")
     np.testing.assert_array_equal(
         load(tmp_path / "b", backbone=fresh).predict_proba(x), clf.predict_proba(x)
     )
@@ -269,7 +271,7 @@ def test_builders_of_the_user_are_asked_for(table, tmp_path, global_random_state
 
 
 def test_a_backbone_that_is_not_needed_is_refused(on_table, tmp_path):
-    save(on_table, tmp_path / "a")
+    on_table.save(tmp_path / "a")
     with pytest.raises(ValueError, match="leave backbone out"):
         load(tmp_path / "a", backbone=MLPBackbone(16))
 
@@ -292,7 +294,7 @@ class TaughtSelector(PuritySelector):
 def test_code_is_refused_by_name(params, words, table, tmp_path):
     clf = MixNNClassifier(backbone=SMALL, **SHORT, **params).fit(*table)
     with pytest.raises(TypeError, match=words):
-        save(clf, tmp_path / "a")
+        clf.save(tmp_path / "a")
     assert not [*tmp_path.iterdir()]
     (name,) = params
     if name in ("augmentation", "optimizer", "net_params"):
@@ -305,7 +307,7 @@ def test_callbacks_are_left_out_with_a_warning(table, tmp_path):
 
     clf = MixNNClassifier(backbone=SMALL, callbacks=[PrintLog(sink=str)], **SHORT).fit(*table)
     with pytest.warns(NoisyLabelWarning, match="PrintLog"):
-        save(clf, tmp_path / "a")
+        clf.save(tmp_path / "a")
     assert load(tmp_path / "a").callbacks is None
 
 
@@ -313,13 +315,13 @@ def test_a_backbone_that_was_changed_after_fit_is_told(table, tmp_path):
     clf = MixNNClassifier(backbone=MLPBackbone(8), **SHORT).fit(*table)
     clf.backbone_.hidden_units = 9
     with pytest.raises(ValueError, match="changed after fit"):
-        save(clf, tmp_path / "a")
+        clf.save(tmp_path / "a")
 
 
 def test_a_device_that_is_absent_becomes_the_cpu(on_table, table, tmp_path, monkeypatch):
     clf = copy.copy(on_table)
     clf.device = "cuda"
-    save(clf, tmp_path / "a")
+    clf.save(tmp_path / "a")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     found = load(tmp_path / "a")
     assert found.device == "cuda"
@@ -338,45 +340,47 @@ def test_what_a_gpu_saved_loads_on_the_cpu(pictures, tmp_path):
     assert next(found.net_.module_.parameters()).device.type == "cpu"
     np.testing.assert_allclose(found.predict_proba(x), clf.predict_proba(x), atol=2e-2)
     np.testing.assert_array_equal(load(tmp_path / "a").predict_proba(x), clf.predict_proba(x))
-    save(found, tmp_path / "b")
+    found.save(tmp_path / "b")
 
 
 def test_files_that_exist_are_kept(on_table, tmp_path):
     path = tmp_path / "a"
     path.write_text("mine")
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        save(on_table, path)
+        on_table.save(path)
     assert path.read_text() == "mine"
-    save(on_table, str(path), overwrite=True)
+    on_table.save(str(path), overwrite=True)
     load(str(path))
     with pytest.raises(IsADirectoryError):
-        save(on_table, tmp_path, overwrite=True)
+        on_table.save(tmp_path, overwrite=True)
 
 
 def test_a_save_that_fails_leaves_the_old_file(on_table, tmp_path, monkeypatch):
-    save(on_table, tmp_path / "a")
+    on_table.save(tmp_path / "a")
     before = (tmp_path / "a").read_bytes()
 
     def full(tensors, path, metadata):
         Path(path).write_bytes(b"half")
         raise OSError("no space left")
 
-    monkeypatch.setattr("nllearn.persistence._container.save_file", full)
+    monkeypatch.setattr("nllearn.file_format._container.save_file", full)
     with pytest.raises(OSError, match="no space"):
-        save(on_table, tmp_path / "a", overwrite=True)
+        on_table.save(tmp_path / "a", overwrite=True)
     assert (tmp_path / "a").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
-def test_only_fitted_classifiers_are_saved(tmp_path):
+def test_only_fitted_classifiers_of_the_package_are_saved(table, tmp_path):
     with pytest.raises(NotFittedError):
-        save(MixNNClassifier(), tmp_path / "a")
-    with pytest.raises(TypeError, match="NearestNeighbors"):
-        save(NearestNeighbors(), tmp_path / "a")
+        MixNNClassifier().save(tmp_path / "a")
+    with pytest.raises(TypeError, match=r"estimator is a Mine.*pickle"):
+        type("Mine", (MixNNClassifier,), {})(backbone=SMALL, **SHORT).fit(*table).save(
+            tmp_path / "a"
+        )
 
 
 def test_nothing_is_unpickled(on_table, tmp_path):
-    save(on_table, tmp_path / "a")
+    on_table.save(tmp_path / "a")
     # Of every unpickler in the process, those written in C included.
     found, listening = [], True
     sys.addaudithook(
@@ -427,7 +431,7 @@ def with_labels(clf, classes):
 @given(classes=LABELS)
 def test_labels_of_every_kind(one_fitted, scratch, table, classes):
     clf = with_labels(one_fitted, classes)
-    save(clf, scratch, overwrite=True)
+    clf.save(scratch, overwrite=True)
     found = load(scratch)
     for key in ("classes_", "corrected_labels_"):
         assert_equal(getattr(found, key), getattr(clf, key))
@@ -480,7 +484,7 @@ INDEXES = st.one_of(
 def test_indexes_of_every_kind(one_fitted, scratch, index, name):
     clf = copy.copy(one_fitted)
     clf._index = index.rename(name)
-    save(clf, scratch, overwrite=True)
+    clf.save(scratch, overwrite=True)
     pd.testing.assert_frame_equal(load(scratch).label_issues(), clf.label_issues())
 
 
@@ -500,7 +504,7 @@ def test_other_indexes_are_lost_with_a_warning(index, one_fitted, tmp_path):
     clf = copy.copy(one_fitted)
     clf._index = index
     with pytest.warns(NoisyLabelWarning, match="index of the training rows"):
-        save(clf, tmp_path / "a")
+        clf.save(tmp_path / "a")
     found = load(tmp_path / "a").label_issues()
     pd.testing.assert_frame_equal(found, clf.label_issues().reset_index(drop=True))
 

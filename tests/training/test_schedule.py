@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nllearn.training import Schedule, resolve_batch_size, resolve_schedule
 
 shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
-polish_shares = st.sampled_from([0.0, 0.1, 0.3])
+posterior_shares = st.sampled_from([0.0, 0.1, 0.3])
 
 
 def resolve(**changes):
@@ -37,7 +37,7 @@ def corrections(schedule):
     max_epochs=st.integers(3, 300),
     warmup_epochs=shares,
     refresh_every=st.one_of(st.none(), st.integers(1, 400)),
-    posterior_share=polish_shares,
+    posterior_share=posterior_shares,
 )
 def test_a_fit_warms_up_corrects_and_learns_from_it(
     max_epochs, warmup_epochs, refresh_every, posterior_share
@@ -60,10 +60,10 @@ def test_a_fit_warms_up_corrects_and_learns_from_it(
     warmup_epochs=shares,
     refresh_every=st.one_of(st.none(), st.integers(1, 400)),
     correction_start=shares,
-    posterior_share=polish_shares,
+    posterior_share=posterior_shares,
 )
 @example(30, 0.1, None, 0.95, 0.0)  # a late start
-@example(30, 0.1, None, 0.75, 0.3)  # a start in the polish
+@example(30, 0.1, None, 0.75, 0.3)  # a start in the last phase
 @example(8, 0.1, 20, 0.5, 0.0)  # rare refreshes
 def test_a_later_start_of_the_correction_meets_a_refresh(
     max_epochs, warmup_epochs, refresh_every, correction_start, posterior_share
@@ -78,8 +78,8 @@ def test_a_later_start_of_the_correction_meets_a_refresh(
     assert schedule.is_warmup(0) and corrections(schedule)
 
 
-@given(max_epochs=st.integers(3, 300), warmup_epochs=shares, posterior_share=polish_shares)
-def test_two_epochs_stay_with_the_method_before_the_polish(
+@given(max_epochs=st.integers(3, 300), warmup_epochs=shares, posterior_share=posterior_shares)
+def test_two_epochs_stay_with_the_method_before_the_last_phase(
     max_epochs, warmup_epochs, posterior_share
 ):
     schedule = resolve(
@@ -160,15 +160,15 @@ def test_phases_of_every_epoch(
         correction_start=correction_start,
         posterior_start=posterior_start,
     )
-    polish = max(warmup_epochs, posterior_start)
+    last = max(warmup_epochs, posterior_start)
     # Every so often in the robust phase and where the correction starts; once at the
-    # start of the polish.
-    refreshes = {*range(warmup_epochs, polish, refresh_every), polish}
-    if warmup_epochs <= correction_start < polish:
+    # start of the last phase.
+    refreshes = {*range(warmup_epochs, last, refresh_every), last}
+    if warmup_epochs <= correction_start < last:
         refreshes.add(correction_start)
     for epoch in range(max_epochs):
-        names = ["warm-up"] * warmup_epochs + ["robust"] * (polish - warmup_epochs)
-        name = names[epoch] if epoch < polish else "posterior"
+        names = ["warm-up"] * warmup_epochs + ["robust"] * (last - warmup_epochs)
+        name = names[epoch] if epoch < last else "posterior"
         assert schedule.phase(epoch) == name
         assert schedule.is_warmup(epoch) == (name == "warm-up")
         assert schedule.is_robust(epoch) == (name == "robust")

@@ -1,20 +1,18 @@
-"""A fitted classifier as a document with tensors, and back."""
+"""What a file holds of a fitted classifier: how it is written, and how it is read back."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted
-
-from nllearn.classifiers import AnchorHallucinationClassifier, MixNNClassifier
-from nllearn.classifiers._base import BaseNoisyLabelClassifier
+from nllearn.classifiers._net_state import check_rebuilds, read_net, write_net
 from nllearn.classifiers._parameters import image_defaults, table_defaults
-from nllearn.classifiers._preprocessing import ColumnStandardizer, ImageInput, TableInput
+from nllearn.classifiers._preprocessing import ImageInput, TableInput
 from nllearn.exceptions import NoisyLabelWarning
-from nllearn.images import ChannelStandardizer
-from nllearn.persistence._attributes import (
+from nllearn.file_format import (
+    Reader,
+    Writer,
     check_array,
     find_device,
     read_attributes,
@@ -23,14 +21,9 @@ from nllearn.persistence._attributes import (
     write_resolved,
     write_row_index,
 )
-from nllearn.persistence._network import check_rebuilds, read_net, write_net
-from nllearn.persistence._values import Reader, Writer
 
-__all__ = ["CLASSIFIERS", "read_classifier", "row_shape", "write_classifier"]
+__all__ = ["read_classifier", "write_classifier"]
 
-CLASSIFIERS: dict[str, Any] = {
-    cls.__name__: cls for cls in (AnchorHallucinationClassifier, MixNNClassifier)
-}
 _ROLES = ("backbone", "selector", "hallucinator", "neighbors")
 
 # Kind of number and axes of the fitted arrays: n rows, C classes, p columns, * any size.
@@ -56,125 +49,108 @@ _OTHERS: dict[str, Any] = {
     "_evidence": dict,
 }
 _OPTIONAL = ("feature_names_in_",)
-# What an input of images is made of, its scale aside.
-_IMAGE_INPUT = (
-    "_layout_parameter",
-    "_new_layout",
-    "_decode_size",
-    "_is_float",
-    "_is_bytes",
-    "_num_workers",
-    "shape",
-    "array_shape",
-)
 
 
-def write_classifier(writer: Writer, estimator: BaseNoisyLabelClassifier) -> dict[str, Any]:
+def write_classifier(
+    writer: Writer, params: Mapping[str, Any], fitted: Mapping[str, Any]
+) -> dict[str, Any]:
     """Turn a fitted classifier into JSON.
 
     Parameters
     ----------
     writer : Writer
-    estimator : classifier
+    params : mapping of str to any
+        Parameters of the constructor.
+    fitted : mapping of str to any
+        Attributes that fit left, by name.
 
     Returns
     -------
     document : dict
     """
-    check_is_fitted(estimator, "net_")
     document = {
-        "params": _write_params(writer, estimator),
-        "fitted": write_attributes(writer, estimator, (*_ARRAYS, *_OTHERS), _OPTIONAL),
-        "input": _write_input(writer, estimator._input),
-        "index": write_row_index(writer, estimator._index),
+        "params": _write_params(writer, params),
+        "fitted": write_attributes(writer, fitted, (*_ARRAYS, *_OTHERS), _OPTIONAL),
+        "input": _write_input(writer, fitted["_input"]),
+        "index": write_row_index(writer, fitted["_index"]),
         "components": {
-            role: _write_component(writer, getattr(estimator, f"{role}_"), role)
+            role: _write_component(writer, fitted[f"{role}_"], role)
             for role in _ROLES
-            if hasattr(estimator, f"{role}_")
+            if f"{role}_" in fitted
         },
-        "resolved": write_resolved(writer, estimator, _ROLES),
-        "net": write_net(writer, estimator.net_),
+        "resolved": write_resolved(writer, fitted["resolved_params_"], _ROLES),
+        "net": write_net(writer, fitted["net_"]),
     }
-    check_rebuilds(
-        estimator.net_, estimator.backbone_, row_shape(estimator), len(estimator.classes_)
-    )
+    shape = _row_shape(fitted["_input"], fitted["n_features_in_"])
+    check_rebuilds(fitted["net_"], fitted["backbone_"], shape, len(fitted["classes_"]))
     return document
 
 
-def read_classifier(reader: Reader, document: dict[str, Any], device: str | None) -> Any:
+def read_classifier(reader: Reader, document: dict[str, Any], cls: Any, device: str | None) -> Any:
     """Turn JSON back into a fitted classifier.
 
     Parameters
     ----------
     reader : Reader
     document : dict
-        With ``class``, one of `CLASSIFIERS`.
+        From :func:`write_classifier`.
+    cls : type
+        Class of the classifier.
     device : str or None
 
     Returns
     -------
     estimator : classifier
     """
-    params = {key: reader.decode(node) for key, node in document["params"].items()}
-    estimator = CLASSIFIERS[document["class"]](**params)
-    read_attributes(reader, estimator, document["fitted"], _ARRAYS, _OTHERS, _OPTIONAL)
-    if not all(isinstance(row, dict) for row in estimator.history_):
+    estimator = cls(**{key: reader.decode(node) for key, node in document["params"].items()})
+    fitted, sizes = read_attributes(reader, document["fitted"], _ARRAYS, _OTHERS, _OPTIONAL)
+    if not all(isinstance(row, dict) for row in fitted["history_"]):
         raise ValueError("history_ is no list of dict")
-    estimator._input = _read_input(reader, document["input"])
-    shape = row_shape(estimator)
+    fitted["_input"] = _read_input(reader, document["input"])
+    shape = _row_shape(fitted["_input"], sizes["p"])
     if len(shape) not in (1, 3) or not all(type(size) is int for size in shape):
         raise ValueError(f"rows of shape {shape}")
-    for key in ("mean", "scale"):
-        check_array(key, getattr(estimator._input._scale, key), "f", "x", {"x": shape[0]})
-    estimator._index = read_row_index(reader, document["index"], len(estimator._given))
-    estimator._defaults = image_defaults() if estimator._input.is_image else table_defaults()
-    estimator.corrected_labels_ = estimator.classes_[estimator._corrected]
+    for key, value in fitted["_input"].moments.items():
+        check_array(key, value, "f", "x", {"x": shape[0]})
+    fitted["_index"] = read_row_index(reader, document["index"], sizes["n"])
+    fitted["_defaults"] = image_defaults() if fitted["_input"].is_image else table_defaults()
+    fitted["corrected_labels_"] = fitted["classes_"][fitted["_corrected"]]
 
     place = find_device(estimator.device, device)
     for role, node in document["components"].items():
         if role not in _ROLES:
             raise ValueError(f"it has the unknown component {role!r}")
-        setattr(estimator, f"{role}_", _read_component(reader, node, role, place))
-    estimator.resolved_params_ = {
-        key: getattr(estimator, f"{key}_") if key in _ROLES else reader.decode(node)
+        fitted[f"{role}_"] = _read_component(reader, node, role, place)
+    fitted["resolved_params_"] = {
+        key: fitted[f"{key}_"] if key in _ROLES else reader.decode(node)
         for key, node in document["resolved"]
     }
-    estimator.net_ = read_net(
+    fitted["net_"] = read_net(
         reader,
         document["net"],
-        estimator.backbone_,
-        row_shape(estimator),
-        len(estimator.classes_),
+        fitted["backbone_"],
+        shape,
+        sizes["C"],
         str(place),
-        estimator.history_,
+        fitted["history_"],
     )
+    vars(estimator).update(fitted)
     return estimator
 
 
-def row_shape(estimator: Any) -> tuple[int, ...]:
-    """Shape of one row as the network gets it.
-
-    Parameters
-    ----------
-    estimator : fitted estimator
-
-    Returns
-    -------
-    shape : tuple of int
-        ``(n_features,)`` or ``(C, H, W)``.
-    """
-    if estimator._input.is_image:
-        return tuple(estimator._input.shape)
-    return (estimator.n_features_in_,)
+def _row_shape(opened: TableInput | ImageInput, n_features: int) -> tuple[int, ...]:
+    """Shape of one row as the network gets it: (n_features,) or (C, H, W)."""
+    return tuple(opened.shape) if isinstance(opened, ImageInput) else (n_features,)
 
 
-def _write_params(writer: Writer, estimator: Any) -> dict[str, Any]:
-    params = estimator.get_params(deep=False)
+def _write_params(writer: Writer, params: Mapping[str, Any]) -> dict[str, Any]:
+    params = dict(params)
     if params["callbacks"]:
         warnings.warn(
             f"callbacks={params['callbacks']!r} cannot be saved without code and are left out",
             NoisyLabelWarning,
-            stacklevel=4,
+            # Past the writer of the state and `save`.
+            stacklevel=5,
         )
         params["callbacks"] = None
     return {
@@ -222,26 +198,17 @@ def _read_component(reader: Reader, node: dict[str, Any], role: str, device: Any
 
 
 def _write_input(writer: Writer, opened: TableInput | ImageInput) -> dict[str, Any]:
-    assert opened._scale is not None
     node: dict[str, Any] = {
-        key: writer.encode(getattr(opened._scale, key), f"scale.{key}") for key in ("mean", "scale")
+        key: writer.encode(value, f"scale.{key}") for key, value in opened.moments.items()
     }
     if isinstance(opened, ImageInput):
-        node["image"] = {key: writer.encode(getattr(opened, key), key) for key in _IMAGE_INPUT}
+        node["image"] = {key: writer.encode(value, key) for key, value in opened.state.items()}
     return node
 
 
 def _read_input(reader: Reader, node: dict[str, Any]) -> TableInput | ImageInput:
-    """Make an input anew; their constructors would learn from rows."""
     mean, scale = reader.decode(node["mean"]), reader.decode(node["scale"])
     if "image" not in node:
-        table = TableInput.__new__(TableInput)
-        table._scale = ColumnStandardizer.__new__(ColumnStandardizer)
-        table._scale.mean, table._scale.scale = mean, scale
-        return table
-    image = ImageInput.__new__(ImageInput)
-    vars(image).update({key: reader.decode(node["image"][key]) for key in _IMAGE_INPUT})
-    image._seen = np.empty(0, dtype=np.int64)
-    image._scale = ChannelStandardizer.__new__(ChannelStandardizer)
-    image._scale.mean, image._scale.scale = mean, scale
-    return image
+        return TableInput.restore(mean, scale)
+    state = {key: reader.decode(value) for key, value in node["image"].items()}
+    return ImageInput.restore(mean, scale, state)

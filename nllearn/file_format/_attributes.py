@@ -10,8 +10,8 @@ import numpy as np
 
 from nllearn._validation import resolve_device
 from nllearn.exceptions import NoisyLabelWarning
-from nllearn.persistence._index import read_index, write_index
-from nllearn.persistence._values import Reader, Writer
+from nllearn.file_format._index import read_index, write_index
+from nllearn.file_format._values import Reader, Writer
 
 __all__ = [
     "check_array",
@@ -29,31 +29,31 @@ Arrays = Mapping[str, tuple[str, str]]
 
 
 def write_attributes(
-    writer: Writer, estimator: Any, names: tuple[str, ...], optional: tuple[str, ...]
+    writer: Writer,
+    fitted: Mapping[str, Any],
+    names: tuple[str, ...],
+    optional: tuple[str, ...],
 ) -> dict[str, Any]:
     """Write attributes; those that are optional only where they are there."""
     return {
-        key: writer.encode(getattr(estimator, key), key)
+        key: writer.encode(fitted[key], key)
         for key in names
-        if hasattr(estimator, key) or key not in optional
+        if key in fitted or key not in optional
     }
 
 
 def read_attributes(
     reader: Reader,
-    estimator: Any,
     node: dict[str, Any],
     arrays: Arrays,
     others: Mapping[str, Any],
     optional: tuple[str, ...],
-) -> dict[str, int]:
-    """Set attributes after checking that they are those of the tables, and fit together.
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Read attributes after checking that they are those of the tables, and fit together.
 
     Parameters
     ----------
     reader : Reader
-    estimator : estimator
-        Gets the attributes.
     node : dict
         From :func:`write_attributes`.
     arrays : mapping of str to (str, str)
@@ -63,6 +63,8 @@ def read_attributes(
 
     Returns
     -------
+    fitted : dict of str to any
+        The attributes by name.
     sizes : dict of str to int
         Of the axes.
     """
@@ -83,9 +85,7 @@ def read_attributes(
         check_array(f"_evidence[{key!r}]", array, "", "n", sizes)
     for key in ("_given", "_corrected"):
         check_codes(key, found[key], sizes["C"])
-    for key, value in found.items():
-        setattr(estimator, key, value)
-    return sizes
+    return found, sizes
 
 
 def check_codes(key: str, codes: np.ndarray, n_classes: int) -> None:
@@ -109,10 +109,12 @@ def check_array(key: str, array: Any, kind: str, axes: str, sizes: dict[str, int
         raise ValueError(f"{key} has dtype {array.dtype}")
 
 
-def write_resolved(writer: Writer, estimator: Any, roles: tuple[str, ...] = ()) -> list[Any]:
+def write_resolved(
+    writer: Writer, resolved: Mapping[str, Any], roles: tuple[str, ...] = ()
+) -> list[Any]:
     """Write what every None became; components and optimisers of the user's by name."""
     found = []
-    for key, value in estimator.resolved_params_.items():
+    for key, value in resolved.items():
         if key in roles:
             found.append([key, None])
             continue
@@ -133,7 +135,8 @@ def write_row_index(writer: Writer, index: Any) -> Any:
             f"the index of the training rows cannot be saved ({error}): label_issues() of the "
             "loaded estimator numbers the rows instead; X.reset_index() before fit avoids this",
             NoisyLabelWarning,
-            stacklevel=4,
+            # Past the writer of the estimator's state and `save`.
+            stacklevel=5,
         )
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nllearn.persistence._values import Reader, Writer
+from nllearn.file_format._values import Reader, Writer
 
 __all__ = ["read_index", "write_index"]
 

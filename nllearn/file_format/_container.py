@@ -19,7 +19,7 @@ from nllearn._atomic_write import atomic_write
 __all__ = ["FORMAT_VERSION", "read_container", "replace_file", "write_container"]
 
 #: Raised with every change of what a file holds.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # The entry of the metadata that holds the description, and how it is spelled.
 _ENTRY = "nllearn"
 _SPELLING: dict[str, Any] = {"allow_nan": False, "separators": (",", ":")}
@@ -101,9 +101,10 @@ def read_container(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
         raise ValueError(f"its description is a {type(head).__name__}, not an object")
     if head.get("format_version") != FORMAT_VERSION:
         raise ValueError(
-            f"it has format version {head.get('format_version')!r}, written by nllearn "
-            f"{head.get('nllearn_version')!r}, and this is nllearn {__version__!r}, which reads "
-            f"version {FORMAT_VERSION!r}: use the other nllearn"
+            f"it has format version {head.get('format_version')!r}, which the nllearn that wrote "
+            f"it reads, {head.get('nllearn_version')!r}; this is nllearn {__version__!r}, which "
+            f"reads format version {FORMAT_VERSION!r} alone: install the other, or fit and save "
+            "anew"
         )
     digest = head.get("sha256")
     body = metadata[_ENTRY].removesuffix(_SEAL.format(digest)) + "}"

@@ -12,9 +12,8 @@ from torch import nn
 
 from nllearn._validation import resolve_device
 from nllearn.classifiers._components import build_module
+from nllearn.file_format import Reader, Writer, component_classes, optimizer_classes
 from nllearn.networks import ResNet, ResNetBackbone
-from nllearn.persistence._allowed import component_classes, optimizer_classes
-from nllearn.persistence._values import Reader, Writer
 from nllearn.training import NoisyLabelNet, fork_torch_seed
 
 __all__ = ["check_rebuilds", "read_net", "write_net"]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nllearn.persistence._allowed import component_classes, optimizer_classes
+from nllearn.file_format._allowed import component_classes, optimizer_classes
 
 __all__ = ["Reader", "Writer"]
 

@@ -1,0 +1,313 @@
+"""What every estimator offers after ``fit``: label issues, review page, decisions, file."""
+
+from __future__ import annotations
+
+import os
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    from nllearn.file_format import Writer
+
+__all__ = ["LabelIssuesMixin", "TrainingRows"]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """What a fitted estimator knows about its n training rows, in their order.
+
+    Attributes
+    ----------
+    given, corrected, predicted : int64 ndarray of shape (n,)
+        Labels as positions in ``classes_``. The predicted one takes no account of the
+        given one.
+    predicted_proba : float32 ndarray of shape (n,)
+        Probability of the predicted label.
+    evidence : dict of str to ndarray of shape (n,)
+        Further columns of the table of issues.
+    index : Index or None
+        That of X, where it had one.
+    predicted_by : str
+        What the prediction comes from, for the review page.
+    network_proba : float32 ndarray of shape (n, n_classes) or None
+        Of the network alone; None where none was trained.
+    """
+
+    given: np.ndarray
+    corrected: np.ndarray
+    predicted: np.ndarray
+    predicted_proba: np.ndarray
+    evidence: dict[str, np.ndarray]
+    index: Any
+    predicted_by: str
+    network_proba: np.ndarray | None = None
+
+    @property
+    def losses(self) -> np.ndarray | None:
+        """Loss of the network against the given labels, float64 of shape (n,), or None."""
+        if self.network_proba is None:
+            return None
+        own = self.network_proba[np.arange(len(self.given)), self.given].astype(float)
+        return -np.log(np.maximum(own, 1e-12))
+
+
+class LabelIssuesMixin(metaclass=ABCMeta):
+    """The table of label issues, the review page, decisions about it, and a file.
+
+    An estimator defines ``training_rows``, ``training_features`` and ``_write_state``; one
+    whose parameters say which rows are issues also ``_find_issues``. Beyond these the methods
+    read public fitted attributes alone: ``classes_``, ``label_quality_``,
+    ``label_distributions_``, ``corrected_labels_``, ``transition_matrix_``, ``noise_rate_``
+    and, where there is one, ``history_``.
+    """
+
+    fit: Callable[..., Any]
+    classes_: np.ndarray
+    label_quality_: np.ndarray
+    label_distributions_: np.ndarray
+    corrected_labels_: np.ndarray
+    transition_matrix_: np.ndarray
+    noise_rate_: float
+
+    # -- what an estimator defines
+
+    @abstractmethod
+    def training_rows(self) -> TrainingRows:
+        """Labels, predictions and evidence of the training rows.
+
+        Returns
+        -------
+        rows : TrainingRows
+            Arrays by name: `given`, `corrected`, `predicted` (positions in ``classes_``),
+            `predicted_proba`, `evidence`, `index`, `network_proba` and `losses` (None without a
+            network), `predicted_by`.
+        """
+
+    @abstractmethod
+    def training_features(self) -> np.ndarray | None:
+        """Features of the training rows, for maps and similarities.
+
+        Returns
+        -------
+        features : float16 ndarray of shape (n_samples, d) or None
+            None after ``compact()``.
+        """
+
+    @abstractmethod
+    def _write_state(self, writer: Writer) -> dict[str, Any]:
+        """Parameters and fitted attributes as JSON, with the tensors in the writer."""
+
+    def _find_issues(self, rows: TrainingRows, threshold: float | None) -> np.ndarray:
+        """Mark the label issues, bool of shape (n,)."""
+        from nllearn.inspection import find_label_issues
+
+        return find_label_issues(
+            rows.given, rows.corrected, self.label_quality_, threshold=threshold
+        )
+
+    # -- what every estimator offers
+
+    def label_issues(self, threshold: float | None = None) -> Any:
+        """Table of the training rows: which labels are issues, and why.
+
+        Parameters
+        ----------
+        threshold : float in [0, 1], optional
+            Rows whose quality is below it are issues too. Without it, and without the
+            parameter `threshold` of a label cleaner, issues are the rows whose corrected
+            label differs from the given one.
+
+        Returns
+        -------
+        table : DataFrame
+            One row per training row, with the index of X where it had one:
+            `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
+            `predicted_label`, `predicted_proba` (these two without the given label: of
+            the network alone, or of the cleaner's predictors), then evidence columns.
+            From every estimator: `is_easy`, `neighbor_share_given` and
+            `neighbor_share_corrected`. From a classifier: `clean_proba`, `nearest_row`
+            and `target_changed_at`. From a label cleaner: `decided_by` (the
+            predictors that give the corrected label), `easy_share_given` and
+            `easy_share_corrected` (vote shares among the easy neighbours), and
+            `neighbor_rows`, the numbers of the nearest rows.
+
+        Raises
+        ------
+        ValueError
+            If the threshold is outside [0, 1].
+        """
+        check_is_fitted(self, "label_quality_")
+        from nllearn.inspection import label_issue_table
+
+        rows = self.training_rows()
+        return label_issue_table(
+            classes=self.classes_,
+            is_issue=self._find_issues(rows, threshold),
+            quality=self.label_quality_,
+            given=rows.given,
+            corrected=rows.corrected,
+            predicted=rows.predicted,
+            predicted_proba=rows.predicted_proba,
+            evidence=rows.evidence,
+            index=rows.index,
+        )
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        images: Any = None,
+        texts: Any = None,
+        table: Any = None,
+        threshold: float | None = None,
+        max_rows: int = 20_000,
+        title: str = "Label review",
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the review page: one HTML file that opens from disk without a network.
+
+        Parameters
+        ----------
+        path : str or Path
+            The HTML file.
+        images : array-like of images or sequence of paths, optional
+            What to show of every row, in the order of ``fit``, which keeps no X.
+        texts : sequence of str, optional
+            The same for texts.
+        table : DataFrame or array, optional
+            The same for tables. At most one of `images`, `texts` and `table`.
+        threshold : float in [0, 1], optional
+            Rows whose quality is below it are issues too.
+        max_rows : int, default=20000
+            Most issues in the list; those of the lowest quality are taken.
+        title : str, default="Label review"
+            Title of the page.
+        overwrite : bool, default=False
+            Replace an existing file.
+
+        Returns
+        -------
+        path : Path
+
+        Raises
+        ------
+        ValueError
+            If the rows that are passed do not match those of ``fit``.
+        FileExistsError
+            If the file exists and `overwrite` is False.
+        """
+        check_is_fitted(self, "label_quality_")
+        from nllearn.inspection import write_review_page
+
+        rows = self.training_rows()
+        return write_review_page(
+            path,
+            issues=self.label_issues(threshold),
+            classes=self.classes_,
+            features=self.training_features(),
+            label_distributions=self.label_distributions_,
+            network_proba=rows.network_proba,
+            losses=rows.losses,
+            history=getattr(self, "history_", None),
+            transition_matrix=self.transition_matrix_,
+            noise_rate=self.noise_rate_,
+            predicted_by=rows.predicted_by,
+            images=images,
+            texts=texts,
+            table=table,
+            max_rows=max_rows,
+            title=title,
+            overwrite=overwrite,
+        )
+
+    def apply_decisions(
+        self, decisions: Any, *, undecided: str = "corrected", refit: bool = False, X: Any = None
+    ) -> np.ndarray:
+        """Final labels after a review, and a fit with what was decided.
+
+        Parameters
+        ----------
+        decisions : str, Path or iterable of Decision
+            File that the review page exported, JSON or CSV.
+        undecided : {"corrected", "given"}, default="corrected"
+            Label of the rows that nobody decided.
+        refit : bool, default=False
+            Fit anew on the given labels with the decided ones in their place; decided
+            rows are ``trusted``.
+        X : array-like, optional
+            The rows of the first fit; needed with `refit`, since fit keeps none.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            In the dtype of the labels that were fitted; with `refit` and
+            ``undecided="corrected"`` those of the new fit.
+
+        Raises
+        ------
+        ValueError
+            If the decisions belong to other data, or `refit` comes without `X`.
+        """
+        check_is_fitted(self, "label_quality_")
+        from nllearn.inspection import apply_decisions_to
+
+        labels, decided = apply_decisions_to(self, decisions, undecided=undecided)
+        if not refit:
+            return labels
+        if X is None:
+            raise ValueError("refit=True needs X: fit keeps no copy of the rows")
+        known, _ = apply_decisions_to(self, decisions, undecided="given")
+        self.fit(X, known, trusted=decided)
+        return np.where(decided | (undecided == "given"), known, self.corrected_labels_)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the fitted estimator to one file that holds data and no code.
+
+        It is a safetensors file: every array is a tensor, everything else is JSON in its
+        metadata, and a checksum covers both. It holds the parameters, all that fit left and
+        the index of the training rows. A network of your own is held as its weights alone;
+        :func:`nllearn.load` then asks for the module. Callbacks, the rows inside the neighbour
+        search and the state of the optimisers are left out.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file appears there when it is whole; :func:`nllearn.load` reads it.
+        overwrite : bool, default=False
+            Replace an existing file.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists and `overwrite` is False.
+        TypeError
+            If a parameter cannot be stored without code, such as a function as `augmentation`
+            or a selector of your own; the message names it. Also for a class of your own,
+            which :func:`nllearn.load` does not know.
+        ValueError
+            If parameters of the backbone were changed after fit.
+
+        Warns
+        -----
+        NoisyLabelWarning
+            For callbacks, and for an index that a file cannot hold, such as a MultiIndex:
+            ``label_issues`` of the loaded estimator then numbers the rows.
+        """
+        check_is_fitted(self, "label_quality_")
+        from nllearn.file_format import Writer, write_container
+
+        name = type(self).__name__
+        if not type(self).__module__.startswith("nllearn."):
+            raise TypeError(
+                f"estimator is a {name}; only the classes of nllearn can be saved, since load "
+                "knows no other; keep it with pickle"
+            )
+        writer = Writer()
+        document = {"class": name, **self._write_state(writer)}
+        write_container(Path(path), document, writer.tensors, overwrite=overwrite)

@@ -1,0 +1,146 @@
+"""What a file holds of a fitted label cleaner: how it is written, and how it is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nllearn._validation import check_params
+from nllearn.cleaning._fitted import FittedPredictors
+from nllearn.cleaning._parameters import CONSTRAINTS
+from nllearn.file_format import (
+    Reader,
+    Writer,
+    check_codes,
+    find_device,
+    read_attributes,
+    read_dataclass,
+    read_row_index,
+    write_attributes,
+    write_dataclass,
+    write_resolved,
+    write_row_index,
+)
+
+__all__ = ["read_cleaner", "write_cleaner"]
+
+# Kind of number and axes of the fitted arrays: n rows, C classes, p columns, * any size.
+_ARRAYS = {
+    "classes_": ("", "C"),
+    "feature_names_in_": ("", "p"),
+    "label_distributions_": ("f", "nC"),
+    "label_quality_": ("f", "n"),
+    "transition_matrix_": ("f", "CC"),
+    "sample_indices_": ("i", "*"),
+    "_given": ("i", "n"),
+    "_corrected": ("i", "n"),
+    "_predicted": ("i", "n"),
+    "_predicted_proba": ("f", "n"),
+    "_named": ("i", "n*"),
+}
+_OTHERS: dict[str, Any] = {
+    "n_features_in_": int,
+    "noise_rate_": float,
+    "sampling_strategy_": (str, dict),
+    "_evidence": dict,
+}
+_OPTIONAL = ("feature_names_in_", "sample_indices_", "sampling_strategy_")
+# Name of the dataclass of the predictors, for tensors and errors.
+_PREDICTORS = "predictors"
+
+
+def write_cleaner(
+    writer: Writer, params: Mapping[str, Any], fitted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Turn a fitted cleaner into JSON.
+
+    Parameters
+    ----------
+    writer : Writer
+    params : mapping of str to any
+        Parameters of the constructor.
+    fitted : mapping of str to any
+        Attributes that fit left, by name.
+
+    Returns
+    -------
+    document : dict
+    """
+    return {
+        "params": {key: writer.encode(value, key) for key, value in params.items()},
+        "fitted": write_attributes(writer, fitted, (*_ARRAYS, *_OTHERS), _OPTIONAL),
+        "index": write_row_index(writer, fitted["_index"]),
+        "resolved": write_resolved(writer, fitted["resolved_params_"]),
+        _PREDICTORS: write_dataclass(writer, fitted["_predictors"], _PREDICTORS),
+    }
+
+
+def read_cleaner(reader: Reader, document: dict[str, Any], cls: Any, device: str | None) -> Any:
+    """Turn JSON back into a fitted cleaner.
+
+    Parameters
+    ----------
+    reader : Reader
+    document : dict
+        From :func:`write_cleaner`.
+    cls : type
+        Class of the cleaner.
+    device : str or None
+
+    Returns
+    -------
+    cleaner : LabelCleaner
+    """
+    cleaner = cls(**{key: reader.decode(node) for key, node in document["params"].items()})
+    check_params(cleaner, CONSTRAINTS)
+    fitted, sizes = read_attributes(reader, document["fitted"], _ARRAYS, _OTHERS, _OPTIONAL)
+    check_codes("_predicted", fitted["_predicted"], sizes["C"])
+    fitted["_index"] = read_row_index(reader, document["index"], sizes["n"])
+    fitted["corrected_labels_"] = fitted["classes_"][fitted["_corrected"]]
+    fitted["resolved_params_"] = {key: reader.decode(node) for key, node in document["resolved"]}
+    place = find_device(cleaner.device, device)
+    predictors = read_dataclass(reader, FittedPredictors, document[_PREDICTORS], _PREDICTORS, place)
+    _check_predictors(predictors, sizes)
+    vars(cleaner).update(fitted, _predictors=predictors)
+    return cleaner
+
+
+def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> None:
+    """Refuse predictors that do not fit the rows, the classes or one another."""
+    n, n_classes = sizes["n"], sizes["C"]
+    scale, noise, width = predictors.scale, predictors.noise, sizes["p"]
+    width += scale.bias_column > 0
+    shapes: list[tuple[str, Any, tuple[int, ...]]] = [
+        ("scale.mean", scale.mean, (sizes["p"],)),
+        ("scale.scale", scale.scale, (sizes["p"],)),
+        ("noise.transition", noise.transition, (n_classes, n_classes)),
+        ("noise.prototypes", noise.prototypes, (n_classes + 1, n_classes)),
+        ("vote_labels", predictors.vote_labels, (2, n)),
+        ("vote_weights", predictors.vote_weights, (2, n)),
+    ]
+    for name in ("regression", "smoothed_regression"):
+        fit = getattr(predictors, name)
+        m, r = len(fit.kmap.landmarks), fit.coefficients.shape[0]
+        shapes += [
+            (f"{name}.kmap.landmarks", fit.kmap.landmarks, (m, width)),
+            (f"{name}.kmap.projection", fit.kmap.projection, (m, r)),
+            (f"{name}.coefficients", fit.coefficients, (r, n_classes)),
+            (f"{name}.offset", fit.offset, (n_classes,)),
+        ]
+    if predictors.X_unit is not None:
+        shapes.append(("X_unit", predictors.X_unit, (n, width)))
+    for name, value, expected in shapes:
+        if tuple(value.shape) != expected:
+            raise ValueError(f"{_PREDICTORS}.{name} has shape {tuple(value.shape)}, not {expected}")
+    check_codes("vote_labels", predictors.vote_labels.numpy(force=True), n_classes)
+    if not 0 <= predictors.n_neighbors < max(n, 1):
+        raise ValueError(f"{_PREDICTORS}.n_neighbors is {predictors.n_neighbors!r}")
+    if predictors.X_unit is None:
+        return
+    # The middle of the rows, under every label: what is inconsistent shows here at once.
+    rows = np.repeat(scale.mean[None], n_classes, axis=0)
+    quality = predictors.label_quality(rows, np.arange(n_classes))
+    if not ((quality >= 0) & (quality <= 1)).all():
+        raise ValueError("its predictors give qualities outside [0, 1]")

@@ -76,7 +76,7 @@ ELSEWHERE = {
     "neighbors": "test_components.py",
     "image_layout": "test_images.py",
     "decode_size": "test_images.py",
-    "checkpoint_dir": "test_resume.py",
+    "checkpoint_dir": "test_checkpoints.py",
 }
 
 

@@ -382,7 +382,7 @@ def test_a_warning_is_one_line(table, tmp_path, monkeypatch, capsys):
             ["noise", "in.csv", "--label", "art", "-o", "o.csv", "--rate", "0", "--text", "stadt"],
             "--text has no effect with --type symmetric",
         ),
-        (["scrub"], "invalid choice: 'scrub'"),
+        (["polish"], "invalid choice: 'polish'"),
         ([], "required: COMMAND"),
     ],
 )

@@ -191,8 +191,8 @@ def test_trusted_rows_vote_as_they_are_and_measure_the_predictors(blobs):
     assert cleaner.label_issues()["is_easy"][few].all()
     np.testing.assert_array_equal(cleaner._predictors.vote_labels[1].numpy()[few], noisy[few])
     cleaner, right = (fitted(X, noisy, trusted=rows) for rows in (trusted, noisy == y))
-    sharpness = [c.resolved_params_["inverse_temperature"] for c in (cleaner, plain, right)]
-    assert sharpness[0] < 0.9 * sharpness[1] < sharpness[1] < sharpness[2]
+    temperature = [c.resolved_params_["inverse_temperature"] for c in (cleaner, plain, right)]
+    assert temperature[0] < 0.9 * temperature[1] < temperature[1] < temperature[2]
 
 
 def test_weights(blobs):

@@ -11,7 +11,7 @@ from nllearn.label_model._calibration import (
     accuracy_with_trusted,
     mix_by_agreement,
 )
-from nllearn.label_model._data import LabelPosterior, NoisyLabels
+from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._estimate import PosteriorSettings, estimate_label_posterior
 from nllearn.label_model._lost_classes import warn_of_lost_classes
 from nllearn.label_model._noise import (
@@ -21,6 +21,7 @@ from nllearn.label_model._noise import (
     fit_class_conditional,
     log_neighbor_shares,
 )
+from nllearn.label_model._posterior import LabelPosterior
 from nllearn.label_model._prototypes import (
     PrototypeChoice,
     is_identity,

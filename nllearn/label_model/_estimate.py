@@ -16,9 +16,10 @@ from nllearn.label_model._calibration import (
     accuracy_with_input,
     mix_by_agreement,
 )
-from nllearn.label_model._data import LabelPosterior, NoisyLabels
+from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
 from nllearn.label_model._noise import fit_class_conditional
+from nllearn.label_model._posterior import LabelPosterior
 from nllearn.label_model._prototypes import PrototypeChoice, refine_with_prototypes
 from nllearn.predictors import (
     LeaveOneOutKernelRidge,

@@ -53,6 +53,8 @@ class FitLoop:
         from features and selection to new targets.
     batch_loss : callable
         ``(net, x, idx, loop) -> scalar Tensor``: the method's own loss of a batch.
+    boundary_noise : bool or "auto"
+        For the label model.
     input_rows : InputRows or None
         The user's table, where it is small enough for the label model.
     selector, neighbors, hallucinator : object or None
@@ -77,6 +79,7 @@ class FitLoop:
     correct: Callable[..., dict[str, torch.Tensor]]
     batch_loss: Callable[..., torch.Tensor]
     input_rows: InputRows | None = None
+    boundary_noise: bool | str = "auto"
     selector: Any = None
     neighbors: Any = None
     hallucinator: Any = None
@@ -187,6 +190,7 @@ class FitLoop:
             self.neighbors,
             self.input_rows,
             generator,
+            self.boundary_noise,
         )
 
     def update_targets_from_posterior(
@@ -196,8 +200,6 @@ class FitLoop:
         with self.stage("posterior"):
             posterior = self.estimate_posterior(bank, self.generator(4))
         state = self.sample_state
-        if posterior.accuracy is not None:
-            state.expected_accuracy = posterior.accuracy.as_tensor().to(self.device)
         everything = torch.ones_like(state.trusted)
         return {
             "targets": posterior.distributions,

@@ -17,13 +17,12 @@ from nllearn.functional.similarity import (
 )
 from nllearn.functional.transition import noise_rate
 from nllearn.label_model import (
-    ExpectedAccuracy,
     LabelPosterior,
     NoisyLabels,
-    PosteriorSettings,
     RowScaling,
     choose_scaling,
     estimate_label_posterior,
+    posterior_at_fixed_temperature,
 )
 from nllearn.neighbors import BaseNeighbors
 from nllearn.neighbors._search import find_neighbors
@@ -54,11 +53,21 @@ class InputRows:
     ----------
     X : ndarray of shape (n, d)
     weight : ndarray of shape (n,)
+
+    Attributes
+    ----------
+    posterior : LabelPosterior or None
+        Of these rows, once it was estimated.
     """
 
     def __init__(self, X: np.ndarray, weight: np.ndarray):
         self._X, self._weight = X, weight.astype(np.float64)
         self._scaling: RowScaling | None = None
+        self.posterior: LabelPosterior | None = None
+
+    def generator(self) -> torch.Generator:
+        """Random stream of the label model, which must not depend on when it is asked for."""
+        return torch.Generator().manual_seed(0)
 
     def unit(self, given: torch.Tensor, n_classes: int) -> torch.Tensor | None:
         """Unit rows, float32 of shape (n, d or d + 1), on the device of `given`.
@@ -66,10 +75,10 @@ class InputRows:
         None where all rows are alike.
         """
         if self._scaling is None:
-            # Which rows the scale is chosen on matters little and must not depend on when.
-            generator = torch.Generator().manual_seed(0)
             codes = given.cpu().numpy()
-            self._scaling = choose_scaling(self._X, codes, n_classes, self._weight, generator)
+            self._scaling = choose_scaling(
+                self._X, codes, n_classes, self._weight, self.generator()
+            )
         return None if self._scaling is None else self._scaling.apply(self._X, given.device)
 
 
@@ -80,29 +89,28 @@ def posterior_from_features(
     neighbors: Any,
     input_rows: InputRows | None,
     generator: torch.Generator,
+    boundary_noise: bool | str = "auto",
 ) -> LabelPosterior:
-    """Estimate the label posterior from the features, and from the user's rows beside them.
+    """Estimate the label posterior: of a table from the user's rows, else from the features.
 
-    With the user's rows, two hundred at least, the predictors are fitted on both together, and
-    their expected accuracy is half the agreement there, half that on the user's rows alone.
-    Once estimated, it stands for the rest of the fit: what the network learns from it must not
-    confirm it. Without them the temperature is fixed.
-
-    Where there are a hundred rows, but fewer than four for each direction of the features,
-    the leading directions alone are used.
+    Features that a network learnt from the labels follow these labels. So a table of two hundred
+    rows or more is estimated from its own rows, as by the label cleaner, once for the whole fit: what
+    the network learns from the posterior must not confirm it. Images, and smaller tables, are
+    estimated from the features, at a fixed temperature. Where there are a hundred rows, but fewer
+    than four for each direction of the features, the leading directions alone are used.
 
     Parameters
     ----------
     features : Tensor of shape (n, d)
         Of the network. Float16 are read from a file, and the work is done in blocks.
     sample_state : SampleState
-        Its `expected_accuracy` is used where it is known.
     active : int64 Tensor of shape (m,)
         Rows of weight above zero.
     neighbors : search
     input_rows : InputRows or None
         The user's rows; None for images and for tables that are too large.
     generator : torch.Generator
+    boundary_noise : bool or "auto", default="auto"
 
     Returns
     -------
@@ -112,29 +120,29 @@ def posterior_from_features(
     labels = NoisyLabels(
         sample_state.given, n_classes, sample_state.row_weight, sample_state.trusted
     )
-    X_unit = _unit_features(features, active, n_classes)
-    X_input = None
+    X_unit = None
     if input_rows is not None and len(active) >= _LEAST_FOR_INPUT and n_classes > 1:
-        X_input = input_rows.unit(sample_state.given, n_classes)
-    n_neighbors = _N_NEIGHBORS_ALONE
-    if X_input is not None:
-        X_unit = torch.cat([X_unit, X_input], 1).mul_(0.5**0.5)
-        n_neighbors = n_voting_neighbors(len(active), n_classes)
-    graph = _neighbor_graph(X_unit, neighbors, active, n_neighbors)
-    if in_blocks and isinstance(neighbors, BaseNeighbors):
-        # Its rows and its index are the largest things in memory.
-        neighbors.release()
-    return estimate_label_posterior(
-        X_unit,
-        graph,
-        labels,
-        generator,
-        PosteriorSettings(
-            calibrated=X_input is not None, n_landmarks=_N_LANDMARKS, in_blocks=in_blocks
-        ),
-        X_input=X_input,
-        accuracy=ExpectedAccuracy.from_tensor(sample_state.expected_accuracy),
-    )
+        X_unit = input_rows.unit(sample_state.given, n_classes)
+    if X_unit is None:
+        X_unit = _unit_features(features, active, n_classes)
+        graph = _neighbor_graph(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
+        if in_blocks and isinstance(neighbors, BaseNeighbors):
+            # Its rows and its index are the largest things in memory.
+            neighbors.release()
+        return posterior_at_fixed_temperature(X_unit, graph, labels, in_blocks=in_blocks)
+    if input_rows.posterior is None:
+        graph = _neighbor_graph(
+            X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)
+        )
+        input_rows.posterior = estimate_label_posterior(
+            X_unit,
+            graph,
+            labels,
+            input_rows.generator(),
+            n_landmarks=_N_LANDMARKS,
+            boundary_noise=boundary_noise,
+        )
+    return input_rows.posterior
 
 
 def fitted_rows(

@@ -41,8 +41,7 @@ def gather_evidence(
     -------
     evidence : dict of str to ndarray of shape (n,)
     """
-    scores, log_votes, noise = posterior.scores, posterior.log_votes, posterior.noise
-    assert noise is not None
+    scores, log_votes = posterior.scores, posterior.log_votes
     best = torch.as_tensor(corrected, device=scores.device).unsqueeze(1)
     own = torch.as_tensor(given, device=scores.device).unsqueeze(1)
 
@@ -58,14 +57,14 @@ def gather_evidence(
         ["trusted", "all", "regression", "neighbors", "given label"],
         default="noise model",
     )
-    return {
+    found = {
         "decided_by": decided,
         "neighbor_share_given": share(log_votes, own),
         "neighbor_share_corrected": share(log_votes, best),
-        "easy_share_given": share(noise.easy_votes, own),
-        "easy_share_corrected": share(noise.easy_votes, best),
-        "is_easy": noise.easy.cpu().numpy(),
     }
+    if posterior.boundary_quality is not None:
+        found["boundary_quality"] = posterior.boundary_quality.cpu().numpy()
+    return found
 
 
 def nearest_rows(indices: torch.Tensor) -> np.ndarray:

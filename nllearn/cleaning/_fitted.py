@@ -10,9 +10,10 @@ import torch
 
 from nllearn.functional.blocks import row_blocks
 from nllearn.functional.mixup import smooth_over_neighbors
+from nllearn.functional.neighbor_votes import log_shares
 from nllearn.functional.similarity import cosine_topk
-from nllearn.label_model import NoiseModel, RowScaling, log_neighbor_shares, log_prototype_fit
-from nllearn.predictors import KernelRidge, NeighborGraph
+from nllearn.label_model import NoiseModel, RowScaling
+from nllearn.predictors import KernelRidge, NeighborGraph, graph_shares
 
 __all__ = ["FittedPredictors"]
 
@@ -30,9 +31,9 @@ class FittedPredictors:
     regression, smoothed_regression : KernelRidge
         Of the rows, and of the rows smoothed over their neighbours.
     noise : NoiseModel
-    vote_labels : int64 Tensor of shape (2, n)
-        Labels that the training rows vote for: all of them, and the easy ones.
-    vote_weights : float32 Tensor of shape (2, n)
+    vote_labels : int64 Tensor of shape (n,)
+        Given labels of the training rows, which vote.
+    vote_weights : float32 Tensor of shape (n,)
     n_neighbors : int
     """
 
@@ -73,8 +74,7 @@ class FittedPredictors:
         )
         scores = (self.regression.predict(X_unit) + self.smoothed_regression.predict(smoothed)) / 2
         graph = NeighborGraph(similarities, indices)
-        one, two = (
-            log_neighbor_shares(graph, labels, len(self.noise.transition), weights)
-            for labels, weights in zip(self.vote_labels, self.vote_weights, strict=True)
-        )
-        return scores, 0.5 * (log_prototype_fit(one, self.noise.prototypes) + two)
+        if indices.shape[1] == 0:
+            return scores, torch.zeros_like(scores)
+        shares = graph_shares(graph, self.vote_labels, scores.shape[1], self.vote_weights)
+        return scores, log_shares(shares)

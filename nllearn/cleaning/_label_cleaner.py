@@ -34,10 +34,9 @@ from nllearn.functional.transition import noise_rate
 from nllearn.label_model import (
     LabelPosterior,
     NoisyLabels,
-    PosteriorSettings,
     choose_scaling,
     estimate_label_posterior,
-    is_identity,
+    warn_of_doubt,
     warn_of_lost_classes,
 )
 from nllearn.predictors import GivenPredictions
@@ -155,6 +154,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         budget: float | None = None,
         n_neighbors: int | None = None,
         n_landmarks: int = 1000,
+        boundary_noise: bool | str = "auto",
         neighbors: Any = None,
         device: str = "auto",
         verbose: int = 0,
@@ -166,6 +166,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self.budget = budget
         self.n_neighbors = n_neighbors
         self.n_landmarks = n_landmarks
+        self.boundary_noise = boundary_noise
         self.neighbors = neighbors
         self.device = device
         self.verbose = verbose
@@ -474,22 +475,22 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
                 graph,
                 labels,
                 generator,
-                PosteriorSettings(n_landmarks=self.n_landmarks),
+                n_landmarks=self.n_landmarks,
                 predictors=() if probs is None else (GivenPredictions(probs),),
+                boundary_noise=self.boundary_noise,
                 advance=advance,
             )
         self._set_fitted(posterior, codes, trusted, weight)
         noise, fits = posterior.noise, posterior.regressions
         assert noise is not None
-        model = noise.model
         self._predictors = FittedPredictors(
             scale=scale,
             X_unit=X_unit.half(),
             regression=fits[0],
             smoothed_regression=fits[1],
-            noise=model,
-            vote_labels=noise.vote_labels,
-            vote_weights=noise.vote_weights,
+            noise=noise,
+            vote_labels=labels.codes,
+            vote_weights=labels.weights,
             n_neighbors=graph.indices.shape[1],
         )
         self.resolved_params_ = {
@@ -500,9 +501,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             "random_state": seed,
             "ridges": tuple(fit.ridge for fit in fits),
             "standardized": bool(len(np.unique(scale.scale)) > 1),
-            "inverse_temperature": model.inverse_temperature,
-            "boundary_noise": model.boundary > 0,
-            "class_prototypes": not is_identity(model.prototypes),
+            "boundary_noise": noise.at_boundary,
         }
 
     def _set_fitted(
@@ -517,9 +516,11 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self.corrected_labels_ = self.classes_[corrected]
         self.noise_rate_ = noise_rate(quality, weight)
         self.transition_matrix_ = posterior.transition
+        self.n_undecided_ = posterior.n_undecided
         warn_of_lost_classes(self.classes_, given, corrected, stacklevel=4)
+        warn_of_doubt(posterior, len(given), stacklevel=4)
         self._predicted, self._predicted_proba = predict_alone(
-            posterior.scores, noise.votes, noise.model
+            posterior.scores, posterior.log_votes, noise
         )
         self._evidence = gather_evidence(posterior, given, corrected, trusted)
         self._named = nearest_rows(posterior.neighbor_indices)

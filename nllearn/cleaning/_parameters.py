@@ -20,6 +20,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     ],
     "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
     "n_landmarks": [Interval(Integral, 2, None, closed="left")],
+    "boundary_noise": [StrOptions({"auto"}), bool],
     "neighbors": [StrOptions({"auto", "exact", "descent"}), HasMethods("kneighbors"), None],
     "device": [str],
     "verbose": ["verbose"],

@@ -43,6 +43,7 @@ _ARRAYS = {
 _OTHERS: dict[str, Any] = {
     "n_features_in_": int,
     "noise_rate_": float,
+    "n_undecided_": int,
     "sampling_strategy_": (str, dict),
     "_evidence": dict,
 }
@@ -117,8 +118,8 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
         ("scale.scale", scale.scale, (sizes["p"],)),
         ("noise.transition", noise.transition, (n_classes, n_classes)),
         ("noise.prototypes", noise.prototypes, (n_classes + 1, n_classes)),
-        ("vote_labels", predictors.vote_labels, (2, n)),
-        ("vote_weights", predictors.vote_weights, (2, n)),
+        ("vote_labels", predictors.vote_labels, (n,)),
+        ("vote_weights", predictors.vote_weights, (n,)),
     ]
     for name in ("regression", "smoothed_regression"):
         fit = getattr(predictors, name)

@@ -4,71 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = [
-    "MIN_BOUNDARY_RATE",
-    "estimate_flip_rates",
-    "extrapolate_flip_rates",
-    "is_boundary_noise",
-    "posterior_at_boundary",
-]
-
-_MAX_ROUNDS, _TOL = 60, 1e-4
-_PRIOR_ROWS = 10.0
-# Bounds of the probability of a wrong label before the label is seen.
-_LEAST, _MOST = 1e-4, 0.95
-
-# Noise at the boundary below this mean rate is taken for rows that are hard.
-MIN_BOUNDARY_RATE = 0.006
-# Its rate on the most confident quarter, as a share of the mean: of all rows; and inside the
-# classes, of two and of more. Of many classes noise at the boundary takes the hard ones nearly
-# whole (0.1 to 0.9 on nine data sets). Noise that spares classes shows 1.3 to 3: in a class that
-# it reaches it is alike everywhere, and is seen best on the most confident rows.
-_MOST_AT_TOP = 0.3
-_MOST_WITHIN_TWO, _MOST_WITHIN = 0.35, 1.2
-
-
-def estimate_flip_rates(
-    proba: torch.Tensor,
-    given: torch.Tensor,
-    bins: torch.Tensor,
-    n_bins: int,
-    weights: torch.Tensor,
-) -> torch.Tensor:
-    r"""Share of wrong labels per bin by expectation maximisation.
-
-    The probability of the given label j of row i in bin b, when the true one is k, is
-    :math:`1 - e_b` for j = k and :math:`e_b / (C - 1)` otherwise.
-
-    Parameters
-    ----------
-    proba : Tensor of shape (n, n_classes)
-        Probability of the true label given the row alone.
-    given : int64 Tensor of shape (n,)
-    bins : int64 Tensor of shape (n,)
-    n_bins : int
-    weights : Tensor of shape (n,)
-
-    Returns
-    -------
-    rates : float32 Tensor of shape (n_bins,)
-        In [0, 0.95].
-    """
-    mass = proba.new_zeros(n_bins).index_add_(0, bins, weights)
-    rates = proba.new_full((n_bins,), 0.3)
-    own = proba.gather(1, given.unsqueeze(1)).squeeze(1)
-    other = (1.0 - own) / max(proba.shape[1] - 1, 1)
-    for _ in range(_MAX_ROUNDS):
-        rate = rates[bins]
-        wrong = rate * other
-        wrong = wrong / (wrong + (1.0 - rate) * own).clamp_min(1e-30)
-        overall = (weights * wrong).sum() / weights.sum()
-        updated = proba.new_zeros(n_bins).index_add_(0, bins, weights * wrong)
-        updated = ((updated + _PRIOR_ROWS * overall) / (mass + _PRIOR_ROWS)).clamp(_LEAST, _MOST)
-        change = float((updated - rates).abs().max())
-        rates = updated
-        if change < _TOL:
-            break
-    return rates
+__all__ = ["extrapolate_flip_rates", "posterior_at_boundary"]
 
 
 def extrapolate_flip_rates(
@@ -133,53 +69,6 @@ def posterior_at_boundary(
     own = proba.gather(1, given.unsqueeze(1)) * (1.0 - rate.unsqueeze(1))
     joint.scatter_(1, given.unsqueeze(1), own)
     return joint / joint.sum(1, keepdim=True).clamp_min(1e-30)
-
-
-def is_boundary_noise(
-    rates: torch.Tensor,
-    n_rows: int,
-    min_rate: float = MIN_BOUNDARY_RATE,
-    rates_within: torch.Tensor | None = None,
-    n_classes: int = 2,
-) -> bool:
-    """Whether noise lies where the predictors are not confident, and hardly elsewhere.
-
-    Class-conditional and human noise reach the most confident rows; noise that a classifier
-    makes does not. Below `min_rate` of the rows, or a handful, it cannot
-    be told from rows that are hard and rightly labelled.
-
-    Noise that spares some classes looks alike: their rows are the most confident and are right.
-    Inside a class it reaches the most confident rows as well; noise at the boundary does not.
-
-    Parameters
-    ----------
-    rates : Tensor of shape (n_bins,)
-        Of :func:`estimate_flip_rates`, the most confident rows last.
-    n_rows : int
-    min_rate : float, default=0.006
-    rates_within : Tensor of shape (n_bins,), optional
-        The same with the bins of
-        :func:`~nllearn.functional.calibration.quantile_bins_within`, the groups being the
-        predicted classes.
-    n_classes : int, default=2
-        For `rates_within`.
-
-    Returns
-    -------
-    is_boundary : bool
-    """
-    mean, top = _mean_and_top(rates)
-    if not (mean > min_rate + 5.0 / n_rows and top < _MOST_AT_TOP * mean):
-        return False
-    if rates_within is None:
-        return True
-    mean, top = _mean_and_top(rates_within)
-    return top < (_MOST_WITHIN if n_classes > 2 else _MOST_WITHIN_TWO) * mean
-
-
-def _mean_and_top(rates: torch.Tensor) -> tuple[float, float]:
-    """Mean of all rates, and of the most confident quarter of the rows."""
-    return float(rates.mean()), float(rates[-max(1, len(rates) // 4) :].mean())
 
 
 def _flip_probability(proba: torch.Tensor, given: torch.Tensor) -> torch.Tensor:

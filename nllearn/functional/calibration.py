@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import torch
 
-from nllearn.functional.ranking import sort_within_groups
-
 __all__ = [
     "agreement",
+    "class_probabilities",
     "combine_predictions",
     "fit_inverse_temperature",
     "quantile_bins",
-    "quantile_bins_within",
 ]
 
 
@@ -89,6 +87,33 @@ def fit_inverse_temperature(scores: torch.Tensor, target: float, weights: torch.
     return (low * high) ** 0.5
 
 
+def class_probabilities(
+    evidence: torch.Tensor, error: torch.Tensor, inverse_temperature: float
+) -> torch.Tensor:
+    """Probabilities whose largest is one less a known error, row by row.
+
+    The error is shared out among the other classes as the softmax of their evidence.
+
+    Parameters
+    ----------
+    evidence : float32 Tensor of shape (n, n_classes)
+    error : float32 Tensor of shape (n,)
+        Probability that the class of the largest evidence is not the true one.
+    inverse_temperature : float
+        Factor of the evidence in the softmax.
+
+    Returns
+    -------
+    proba : float32 Tensor of shape (n, n_classes)
+        Rows sum to about one; none is below 1e-6.
+    """
+    top = evidence.argmax(1, keepdim=True)
+    proba = (inverse_temperature * evidence).softmax(1).scatter(1, top, 0.0)
+    rest = proba.sum(1, keepdim=True).clamp_min(1e-12)
+    proba = (proba * (error.unsqueeze(1) / rest)).clamp_min(1e-6)
+    return proba.scatter(1, top, (1.0 - error).unsqueeze(1))
+
+
 def quantile_bins(values: torch.Tensor, n_bins: int) -> torch.Tensor:
     """Number of the quantile bin of every value, low values first.
 
@@ -102,27 +127,6 @@ def quantile_bins(values: torch.Tensor, n_bins: int) -> torch.Tensor:
     bins : int64 Tensor of shape (n,)
         In [0, n_bins); sizes differ by at most one.
     """
-    one = torch.zeros(len(values), dtype=torch.int64, device=values.device)
-    return quantile_bins_within(values, one, n_bins)
-
-
-def quantile_bins_within(values: torch.Tensor, groups: torch.Tensor, n_bins: int) -> torch.Tensor:
-    """Number of the quantile bin of every value among those of its group, low values first.
-
-    Parameters
-    ----------
-    values : Tensor of shape (n,)
-    groups : int64 Tensor of shape (n,)
-        Not negative.
-    n_bins : int
-
-    Returns
-    -------
-    bins : int64 Tensor of shape (n,)
-        In [0, n_bins).
-    """
-    order, rank = sort_within_groups(values, groups)
-    sizes = torch.bincount(groups, minlength=1)
-    bins = torch.empty(len(values), dtype=torch.int64, device=values.device)
-    bins[order] = rank * n_bins // sizes[groups[order]]
-    return bins
+    rank = torch.empty(len(values), dtype=torch.int64, device=values.device)
+    rank[values.argsort(stable=True)] = torch.arange(len(values), device=values.device)
+    return rank * n_bins // max(len(values), 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["class_prototypes", "identity_prototypes", "mutual_information", "prototype_fit"]
+__all__ = ["class_prototypes", "identity_prototypes", "prototype_fit"]
 
 # Below this difference of a right and a wrong label's probability T is not used.
 _LEAST_CONTRAST = 0.05
@@ -93,46 +93,3 @@ def prototype_fit(shares: torch.Tensor, prototypes: torch.Tensor) -> torch.Tenso
         In the units of `shares`.
     """
     return torch.addmm(prototypes[-1], shares, prototypes[:-1])
-
-
-def mutual_information(
-    one: torch.Tensor, two: torch.Tensor, n_classes: int, weights: torch.Tensor
-) -> float:
-    r"""Mutual information of the classes that two predictors name.
-
-    .. math:: I = \sum_{kl} P(k, l) \ln \frac{P(k, l)}{P(k)\,P(l)}
-
-    Predictors that name one class for every row agree and share nothing.
-
-    Parameters
-    ----------
-    one, two : int64 Tensor of shape (n,)
-    n_classes : int
-    weights : Tensor of shape (n,)
-        Not negative, not all zero.
-
-    Returns
-    -------
-    information : float
-        In nats, from 0 to the logarithm of `n_classes`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from nllearn.functional.prototypes import mutual_information
-    >>> named = torch.tensor([0, 1, 0, 1])
-    >>> round(mutual_information(named, named, 2, torch.ones(4)), 4)
-    0.6931
-    >>> mutual_information(named, torch.zeros(4, dtype=torch.int64), 2, torch.ones(4))
-    0.0
-    """
-    joint = torch.bincount(
-        one * n_classes + two, weights=weights.double(), minlength=n_classes * n_classes
-    ).view(n_classes, n_classes)
-    joint = joint / joint.sum()
-
-    def entropy(shares: torch.Tensor) -> float:
-        return -float(torch.xlogy(shares, shares).sum())
-
-    shared = entropy(joint.sum(1)) + entropy(joint.sum(0)) - entropy(joint)
-    return max(shared, 0.0)

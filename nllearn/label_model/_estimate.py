@@ -3,60 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 
+from nllearn.functional.calibration import agreement
 from nllearn.functional.neighbor_votes import log_shares
+from nllearn.functional.signal import signal_strength
 from nllearn.functional.transition import expected_transition
-from nllearn.label_model._boundary_noise import BoundaryRates, fit_boundary_noise
-from nllearn.label_model._calibration import (
-    ExpectedAccuracy,
-    accuracy_with_input,
-    mix_by_agreement,
-)
 from nllearn.label_model._data import NoisyLabels
-from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
-from nllearn.label_model._noise import fit_class_conditional
+from nllearn.label_model._mixing import mix_by_agreement
+from nllearn.label_model._noise import (
+    NoiseModel,
+    clean_weight_at_boundary,
+    fit_boundary_noise,
+    fit_noise,
+)
 from nllearn.label_model._posterior import LabelPosterior
-from nllearn.label_model._prototypes import PrototypeChoice, refine_with_prototypes
 from nllearn.predictors import (
     LeaveOneOutKernelRidge,
-    LeaveOneOutRidge,
     NeighborGraph,
     NeighborVotes,
     out_of_sample_predictions,
 )
 
-__all__ = ["PosteriorSettings", "estimate_label_posterior"]
+__all__ = ["estimate_label_posterior"]
 
-# Rows on which agreement is measured; more change nothing.
-_N_AGREEMENT = 100_000
-# Fits of the regressions on labels that are probably right.
+# Standard errors above chance: of a hundred data sets without signal one passes.
+_LEAST_SIGNAL = 2.33
+# Fits of the regressions on labels that are probably right, where noise lies at the boundary.
 _N_REFITS = 2
-
-
-@dataclass(frozen=True)
-class PosteriorSettings:
-    """How the posterior is estimated.
-
-    Parameters
-    ----------
-    calibrated : bool
-        True: kernel regressions, at the temperature at which the mean top probability is the
-        expected accuracy. False: a plain regression at a fixed temperature, for features
-        that a network learnt from the labels with no other rows beside them; in such features
-        all predictors agree, which tells nothing of their accuracy.
-    n_landmarks : int
-        Of each kernel regression.
-    in_blocks : bool
-        Whether the plain regression reads its rows in blocks.
-    """
-
-    calibrated: bool = True
-    n_landmarks: int = 1000
-    in_blocks: bool = False
 
 
 def estimate_label_posterior(
@@ -64,11 +41,10 @@ def estimate_label_posterior(
     graph: NeighborGraph,
     labels: NoisyLabels,
     generator: torch.Generator,
-    settings: PosteriorSettings = PosteriorSettings(),
     *,
+    n_landmarks: int = 1000,
     predictors: Sequence[Any] = (),
-    X_input: torch.Tensor | None = None,
-    accuracy: ExpectedAccuracy | None = None,
+    boundary_noise: bool | str = "auto",
     advance: Callable[[], None] = lambda: None,
 ) -> LabelPosterior:
     """Predict every label from the other rows, estimate the noise, and apply Bayes' rule.
@@ -80,15 +56,15 @@ def estimate_label_posterior(
     graph : NeighborGraph
     labels : NoisyLabels
     generator : torch.Generator
-    settings : PosteriorSettings
+    n_landmarks : int
+        Of each kernel regression.
     predictors : sequence of object
         Out-of-sample predictors beside neighbours and regressions, each with
-        ``predict_out_of_sample``; used where `settings` are calibrated.
-    X_input : float32 Tensor of shape (n, p), optional
-        The user's rows at length one, where `X_unit` has features that were learnt from the
-        labels.
-    accuracy : ExpectedAccuracy, optional
-        That of the predictors where it is known; None estimates it.
+        ``predict_out_of_sample``.
+    boundary_noise : bool or "auto"
+        Whether wrong labels are taken to lie at the class boundary, where hard rows that are
+        rightly labelled look the same. "auto" decides by the trusted rows, and without them
+        takes these rows for hard ones.
     advance : callable
         Called when the neighbours have voted, after each regression, and at the end; for a
         progress bar.
@@ -100,60 +76,44 @@ def estimate_label_posterior(
     y_soft, weights = labels.one_hot, labels.weights
     log_votes = _log_votes(X_unit, graph, y_soft, weights)
     advance()
-    if not settings.calibrated:
-        regression = LeaveOneOutRidge(settings.in_blocks)
-        scores = out_of_sample_predictions(regression, X_unit, y_soft, weights)
-        distributions, transition = posterior_at_fixed_temperature(scores, log_votes, labels)
-        return LabelPosterior(distributions, transition, scores, log_votes, graph.indices)
-
-    # The rows themselves first: the regression on them and the votes have the labels alone in
-    # common, so how often they agree tells how often they are right.
     ridges = [
-        LeaveOneOutKernelRidge(settings.n_landmarks, smooth, log_votes, generator)
+        LeaveOneOutKernelRidge(n_landmarks, smooth, log_votes, generator)
         for smooth in (None, graph)
     ]
-    active = torch.nonzero(weights > 0).squeeze(1)
-    some = active[:: -(-len(active) // _N_AGREEMENT)]
     scores = out_of_sample_predictions(ridges[0], X_unit, y_soft, weights)
-    choice = PrototypeChoice(scores[some], log_votes[some], weights[some])
+    agreed = agreement(scores, log_votes, weights)
     advance()
     scores.add_(out_of_sample_predictions(ridges[1], X_unit, y_soft, weights)).div_(2)
     advance()
     others = [out_of_sample_predictions(other, X_unit, y_soft, weights) for other in predictors]
     del y_soft
+    signals = [
+        signal_strength(each, labels.codes, weights)
+        for each in (scores, log_votes.exp(), *others)
+    ]
+    has_signal = max(signals) > _LEAST_SIGNAL
     mix_by_agreement(scores, others, log_votes, weights)
 
-    if accuracy is None:
-        accuracy = ExpectedAccuracy(choice.agreed, choice.agreed)
-        if X_input is not None:
-            accuracy = accuracy_with_input(
-                choice.agreed, X_input, log_votes, labels, settings.n_landmarks, generator
-            )
-    noise = fit_class_conditional(scores, log_votes, graph, labels, accuracy, generator)
-    if noise.model.boundary > 0:
-        boundary = BoundaryRates(labels, generator)
-        rates, edges = boundary.fit(scores)
+    noise = fit_noise(scores, log_votes, labels, has_signal, generator)
+    boundary_quality, n_undecided = None, 0
+    at_boundary = boundary_noise is True and has_signal
+    if boundary_noise == "auto" and has_signal:
+        other_noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
+        if bool(labels.trusted.any()):
+            at_boundary = _trusted_prefer(other_noise, noise, scores, log_votes, labels)
+        else:
+            boundary_quality, n_undecided = _compare(other_noise, noise, scores, log_votes, labels)
+    if at_boundary:
         for _ in range(_N_REFITS):
-            clean_weight = boundary.clean_weight(scores, rates, edges)
+            clean_weight = clean_weight_at_boundary(scores, labels)
             scores = ridges[0].predict_again(clean_weight)
             scores.add_(ridges[1].predict_again(clean_weight)).div_(2)
             mix_by_agreement(scores, others, log_votes, weights)
-            rates, edges = boundary.fit(scores)
-        noise = fit_boundary_noise(noise, rates, edges, log_votes, labels)
-        regressions = tuple(ridge.kernel_ridge_ for ridge in ridges)
-    else:
-        noise, scores, regressions = refine_with_prototypes(
-            noise,
-            choice,
-            scores,
-            log_votes,
-            graph,
-            labels,
-            accuracy,
-            [ridge.kernel_ridge_ for ridge in ridges],
-            generator,
-        )
-    distributions = noise.posterior(scores, labels)
+        noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
+
+    distributions = noise.posterior(scores, log_votes, labels.codes)
+    known = labels.codes[labels.trusted]
+    distributions[labels.trusted] = F.one_hot(known, labels.n_classes).float()
     transition = expected_transition(
         distributions.cpu().numpy(), labels.codes.cpu().numpy(), weights.double().cpu().numpy()
     )
@@ -165,8 +125,10 @@ def estimate_label_posterior(
         log_votes,
         graph.indices,
         noise,
-        replace(accuracy, is_boundary=noise.model.boundary > 0),
-        regressions,
+        has_signal,
+        boundary_quality,
+        n_undecided,
+        tuple(ridge.kernel_ridge_ for ridge in ridges),
     )
 
 
@@ -178,3 +140,35 @@ def _log_votes(
         return torch.zeros_like(y_soft)
     votes = NeighborVotes(graph=graph)
     return log_shares(out_of_sample_predictions(votes, X_unit, y_soft, weights))
+
+
+def _trusted_prefer(
+    one: NoiseModel,
+    two: NoiseModel,
+    scores: torch.Tensor,
+    log_votes: torch.Tensor,
+    labels: NoisyLabels,
+) -> bool:
+    """Whether the true labels of the trusted rows are more likely under the first model."""
+    rows, codes = labels.trusted, labels.codes[labels.trusted].unsqueeze(1)
+
+    def log_likelihood(model: NoiseModel) -> float:
+        proba = model.predict_proba(scores[rows], log_votes[rows])
+        return float(proba.gather(1, codes).clamp_min(1e-6).log().sum())
+
+    return log_likelihood(one) > log_likelihood(two)
+
+
+def _compare(
+    one: NoiseModel,
+    two: NoiseModel,
+    scores: torch.Tensor,
+    log_votes: torch.Tensor,
+    labels: NoisyLabels,
+) -> tuple[torch.Tensor, int]:
+    """Quality by the first model, and the number of rows whose label the two differ about."""
+    own = labels.codes.unsqueeze(1)
+    first = one.posterior(scores, log_votes, labels.codes)
+    second = two.posterior(scores, log_votes, labels.codes)
+    differ = (first.argmax(1) != second.argmax(1)) & (labels.weights > 0)
+    return first.gather(1, own).squeeze(1), int(differ.sum())

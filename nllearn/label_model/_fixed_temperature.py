@@ -1,15 +1,26 @@
-"""The posterior at a fixed temperature, in features that follow the labels."""
+"""The posterior on features that a network learnt from the labels, at a fixed temperature.
+
+In such features all predictors agree with the labels and with one another, which tells nothing
+of how often they are right.
+"""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
 from nllearn.functional.calibration import combine_predictions
 from nllearn.functional.relabelling import posterior_given_label
 from nllearn.functional.transition import estimate_transition
+from nllearn.functional.neighbor_votes import log_shares
 from nllearn.label_model._data import NoisyLabels
+from nllearn.label_model._posterior import LabelPosterior
+from nllearn.predictors import (
+    LeaveOneOutRidge,
+    NeighborGraph,
+    NeighborVotes,
+    out_of_sample_predictions,
+)
 
 __all__ = ["posterior_at_fixed_temperature"]
 
@@ -19,22 +30,29 @@ _SCORE_WEIGHT, _VOTE_WEIGHT, _FLATTER = 6.0, 1.2, 0.75
 
 
 def posterior_at_fixed_temperature(
-    scores: torch.Tensor, log_votes: torch.Tensor, labels: NoisyLabels
-) -> tuple[torch.Tensor, np.ndarray]:
-    """Estimate the transition matrix from scores and votes, and apply Bayes' rule.
+    X_unit: torch.Tensor, graph: NeighborGraph, labels: NoisyLabels, *, in_blocks: bool = False
+) -> LabelPosterior:
+    """Estimate the transition matrix from a regression and votes, and apply Bayes' rule.
 
     Parameters
     ----------
-    scores, log_votes : float32 Tensor of shape (n, n_classes)
+    X_unit : float32 Tensor of shape (n, d)
+        Features of the network at length one.
+    graph : NeighborGraph
     labels : NoisyLabels
+    in_blocks : bool, default=False
+        Hold no second copy of the rows.
 
     Returns
     -------
-    distributions : float32 Tensor of shape (n, n_classes)
-        That of trusted rows is their given label.
-    transition : float64 ndarray of shape (n_classes, n_classes)
+    posterior : LabelPosterior
+        Without noise model and regressions.
     """
-    given = labels.codes
+    given, weights, y_soft = labels.codes, labels.weights, labels.one_hot
+    votes = out_of_sample_predictions(NeighborVotes(graph=graph), X_unit, y_soft, weights)
+    log_votes = log_shares(votes) if graph.indices.shape[1] else torch.zeros_like(votes)
+    regression = LeaveOneOutRidge(in_blocks)
+    scores = out_of_sample_predictions(regression, X_unit, y_soft, weights)
     log_proba = combine_predictions(
         scores, log_votes, score_weight=_SCORE_WEIGHT, vote_weight=_VOTE_WEIGHT
     )
@@ -50,4 +68,4 @@ def posterior_at_fixed_temperature(
         torch.as_tensor(transition, dtype=torch.float32, device=given.device),
     )
     posterior[labels.trusted] = F.one_hot(given[labels.trusted], labels.n_classes).float()
-    return posterior, transition
+    return LabelPosterior(posterior, transition, scores, log_votes, graph.indices)

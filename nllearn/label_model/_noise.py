@@ -1,88 +1,100 @@
-"""The noise of the given labels: estimated from scores, votes and labels, and its posterior."""
+"""The noise of the given labels: how often the predictors err above the floor, and Bayes' rule."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from nllearn.functional.blocks import row_blocks
-from nllearn.functional.boundary_noise import (
-    estimate_flip_rates,
-    is_boundary_noise,
-    posterior_at_boundary,
-)
+from nllearn.functional.boundary_noise import extrapolate_flip_rates, posterior_at_boundary
 from nllearn.functional.calibration import (
+    class_probabilities,
     fit_inverse_temperature,
     quantile_bins,
-    quantile_bins_within,
 )
-from nllearn.functional.neighbor_votes import log_shares
-from nllearn.functional.prototypes import identity_prototypes
-from nllearn.functional.ranking import sort_within_groups
+from nllearn.functional.noise_floor import fit_noise_floor
+from nllearn.functional.prototypes import class_prototypes, identity_prototypes, prototype_fit
 from nllearn.functional.relabelling import posterior_given_label
+from nllearn.functional.signal import recognized_classes
 from nllearn.functional.transition import estimate_transition, prior_strength
-from nllearn.label_model._calibration import ExpectedAccuracy, accuracy_with_trusted
 from nllearn.label_model._data import NoisyLabels
-from nllearn.predictors import NeighborGraph
-from nllearn.predictors._neighbor_votes import graph_shares
 
-__all__ = [
-    "NoiseEstimate",
-    "NoiseModel",
-    "draw_sample",
-    "easiest_per_class",
-    "fit_class_conditional",
-    "log_neighbor_shares",
-    "margin_bins",
-    "score_margin",
-]
+__all__ = ["NoiseModel", "clean_weight_at_boundary", "fit_boundary_noise", "fit_noise"]
 
-# Weight of the neighbours' log votes beside the regressions' scores.
-_VOTE_WEIGHT = 0.12
-# Rows that temperature and noise are estimated on; more change nothing that can be measured.
+# Weight of the neighbours' log votes beside the regressions' scores, and the least share of votes
+# whose logarithm is taken.
+_VOTE_WEIGHT, _LEAST_SHARE = 0.12, 1e-3
+# Rows that the noise is estimated on; more change nothing that can be measured.
 _N_SAMPLE = 100_000
-_N_BINS = 8
-_EASY_SHARE = 0.8
+# Bins that rates at the boundary are extrapolated over, and rows in each.
+_LEAST_BINS, _MOST_BINS, _BIN_ROWS = 4, 16, 40
 
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """How given labels come from true ones.
+    """How given labels come from true ones, and how far predictions are right.
 
     Parameters
     ----------
-    inverse_temperature : float
-        Turns scores and votes into probabilities.
-    transition : float32 Tensor of shape (n_classes, n_classes)
-        Class-conditional noise.
-    rates : float32 Tensor of shape (n_bins,)
-        Noise at the boundary: share of wrong labels in bins of the margin.
-    edges : float32 Tensor of shape (n_bins - 1,)
-        Upper edges of these bins but the last.
-    boundary : float
-        1 where noise at the boundary holds, 0 where the transition matrix does.
     prototypes : float32 Tensor of shape (n_classes + 1, n_classes)
-        Rows of the transition matrix that scores and votes were compared with.
+        Rows of a transition matrix that scores and votes are compared with.
+    score_sum, score_top : float
+        Mean sum of a row's scores, and mean largest fit of their prototypes: units.
+    inverse_temperature : float
+        Spreads what is not the most probable class over the others.
+    margins, errors : float64 ndarray of shape (b,)
+        Probability of an error by the margin of the evidence; `errors` are None where `rates`
+        are given.
+    transition : float32 Tensor of shape (n_classes, n_classes)
+        ``T[k, j] = P(given j | true k)``.
+    rates : float64 ndarray of shape (b,) or None
+        Noise at the class boundary: share of wrong labels by the margin of the scores, in
+        place of the transition matrix, which is the identity then.
     """
 
-    inverse_temperature: float
-    transition: torch.Tensor
-    rates: torch.Tensor
-    edges: torch.Tensor
-    boundary: float
     prototypes: torch.Tensor
+    score_sum: float
+    score_top: float
+    inverse_temperature: float
+    margins: np.ndarray
+    errors: np.ndarray | None
+    transition: torch.Tensor
+    rates: np.ndarray | None = None
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether noise at the class boundary is assumed."""
+        return self.rates is not None
 
     def evidence(self, scores: torch.Tensor, log_votes: torch.Tensor) -> torch.Tensor:
-        """Log-probability of the true label given the row alone, up to a constant per row."""
-        return self.inverse_temperature * (scores + _VOTE_WEIGHT * log_votes)
+        """Scores and votes of every class together; the largest is predicted.
+
+        Parameters
+        ----------
+        scores, log_votes : float32 Tensor of shape (n, n_classes)
+
+        Returns
+        -------
+        evidence : float32 Tensor of shape (n, n_classes)
+        """
+        if torch.equal(
+            self.prototypes, identity_prototypes(self.prototypes.shape[1], scores.device)
+        ):
+            return scores + _VOTE_WEIGHT * log_votes
+        fit = prototype_fit(scores / self.score_sum, self.prototypes) / self.score_top
+        shares = prototype_fit(log_votes.exp() - _LEAST_SHARE, self.prototypes)
+        return fit + _VOTE_WEIGHT * (shares.clamp_min(0.0) + _LEAST_SHARE).log()
 
     def predict_proba(self, scores: torch.Tensor, log_votes: torch.Tensor) -> torch.Tensor:
         """Probability of every label without a given one, float32 of shape (n, n_classes)."""
-        return self.evidence(scores, log_votes).softmax(1)
+        evidence = self.evidence(scores, log_votes)
+        if self.errors is None:
+            return (self.inverse_temperature * evidence).softmax(1)
+        error = _interpolate(score_margin(evidence), self.margins, self.errors)
+        return class_probabilities(evidence, error, self.inverse_temperature)
 
     def posterior(
         self, scores: torch.Tensor, log_votes: torch.Tensor, given: torch.Tensor
@@ -96,181 +108,14 @@ class NoiseModel:
         """
         out = torch.empty_like(scores)
         for rows in row_blocks(len(scores)):
-            evidence = self.evidence(scores[rows], log_votes[rows])
-            if self.boundary > 0:
-                rate = self.rates[torch.bucketize(score_margin(scores[rows]), self.edges)]
-                out[rows] = posterior_at_boundary(evidence.softmax(1), given[rows], rate)
+            proba = self.predict_proba(scores[rows], log_votes[rows])
+            if self.rates is None:
+                log_proba = proba.clamp_min(1e-12).log()
+                out[rows] = posterior_given_label(log_proba, given[rows], self.transition)
             else:
-                out[rows] = posterior_given_label(evidence, given[rows], self.transition)
+                rate = _interpolate(score_margin(scores[rows]), self.margins, self.rates)
+                out[rows] = posterior_at_boundary(proba, given[rows], rate)
         return out
-
-
-@dataclass(frozen=True)
-class NoiseEstimate:
-    """The noise model and the votes that it was fitted with.
-
-    Parameters
-    ----------
-    model : NoiseModel
-    votes : float32 Tensor of shape (n, n_classes)
-        Mean of two rounds of log votes.
-    vote_labels : int64 Tensor of shape (2, n)
-        Labels that voted in each round, for new rows.
-    vote_weights : float32 Tensor of shape (2, n)
-        Their weights.
-    easy : bool Tensor of shape (n,)
-        The most confident rows of every class.
-    easy_votes : float32 Tensor of shape (n, n_classes)
-        Log votes of these alone, with their most probable labels.
-    """
-
-    model: NoiseModel
-    votes: torch.Tensor
-    vote_labels: torch.Tensor
-    vote_weights: torch.Tensor
-    easy: torch.Tensor
-    easy_votes: torch.Tensor
-
-    def posterior(self, scores: torch.Tensor, labels: NoisyLabels) -> torch.Tensor:
-        """Posterior of the fitted rows; that of trusted rows is their given label."""
-        distributions = self.model.posterior(scores, self.votes, labels.codes)
-        known = labels.codes[labels.trusted]
-        distributions[labels.trusted] = F.one_hot(known, labels.n_classes).float()
-        return distributions
-
-
-def log_neighbor_shares(
-    graph: NeighborGraph, labels: torch.Tensor, n_classes: int, weights: torch.Tensor
-) -> torch.Tensor:
-    """Log vote shares of the neighbours, float32 of shape (n, n_classes); 0 without neighbours."""
-    if graph.indices.shape[1] == 0:
-        return torch.zeros(len(graph.indices), n_classes, device=labels.device)
-    return log_shares(graph_shares(graph, labels, n_classes, weights))
-
-
-def fit_class_conditional(
-    scores: torch.Tensor,
-    log_votes: torch.Tensor,
-    graph: NeighborGraph,
-    labels: NoisyLabels,
-    accuracy: ExpectedAccuracy,
-    generator: torch.Generator,
-) -> NoiseEstimate:
-    """Estimate the noise; let the easy rows vote with their most probable labels; again.
-
-    The inverse temperature is the one at which the mean top probability equals the expected
-    accuracy of the predictors.
-
-    Parameters
-    ----------
-    scores, log_votes : float32 Tensor of shape (n, n_classes)
-    graph : NeighborGraph
-    labels : NoisyLabels
-    accuracy : ExpectedAccuracy
-    generator : torch.Generator
-
-    Returns
-    -------
-    noise : NoiseEstimate
-        Its `boundary` says whether noise at the boundary is to be fitted.
-    """
-    codes, weights, trusted = labels.codes, labels.weights, labels.trusted
-    sample = draw_sample(weights, generator)
-    sampled = labels.take(sample)
-
-    evidence = scores[sample] + _VOTE_WEIGHT * log_votes[sample]
-    target = accuracy.expected
-    if sampled.trusted.any():
-        target = accuracy_with_trusted(evidence.argmax(1), target, sampled)
-    temperature = fit_inverse_temperature(evidence, target, sampled.weights)
-    transition = _fit_transition(temperature * evidence, sampled)
-
-    most_probable, confidence = torch.empty_like(codes), torch.empty_like(weights)
-    for rows in row_blocks(len(scores)):
-        block = temperature * (scores[rows] + _VOTE_WEIGHT * log_votes[rows])
-        top = posterior_given_label(block, codes[rows], transition).max(1)
-        confidence[rows], most_probable[rows] = top.values, top.indices
-    most_probable = torch.where(trusted, codes, most_probable)
-    confidence = torch.where(trusted, 1.0, confidence)
-    easy = easiest_per_class(most_probable, confidence, labels.n_classes)
-    easy_votes = log_neighbor_shares(graph, most_probable, labels.n_classes, weights * easy)
-
-    # Easy rows alone are best where noise prefers a class, all rows where they are few.
-    votes = 0.5 * (log_votes + easy_votes)
-    temperature = fit_inverse_temperature(
-        scores[sample] + _VOTE_WEIGHT * votes[sample], target, sampled.weights
-    )
-    evidence = scores[sample] + _VOTE_WEIGHT * easy_votes[sample]
-    transition = _fit_transition(temperature * evidence, sampled)
-    rates, edges, is_boundary = _find_boundary_noise(
-        scores[sample], evidence, temperature, target, accuracy, sampled, weights
-    )
-    model = NoiseModel(
-        temperature,
-        transition,
-        rates,
-        edges,
-        float(is_boundary),
-        identity_prototypes(labels.n_classes, scores.device),
-    )
-    return NoiseEstimate(
-        model,
-        votes,
-        torch.stack([codes, most_probable]),
-        torch.stack([weights, weights * easy]),
-        easy,
-        easy_votes,
-    )
-
-
-def _find_boundary_noise(
-    scores: torch.Tensor,
-    evidence: torch.Tensor,
-    temperature: float,
-    target: float,
-    accuracy: ExpectedAccuracy,
-    sampled: NoisyLabels,
-    weights: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor, bool]:
-    """Share of wrong labels by margin, the bins' edges, and whether noise lies at the boundary."""
-    # Trusted rows tell the accuracy of predictors that have learnt the noise, which would hide
-    # noise at the boundary: it is looked for at the temperature of the agreement alone.
-    alone = temperature
-    if target != accuracy.conservative:
-        alone = fit_inverse_temperature(evidence, accuracy.conservative, sampled.weights)
-    bins, edges = margin_bins(scores, _N_BINS)
-    proba = (alone * evidence).softmax(1)
-    rates = estimate_flip_rates(proba, sampled.codes, bins, _N_BINS, sampled.weights)
-    if accuracy.is_boundary is not None:
-        return rates, edges, accuracy.is_boundary
-    n_active = int((weights > 0).sum())
-    is_boundary = is_boundary_noise(rates, n_active, accuracy.min_boundary_rate)
-    if is_boundary:
-        # So it looks over all rows together. Inside the classes as well?
-        bins = quantile_bins_within(score_margin(scores), scores.argmax(1), _N_BINS)
-        within = estimate_flip_rates(proba, sampled.codes, bins, _N_BINS, sampled.weights)
-        is_boundary = is_boundary_noise(
-            rates, n_active, accuracy.min_boundary_rate, within, sampled.n_classes
-        )
-    return rates, edges, is_boundary
-
-
-def easiest_per_class(
-    labels: torch.Tensor, confidence: torch.Tensor, n_classes: int
-) -> torch.Tensor:
-    """Mark the 80 percent most confident rows of every class, at least one of each."""
-    order, rank = sort_within_groups(confidence, labels, descending=True)
-    counts = torch.bincount(labels, minlength=n_classes)
-    easy = torch.empty(len(order), dtype=torch.bool, device=labels.device)
-    easy[order] = rank < (counts[labels[order]] * _EASY_SHARE).ceil()
-    return easy
-
-
-def draw_sample(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Numbers of at most 100,000 rows that take part, ascending."""
-    active = torch.nonzero(weights > 0).squeeze(1)
-    order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(weights.device)
-    return active[order.sort().values]
 
 
 def score_margin(scores: torch.Tensor) -> torch.Tensor:
@@ -279,29 +124,199 @@ def score_margin(scores: torch.Tensor) -> torch.Tensor:
     return top[:, 0] - top[:, 1]
 
 
-def _fit_transition(log_proba: torch.Tensor, labels: NoisyLabels) -> torch.Tensor:
+def fit_noise(
+    scores: torch.Tensor,
+    log_votes: torch.Tensor,
+    labels: NoisyLabels,
+    has_signal: bool,
+    generator: torch.Generator,
+) -> NoiseModel:
+    """Estimate the predictors' error above the noise floor, and the transition matrix.
+
+    Twice: from the predictions as they are, and from how well they fit the rows of the first
+    transition matrix. Where noise prefers some wrong labels, the most probable given label is
+    often not the true one, but all probabilities together fit the row of the true class.
+
+    Parameters
+    ----------
+    scores : float32 Tensor of shape (n, n_classes)
+        Of the regressions, out of sample, at mean top score 1.
+    log_votes : float32 Tensor of shape (n, n_classes)
+        Log shares of the neighbours' labels.
+    labels : NoisyLabels
+    has_signal : bool
+        Whether the predictions tell anything about the labels. If not, or of a class that they
+        do not recognize, no label is taken for wrong.
+    generator : torch.Generator
+        Draws 100,000 rows where there are more.
+
+    Returns
+    -------
+    noise : NoiseModel
+    """
+    sample = _draw_sample(labels.weights, generator)
+    some_scores, some_votes, some = scores[sample], log_votes[sample], labels.take(sample)
+    mean_sum = _weighted_mean(some_scores.sum(1), some.weights)
+    model = NoiseModel(
+        identity_prototypes(labels.n_classes, scores.device),
+        mean_sum,
+        1.0,
+        1.0,
+        np.zeros(1),
+        np.zeros(1),
+        torch.eye(labels.n_classes, device=scores.device),
+    )
+    model = _fit_floor(model, some_scores, some_votes, some)
+    prototypes = class_prototypes(model.transition, 0.0)
+    top = prototype_fit(some_scores / mean_sum, prototypes).amax(1)
+    model = replace(
+        model, prototypes=prototypes, score_top=max(_weighted_mean(top, some.weights), 1e-6)
+    )
+    model = _fit_floor(model, some_scores, some_votes, some)
+
+    predicted = model.evidence(some_scores, some_votes).argmax(1)
+    known = recognized_classes(some_scores, predicted, some.codes, some.weights) & has_signal
+    transition = torch.where(known.unsqueeze(0), model.transition, 0.0)
+    transition.diagonal().copy_(model.transition.diagonal())
+    return replace(model, transition=transition / transition.sum(1, keepdim=True))
+
+
+def _fit_floor(
+    model: NoiseModel, scores: torch.Tensor, log_votes: torch.Tensor, labels: NoisyLabels
+) -> NoiseModel:
+    """Errors by margin and the transition matrix, for the prototypes of the model."""
+    evidence = model.evidence(scores, log_votes)
+    margin = score_margin(evidence).cpu().numpy().astype(np.float64)
+    weights = labels.weights.cpu().numpy().astype(np.float64)
+    differs = (evidence.argmax(1) != labels.codes).cpu().numpy()
+    trusted = labels.trusted.cpu().numpy()
+    floor = fit_noise_floor(margin, differs, labels.n_classes, weights, trusted)
+    error = floor.error_at(margin)
+    expected = 1.0 - float(np.average(error, weights=weights))
+    temperature = fit_inverse_temperature(evidence, expected, labels.weights)
+    proba = class_probabilities(
+        evidence, torch.as_tensor(error, dtype=torch.float32, device=scores.device), temperature
+    )
+    # Rows whose prediction is little better than chance tell little of the noise.
+    chance = (labels.n_classes - 1) / labels.n_classes
+    reliable = np.clip(1.0 - error / chance, 0.01, 1.0) ** 2
+    transition = _fit_transition(proba, labels, weights * reliable)
+    return replace(
+        model,
+        inverse_temperature=temperature,
+        margins=floor.margins,
+        errors=floor.errors,
+        transition=transition,
+    )
+
+
+def _fit_transition(
+    proba: torch.Tensor, labels: NoisyLabels, weights: np.ndarray
+) -> torch.Tensor:
     """Transition matrix, drawn to symmetric noise as far as its own counts advise."""
-    proba = log_proba.softmax(1).cpu().numpy()
-    known: dict[str, Any] = {
-        "sample_weight": labels.weights.cpu().numpy().astype(np.float64),
-        "trusted": labels.trusted.cpu().numpy(),
-    }
+    p, codes = proba.cpu().numpy(), labels.codes.cpu().numpy()
+    known: dict[str, Any] = {"sample_weight": weights, "trusted": labels.trusted.cpu().numpy()}
 
     def estimate(**settings: Any) -> torch.Tensor:
-        found = estimate_transition(proba, labels.codes.cpu().numpy(), **known, **settings)
-        return torch.as_tensor(found, dtype=torch.float32, device=log_proba.device)
+        found = estimate_transition(p, codes, **known, **settings)
+        return torch.as_tensor(found, dtype=torch.float32, device=proba.device)
 
     first = estimate()
-    posterior = posterior_given_label(log_proba, labels.codes, first) * labels.weights.unsqueeze(1)
+    log_proba = proba.clamp_min(1e-12).log()
+    posterior = posterior_given_label(log_proba, labels.codes, first)
+    posterior *= torch.as_tensor(weights, dtype=torch.float32, device=proba.device).unsqueeze(1)
     counts = torch.zeros_like(first).index_add_(0, labels.codes, posterior).T
     return estimate(prior_rows=prior_strength(counts))
 
 
-def margin_bins(scores: torch.Tensor, n_bins: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bin of every row by its margin, small ones first, and the bins' upper edges but the last."""
+def fit_boundary_noise(
+    scores: torch.Tensor,
+    log_votes: torch.Tensor,
+    labels: NoisyLabels,
+    agreed: float,
+    generator: torch.Generator,
+) -> NoiseModel:
+    """Noise at the class boundary: labels differ by noise, predictors err by estimation alone.
+
+    Parameters
+    ----------
+    scores, log_votes : float32 Tensor of shape (n, n_classes)
+    labels : NoisyLabels
+    agreed : float
+        Share of rows on which regression and neighbours agree: two predictors that learn in
+        different ways agree about as often as they are right.
+    generator : torch.Generator
+        Draws 100,000 rows where there are more.
+
+    Returns
+    -------
+    noise : NoiseModel
+    """
+    sample = _draw_sample(labels.weights, generator)
+    some = labels.take(sample)
+    evidence = scores[sample] + _VOTE_WEIGHT * log_votes[sample]
+    margins, rates = _extrapolated_rates(scores[sample], some)
+    return NoiseModel(
+        identity_prototypes(labels.n_classes, scores.device),
+        1.0,
+        1.0,
+        fit_inverse_temperature(evidence, agreed, some.weights),
+        margins,
+        None,
+        torch.eye(labels.n_classes, device=scores.device),
+        rates,
+    )
+
+
+def clean_weight_at_boundary(scores: torch.Tensor, labels: NoisyLabels) -> torch.Tensor:
+    """Probability that each given label is right, by the margin of the scores.
+
+    Parameters
+    ----------
+    scores : float32 Tensor of shape (n, n_classes)
+        Of the regressions: neighbours follow noise at the boundary more.
+    labels : NoisyLabels
+
+    Returns
+    -------
+    clean_weight : float32 Tensor of shape (n,)
+        1 for trusted rows.
+    """
+    active = labels.weights > 0
+    wrong = _interpolate(score_margin(scores), *_extrapolated_rates(scores[active], labels.take(active)))
+    return torch.where(labels.trusted, 1.0, 1.0 - wrong)
+
+
+def _extrapolated_rates(
+    scores: torch.Tensor, labels: NoisyLabels
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of wrong labels by margin, and the margins, both float64 of shape (b,)."""
     margin = score_margin(scores)
+    n_bins = min(_MOST_BINS, max(_LEAST_BINS, len(margin) // _BIN_ROWS))
     bins = quantile_bins(margin, n_bins)
-    edges = [
-        margin[bins == b].max() if (bins == b).any() else margin.max() for b in range(n_bins - 1)
-    ]
-    return bins, torch.stack(edges)
+    differs = scores.argmax(1) != labels.codes
+    rates = extrapolate_flip_rates(differs, bins, n_bins, labels.weights)
+    size = torch.bincount(bins, minlength=n_bins)
+    means = torch.zeros(n_bins, device=margin.device).index_add_(0, bins, margin) / size
+    kept = size > 0
+    return means[kept].double().cpu().numpy(), rates[kept].double().cpu().numpy()
+
+
+def _draw_sample(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Numbers of at most 100,000 rows that take part, ascending."""
+    active = torch.nonzero(weights > 0).squeeze(1)
+    if len(active) <= _N_SAMPLE:
+        return active
+    order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(weights.device)
+    return active[order.sort().values]
+
+
+def _weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> float:
+    """Not under 1e-6."""
+    return max(float((weights * values).sum() / weights.sum().clamp_min(1e-12)), 1e-6)
+
+
+def _interpolate(margin: torch.Tensor, known: np.ndarray, values: np.ndarray) -> torch.Tensor:
+    """Values at any margin, between the known ones in straight lines."""
+    found = np.interp(margin.cpu().numpy(), known, values)
+    return torch.as_tensor(found, dtype=torch.float32, device=margin.device)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nllearn.label_model._calibration import ExpectedAccuracy
-from nllearn.label_model._noise import NoiseEstimate
+from nllearn.label_model._noise import NoiseModel
 from nllearn.predictors import KernelRidge
 
 __all__ = ["LabelPosterior"]
@@ -30,10 +29,15 @@ class LabelPosterior:
         Log shares of all neighbours' given labels.
     neighbor_indices : int Tensor of shape (n, k)
         Neighbours of every row, nearest first.
-    noise : NoiseEstimate or None
+    noise : NoiseModel or None
         None at a fixed temperature, where the transition matrix is all that is estimated.
-    accuracy : ExpectedAccuracy or None
-        That of the predictors; None at a fixed temperature.
+    has_signal : bool
+        Whether the predictions tell anything about the labels.
+    boundary_quality : float32 Tensor of shape (n,) or None
+        Quality of the given labels if noise lies at the class boundary, where that was left
+        open; None where it is settled.
+    n_undecided : int
+        Rows whose most probable label depends on that.
     regressions : tuple of KernelRidge
         For new rows; empty at a fixed temperature.
     """
@@ -43,8 +47,10 @@ class LabelPosterior:
     scores: torch.Tensor
     log_votes: torch.Tensor
     neighbor_indices: torch.Tensor
-    noise: NoiseEstimate | None = None
-    accuracy: ExpectedAccuracy | None = None
+    noise: NoiseModel | None = None
+    has_signal: bool = True
+    boundary_quality: torch.Tensor | None = None
+    n_undecided: int = 0
     regressions: tuple[KernelRidge, ...] = ()
 
     def corrected(self, given: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,12 @@ scores of shape (n, n_classes). Any object with it will do.
 from nllearn.predictors._base import BaseLabelPredictor, out_of_sample_predictions
 from nllearn.predictors._given import GivenPredictions
 from nllearn.predictors._kernel_ridge import KernelRidge, LeaveOneOutKernelRidge
-from nllearn.predictors._neighbor_votes import NeighborGraph, NeighborVotes, n_voting_neighbors
+from nllearn.predictors._neighbor_votes import (
+    NeighborGraph,
+    NeighborVotes,
+    graph_shares,
+    n_voting_neighbors,
+)
 from nllearn.predictors._ridge import LeaveOneOutRidge
 
 __all__ = [
@@ -18,6 +23,7 @@ __all__ = [
     "LeaveOneOutRidge",
     "NeighborGraph",
     "NeighborVotes",
+    "graph_shares",
     "n_voting_neighbors",
     "out_of_sample_predictions",
 ]

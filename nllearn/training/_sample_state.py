@@ -16,7 +16,6 @@ _MOVING = (
     "easy",
     "labelled",
     "changed_at",
-    "expected_accuracy",
 )
 
 
@@ -45,9 +44,6 @@ class SampleState:
         Easy rows; rows whose target is used as a label.
     changed_at : int64 Tensor of shape (n,)
         Epoch in which the target's class last changed, -1 for never.
-    expected_accuracy : float32 Tensor of shape (3,)
-        Of the predictors, estimated before the network learned from the posterior: expected,
-        conservative, and whether noise lies at the class boundary (1 or 0). NaN until then.
     """
 
     given: torch.Tensor
@@ -60,7 +56,6 @@ class SampleState:
     easy: torch.Tensor
     labelled: torch.Tensor
     changed_at: torch.Tensor
-    expected_accuracy: torch.Tensor
 
     @classmethod
     def start(
@@ -86,7 +81,6 @@ class SampleState:
             easy=yes,
             labelled=yes.clone(),
             changed_at=torch.full_like(given, -1),
-            expected_accuracy=torch.full((3,), torch.nan, device=given.device),
         )
 
     @property

@@ -54,7 +54,7 @@ class FittedMethods(SaveMethod, ReviewMethods):
     _vote_weights: torch.Tensor
 
     # Whose `predicted_label` it is, as the review page calls it.
-    _predicted_by = "witnesses"
+    _predicted_by = "all predictors"
 
     @property
     def _features(self) -> np.ndarray | None:

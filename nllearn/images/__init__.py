@@ -3,6 +3,7 @@
 from nllearn.images._decode import decode_image, decode_images, image_size, is_path_like_column
 from nllearn.images._layout import LAYOUTS, resolve_layout
 from nllearn.images._paths import IMAGE_SUFFIXES, list_images
+from nllearn.images._pixels import pixels_of
 from nllearn.images._records import (
     ArrayRecords,
     DatasetRecords,
@@ -27,6 +28,7 @@ __all__ = [
     "image_size",
     "is_path_like_column",
     "list_images",
+    "pixels_of",
     "resolve_layout",
     "to_channels_first",
 ]

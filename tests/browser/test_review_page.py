@@ -281,7 +281,8 @@ TEXTS = (
     "#summary dt, #progress, #last-step, #card-name, #card-title .from, #card-title .to, .plain,"
     ".quality-line, .text, .why dt, .bar-name, .more summary, .actions button, .count,"
     ".views button, .bulk, .tabulator-col-title, .change-labels, .change-row, .quality,"
-    ".tabulator-row .mark, .group-head h3, .group-head .note, .tile-text, .note, .scroll th, footer p"
+    ".tabulator-row .mark, .group-head h3, .group-head .note, .tile-text, .note,"
+    ".scroll th, footer p"
 )
 # Colour of the text and of what lies behind it, of everything on the screen.
 COLOURS = """

@@ -1,6 +1,7 @@
 """The review page in a real browser: filter, sort, review by keyboard, reload, export, apply."""
 
 import csv
+import json
 
 import numpy as np
 import pandas as pd
@@ -260,6 +261,8 @@ def test_hostile_text_stays_text(page, tmp_path):
     assert decided.all()
     expected = issues["corrected_label"].tolist()[:11] + [issues["given_label"].iloc[11]]
     assert labels.tolist() == expected
+    exported_names = [one["name"] for one in json.loads(json_path.read_text())["decisions"]]
+    assert exported_names == issues.index.tolist()
     with open(csv_path, encoding="utf-8-sig", newline="") as file:
         cells = [cell for line in csv.reader(file) for cell in line]
     assert any(cell.startswith("'=HYPERLINK") for cell in cells)
@@ -545,6 +548,8 @@ def test_a_filter_is_decided_at_once_and_taken_back_at_once(small):
     keys(small, "r")  # what is decided by hand stays
     assert text_of(small, "#bulk-text") == f"{len(dogs) - 1} undecided rows here:"
     small.find_element("id", "bulk-accept").click()
+    # The button is gone; whoever works by keyboard goes on in the list.
+    assert small.execute_script("return document.activeElement.id") == "list"
     assert text_of(small, "#progress") == f"{len(dogs)} of 30 reviewed"
     assert text_of(small, "#last-step") == f"Last: {len(dogs) - 1} rows, use the suggestions"
     assert small.execute_script(hidden)
@@ -595,11 +600,33 @@ def test_the_grid_groups_the_rows_by_given_and_suggested_label(small):
     assert button.text == f"Use {first[1]} for {names[0][1] - 1}"
     button.click()
     assert text_of(small, "#progress") == f"{names[0][1]} of 30 reviewed"
+    assert small.execute_script("return document.activeElement.matches('.tile[aria-current]')")
     only = small.find_elements("css selector", ".group")[1].find_elements("css selector", "button")
     next(one for one in only if one.text == "Only these").click()
     assert text_of(small, "#count").startswith(f"{names[1][1]} of 30")
     keys(small, "g")
     assert len(listed_rows(small)) == names[1][1]
+
+
+def test_the_grid_adds_tiles_and_groups_when_asked(page, tmp_path):
+    classes = [f"class {c:02}" for c in range(40)]
+    issues = issue_table(400, classes, 400)
+    issues.loc[:99, ["given_label", "corrected_label"]] = ["class 00", "class 01"]
+    open_page(page, tmp_path / "review.html", issues=issues, texts=[str(i) for i in range(400)])
+    keys(page, "g")
+    count = "return document.querySelectorAll(arguments[0]).length"
+    assert page.execute_script(count, ".group") == 20
+    first = page.find_element("css selector", ".group")
+    assert len(first.find_elements("css selector", ".tile")) == 48
+    first.find_elements("css selector", "button")[-1].click()
+    at = "return visibleOrder().indexOf(Number(document.activeElement.dataset.index))"
+    assert page.execute_script(at) == 48  # the first tile that was added
+    size = (issues["given_label"] == "class 00").sum()
+    assert page.execute_script(count, ".group:first-child .tile") == size
+    page.find_element("css selector", "#grid > button").click()
+    assert page.execute_script(count, ".group") == 40
+    keys(page, "\ue010")  # End
+    assert page.execute_script("return placeInList(current)") == 399
 
 
 def test_the_map_takes_the_colour_of_any_column(page, tmp_path):
@@ -713,6 +740,8 @@ def test_twenty_thousand_issues_draw_a_screen_of_rows(page, tmp_path, record_pro
           grid_accept: done(() => ACTIONS.accept()),
           list: done(() => setView("list")),
           bulk: done(() => decideMany(visibleOrder(), "accept")),
+          reject_late: done(() => ACTIONS.reject()),
+          undo_one: done(() => ACTIONS.undo()),
           undo: done(() => ACTIONS.undo()),
         };
         """

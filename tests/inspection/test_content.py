@@ -132,6 +132,16 @@ def test_deep_arrays_and_values_that_are_not_finite():
     assert decoded(half.read(0))[2].min() > 245
 
 
+def test_tensors_have_their_channels_first():
+    # Three rows and three columns of channels: only the convention tells them apart.
+    narrow = torch.zeros(1, 3, 8, 3)
+    narrow[0, 0] = 1.0
+    for images in (narrow, list(narrow), Pairs(narrow)):
+        picture = decoded(content_reader(images, None, None).read(0))
+        assert picture.shape == (8, 3, 3)
+        assert picture[4, 1, 0] > 220 and picture[4, 1, 1:].max() < 40
+
+
 def test_names_of_files(tmp_path):
     for folder in ("cat", "dog"):
         (tmp_path / folder).mkdir()

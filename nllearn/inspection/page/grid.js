@@ -103,7 +103,11 @@ function groupElement(group) {
   const rest = group.indices.length - shown;
   if (rest > 0) {
     box.append(actionButton(`Show ${count(Math.min(rest, TILES_MORE))} more`, "small",
-      () => { tilesShown.set(group.key, shown + TILES_MORE); drawGrid(); }));
+      () => {
+        tilesShown.set(group.key, shown + TILES_MORE);
+        drawGrid();
+        document.getElementById(`tile-${group.indices[shown]}`).focus();
+      }));
   }
   return box;
 }
@@ -116,7 +120,12 @@ function drawGrid() {
   const parts = groups.slice(0, groupsShown).map(groupElement);
   if (groups.length > groupsShown) {
     parts.push(actionButton(`Show more groups (${count(groups.length - groupsShown)})`, "",
-      () => { groupsShown += GROUPS_STEP; drawGrid(); }));
+      () => {
+        const [first] = groups[groupsShown].indices;
+        groupsShown += GROUPS_STEP;
+        drawGrid();
+        document.getElementById(`tile-${first}`).focus();
+      }));
   }
   if (!groups.length) parts.push(make("p", "note", "No row passes the filters"));
   box.replaceChildren(...parts);

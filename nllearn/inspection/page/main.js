@@ -86,7 +86,14 @@ function decideMany(indices, action) {
   decideAbout(open, action, null);
   applyFilters(listChanged);
   if (current !== null) showCard(current);
+  focusCurrent();
   announce(`${undoStack.at(-1).text}. Key u takes it back.`);
+}
+
+/** Give the focus to the current row when the button that had it is gone. */
+function focusCurrent() {
+  const tile = view === "grid" ? document.getElementById(`tile-${current}`) : byId("list");
+  (tile || byId("card")).focus({ preventScroll: true });
 }
 
 function undoLast() {
@@ -103,6 +110,7 @@ function undoLast() {
     select(indices[0], "Undone: ");
     showBulk();
   }
+  if (byId("undo").disabled && document.activeElement === byId("undo")) focusCurrent();
 }
 
 const ACTIONS = {
@@ -157,6 +165,7 @@ function showOnly(given, suggested) {
   byId("filter-suggested").value = suggested;
   Object.assign(filters, { given: String(given), suggested: String(suggested) });
   applyFilters(listChanged);
+  focusCurrent();
 }
 
 function fillLabelFilter(id, codes) {
@@ -211,6 +220,7 @@ function setUpFilters() {
     });
     if (map) map.clear();
     applyFilters(listChanged);
+    focusCurrent();
   });
   byId("bulk-accept").addEventListener("click", () => decideMany(visibleOrder(), "accept"));
   byId("bulk-reject").addEventListener("click", () => decideMany(visibleOrder(), "reject"));

@@ -96,7 +96,8 @@ function buildList({ onSelect, onChange }) {
     layout: "fitColumns",
     columns: listColumns(narrow.matches),
     initialSort: [{ column: "quality", dir: "asc" }],
-    rowHeight: 54,
+    // A narrow screen breaks two long labels into two lines.
+    rowHeight: narrow.matches ? 72 : 54,
     placeholder: ITEMS.length ? "No row passes the filters" : "No label issues were found",
     rowFormatter: (row) => nameRow(row.getElement(), row.getData().index),
   });

@@ -270,7 +270,7 @@ def draw_review():
         images = (digits.images * 15).astype(np.uint8)
         page = clf.report(Path(folder, "digits.html"), images=images, title="Digits")
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        flags += [f"--user-data-dir={folder}/profile", "--window-size=1240,1500"]
+        flags += [f"--user-data-dir={folder}/profile", "--window-size=1240,860"]
         flags += ["--virtual-time-budget=8000", f"--screenshot={FOLDER / 'review.png'}"]
         subprocess.run([chromium, *flags, page.as_uri()], check=True, capture_output=True)
     print(FOLDER / "review.png")

@@ -47,7 +47,7 @@ SCORES = {
     "recall_three": "recall of the three rarest",
     "kept": "kept",
     "named": "named / true share",
-    "labels": "labels right",
+    "labels": "label accuracy",
 }
 
 

@@ -236,7 +236,7 @@ class BaseNoisyLabelClassifier(FittedMethods, ClassifierMixin, BaseEstimator, me
         """Loss of a batch after the warm-up."""
 
     def _open_input(self, X: Any, seen: np.ndarray) -> TableInput | ImageInput:
-        """How rows reach the network, learnt from the rows of weight above zero."""
+        """Preprocessing of the rows, fitted to the rows of weight above zero."""
         if isinstance(X, np.ndarray):
             self._defaults = table_defaults()
             self.image_shape_: tuple[int, ...] | None = None

@@ -11,7 +11,7 @@ __all__ = ["SaveMethod"]
 
 
 class SaveMethod:
-    """``save`` for estimators that :mod:`nllearn.persistence` knows."""
+    """``save`` for estimators that :mod:`nllearn.persistence` supports."""
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the fitted estimator to one file that holds data and no code.

@@ -1,4 +1,4 @@
-"""What a reviewer sees of a row: its text, its cells or a small picture."""
+"""The content of a row for the reviewer: its text, its cells or a small picture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _N_SAMPLED = 256
 
 
 class Content:
-    """Reads what the page shows of a row.
+    """Reads the content of a row that the page shows.
 
     Parameters
     ----------

@@ -217,7 +217,7 @@ def review_page_of(
 ) -> Path:
     """Write the review page of a fitted classifier or label cleaner.
 
-    The estimator keeps no training data, so pass what is to be seen of the rows, in the order
+    The estimator keeps no training data, so pass the content to show of the rows, in the order
     of ``fit``. After ``compact()`` there is no map, and a classifier has no nearest rows.
 
     Parameters
@@ -339,7 +339,7 @@ def _check_shape(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
 
 
 def _counts_rows(index: pd.Index) -> bool:
-    """Tell whether the index says no more than the position."""
+    """Whether the index equals the position."""
     return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 

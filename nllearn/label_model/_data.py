@@ -1,4 +1,4 @@
-"""What goes into the label model, and what comes out of it."""
+"""Input and result of the label model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["LabelPosterior", "NoisyLabels"]
 
 @dataclass(frozen=True)
 class NoisyLabels:
-    """Given labels, and what is known of their rows.
+    """Given labels, their weights, and which are known to be right.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class NoisyLabels:
 
 @dataclass(frozen=True)
 class LabelPosterior:
-    """Posterior of every row's true label, and what it was made from.
+    """Posterior of every row's true label, and the estimates behind it.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ def export_onnx(
     MissingExtraError
         Without onnx and onnxscript.
     TypeError
-        For another estimator, or for class labels that JSON does not know.
+        For another estimator, or for class labels that JSON cannot represent.
 
     Examples
     --------

@@ -123,9 +123,9 @@ def plain_network() -> MixNNClassifier:
 
 
 def score_network(clf: Any, case: Case, *, own_labels: bool = False) -> dict[str, Any]:
-    """Test accuracy of the last epoch and the share of training labels right.
+    """Test accuracy of the last epoch and label accuracy of the training rows.
 
-    With `own_labels` the labels are what the network predicts, as of a method that fuses none.
+    With `own_labels` the labels are what the network predicts, as for a method without a posterior.
     """
     labels = clf.predict(case.X) if own_labels else clf.corrected_labels_
     return {

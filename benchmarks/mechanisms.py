@@ -3,7 +3,7 @@
     python benchmarks/mechanisms.py --data DIR            # run what is missing, then render
     python benchmarks/mechanisms.py --render              # the page alone
 
-The methods run without their last phase on fused labels and are renewed every five epochs, so
+The methods run without their last phase on posterior labels, with a refresh every five epochs, so
 that each mechanism is seen over the whole fit. Clean labels are used to look, never to learn.
 """
 
@@ -277,9 +277,9 @@ def render(runs: Runs) -> str:
     intro = (
         "Four cases of 2,500 rows: 25 classes of Banking77 embeddings with three kinds of noise "
         f"at 40 %, and CIFAR-10 features with human labels (Worst). All run for {EPOCHS} epochs. "
-        "AH and MixNN have 5 epochs of warm-up, are renewed every 5 epochs and leave out their "
-        "last phase on fused labels. Numbers are means over the seeds; losses and features are "
-        "those that the methods look at. True labels are used for these pictures alone."
+        "AH and MixNN have 5 epochs of warm-up, a refresh every 5 epochs, and no last phase on "
+        "posterior labels. Numbers are means over the seeds; losses and features are those that "
+        "the methods use. True labels are used for these pictures alone."
     )
     loss = {
         "auroc": "AUROC of the loss",
@@ -315,25 +315,25 @@ def render(runs: Runs) -> str:
     on_anchors = ("one_vote", "accepted", "votes_right", "network_right", "network_right_on_hard")
     lines = [(m, m, f) for m in METHODS for f in ("purity_true", "purity_given")]
     parts = [
-        "## Do the losses tell wrong labels?",
+        "## Do the losses separate wrong labels from right ones?",
         "Losses of AH in the first seed, with the mixture that the method fits. The axis is cut "
         "where one bin is far above all others.",
         draw_histograms(rows),
         show(rows, "auroc", [(m, m, "auroc") for m in METHODS], "AUROC of the loss"),
         "AUROC: chance that a wrong label has the larger loss. BIC gain above 0: two components "
-        "describe the losses better than one. Ashman's D above 2: two modes stand apart.",
+        "describe the losses better than one. Ashman's D above 2: the two modes are separated.",
         numbers(rows, METHODS, loss, shots),
-        "## Are neighbours of one class?",
+        "## Do neighbours belong to one class?",
         f"Share of the {NEIGHBORS} nearest rows in the network's features that have the row's own "
         "true label (solid) and its own given label (dashed).",
         show(rows, "purity", lines, "Neighbours alike", "purity_given"),
         numbers(rows, METHODS, purity, shots),
-        "## Do the anchors speak, and are they right?",
-        "A vote is accepted when two anchors or more speak and 60 % of them agree. Half of the "
-        "anchors are valid by the default, a quantile.",
+        "## Do hard rows get votes, and are the votes right?",
+        "A vote is accepted when two anchors or more vote and 60 % of them agree. By default half "
+        "of the anchors are valid (`anchor_quantile`).",
         show(rows, "anchors", [(anchor[f], "AH", f) for f in on_anchors], "Share"),
         numbers(rows, ("AH",), anchor, refreshes[::2]),
-        "## Do the soft targets move to the true label?",
+        "## Do the soft targets move towards the true label?",
         "Targets of MixNN after each refresh, mean over the rows.",
         show(rows, "targets", [(target[f], "MixNN", f) for f in target], "Mean"),
         numbers(rows, ("MixNN",), target, refreshes[::2]),

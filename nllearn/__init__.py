@@ -1,6 +1,6 @@
 """Learn from labels that are partly wrong, through the scikit-learn API.
 
-One ``fit(X, y_noisy)`` leaves a classifier that withstands the noise and the
+One ``fit(X, y_noisy)`` leaves a classifier that is robust to the noise and the
 cleaned labels with a quality score per row. The data flow, one line per stage::
 
     X, y      -> training.collect    -> logits, features, loss of every row

@@ -55,7 +55,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     easy_fraction : float, default=0.6
         P in (0, 1]: share of the rows that is easy, in equal parts per class.
     lambda_p : float, default=0.75
-        In [0.5, 1]: how much nearer an anchor stays to the row whose label it takes.
+        In [0.5, 1]: how much nearer an anchor is to the row whose label it has.
     n_anchors : int, default=1
         Anchors per easy row.
     lambda_conf : float or None, default=None

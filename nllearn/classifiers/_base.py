@@ -289,7 +289,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         MissingExtraError
             If the extra ``onnx`` is not installed.
         TypeError
-            For class labels that JSON does not know.
+            For class labels that JSON cannot represent.
         """
         check_is_fitted(self, "net_")
         from nllearn.classifiers._onnx import write_onnx
@@ -388,7 +388,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         """Loss of a batch after the warm-up."""
 
     def _open_input(self, X: Any, seen: np.ndarray) -> TableInput | ImageInput:
-        """How rows reach the network, learnt from the rows of weight above zero."""
+        """Preprocessing of the rows, fitted to the rows of weight above zero."""
         if isinstance(X, np.ndarray):
             self._defaults = table_defaults()
             self.image_shape_: tuple[int, ...] | None = None

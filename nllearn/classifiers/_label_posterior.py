@@ -39,9 +39,9 @@ __all__ = ["InputRows", "fitted_rows", "posterior_from_features", "unit_rows_in_
 _ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
 # On fewer rows the estimates of the noise are too rough to calibrate by them.
 _LEAST_FOR_INPUT = 200
-# In features that were learnt from the labels a thousand gain nothing, and take half as long again.
+# In features learned from the labels a thousand gain nothing and take 50 % longer.
 _N_LANDMARKS = 700
-# Neighbours where the features stand alone.
+# Neighbours where only the features are used.
 _N_NEIGHBORS_ALONE = 50
 # Rows that are read at a time, where the features are in a file.
 _BLOCK = 65_536
@@ -85,7 +85,7 @@ def posterior_from_features(
 
     With the user's rows, two hundred at least, the predictors are fitted on both together, and
     their expected accuracy is half the agreement there, half that on the user's rows alone.
-    Once estimated, it stands for the rest of the fit: what the network learns from it must not
+    Once estimated, it is kept for the rest of the fit: what the network learns from it must not
     confirm it. Without them the temperature is fixed.
 
     Where there are a hundred rows, but fewer than four for each direction of the features,

@@ -41,7 +41,7 @@ _OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class InputDefaults:
-    """What None stands for, by the kind of input.
+    """The values that replace None, by the kind of input.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ _SHARED = {
     checkpoint_dir : str, Path or None, default=None
         Folder for checkpoints. The same call resumes a run that was killed, with the
         same result as one that was not; a checkpoint of other data or parameters is
-        refused. State of `callbacks` is not kept.
+        rejected. State of `callbacks` is not kept.
     callbacks : list of skorch callbacks or None, default=None
         Passed on to the net.
     net_params : dict or None, default=None

@@ -85,7 +85,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         "auto": exact up to 60,000 rows on a CPU and 500,000 on a GPU, where
         approximate descent becomes the faster one.
     device : str, default="auto"
-        "auto" takes a GPU where torch sees one.
+        "auto" chooses the GPU if torch finds one.
     verbose : int, default=0
         Above 0 shows a progress bar over the stages.
     random_state : int, RandomState or None, default=None

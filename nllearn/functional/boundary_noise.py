@@ -77,7 +77,7 @@ def extrapolate_flip_rates(
     r"""Share of wrong labels per bin of noise that grows towards the class boundary.
 
     Where the predictors are confident, they differ from the given label as often as it is
-    wrong. Where they are not they have learnt the noise, and differ too seldom. So the
+    wrong. Where they are not they have learned the noise, and differ too seldom. So the
     log-odds of the bins in between, those with a share of difference from 0.015 to one third,
     are extrapolated as a straight line over the number of the bin; bins below take the line
     where it is above what they show.
@@ -145,10 +145,10 @@ def is_boundary_noise(
     """Whether noise lies where the predictors are not confident, and hardly elsewhere.
 
     Class-conditional and human noise reach the most confident rows; noise that a classifier
-    makes does not. Below `min_rate` of the rows, or a handful, it cannot
-    be told from rows that are hard and rightly labelled.
+    makes does not. Below `min_rate` of the rows, or with very few rows, it
+    cannot be distinguished from rows that are hard and rightly labelled.
 
-    Noise that spares some classes looks alike: their rows are the most confident and are right.
+    Noise that leaves out some classes looks similar: their rows are the most confident and right.
     Inside a class it reaches the most confident rows as well; noise at the boundary does not.
 
     Parameters

@@ -102,7 +102,7 @@ def decode_images(
             decode_chunk(start)
     else:
         with ThreadPoolExecutor(workers) as pool:
-            # Results come in order: of several bad files the first one is told, always.
+            # Results come in order: of several bad files always the first one is reported.
             for _ in pool.map(decode_chunk, starts):
                 pass
     return images

@@ -1,4 +1,4 @@
-"""What a reviewer sees of a row: its text, its cells or a small picture."""
+"""The content of a row for the reviewer: its text, its cells or a small picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIDE = 96
 
 
 class Content:
-    """Reads what the page shows of a row.
+    """Reads the content of a row that the page shows.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ _TOP_CLASSES, _MAX_WORST = 3, 10
 # Characters of pictures, texts and cells, so that a page stays below 25 MB.
 _CONTENT_BUDGET = 14_000_000
 _MAX_NEIGHBOR_CONTENT = 3000
-# These stand in the list under a name of their own.
+# These have their own names in the list.
 _KNOWN = (
     "is_label_issue",
     "label_quality",

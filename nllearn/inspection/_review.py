@@ -285,7 +285,7 @@ def _check_shape(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
 
 
 def _counts_rows(index: pd.Index) -> bool:
-    """Tell whether the index says no more than the position."""
+    """Whether the index equals the position."""
     return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 

@@ -72,7 +72,7 @@ def accuracy_with_input(
     n_landmarks: int,
     generator: torch.Generator,
 ) -> ExpectedAccuracy:
-    """Expected accuracy in features that a network learnt from the labels.
+    """Expected accuracy in features that a network learned from the labels.
 
     In such features all predictors agree. So half of the expected accuracy is the agreement
     there, half that of a regression on the user's rows alone with the neighbours.

@@ -46,8 +46,8 @@ class PosteriorSettings:
     calibrated : bool
         True: kernel regressions, at the temperature at which the mean top probability is the
         expected accuracy. False: a plain regression at a fixed temperature, for features
-        that a network learnt from the labels with no other rows beside them; in such features
-        all predictors agree, which tells nothing of their accuracy.
+        that a network learned from the labels, without other rows; in such features
+        all predictors agree, which is no evidence of their accuracy.
     n_landmarks : int
         Of each kernel regression.
     in_blocks : bool
@@ -85,7 +85,7 @@ def estimate_label_posterior(
         Out-of-sample predictors beside neighbours and regressions, each with
         ``predict_out_of_sample``; used where `settings` are calibrated.
     X_input : float32 Tensor of shape (n, p), optional
-        The user's rows at length one, where `X_unit` has features that were learnt from the
+        The user's rows at length one, where `X_unit` has features that were learned from the
         labels.
     accuracy : ExpectedAccuracy, optional
         That of the predictors where it is known; None estimates it.

@@ -156,7 +156,7 @@ def fit_class_conditional(
     accuracy: ExpectedAccuracy,
     generator: torch.Generator,
 ) -> NoiseEstimate:
-    """Estimate the noise; let the easy rows vote with their most probable labels; again.
+    """Estimate the noise twice, the second time with votes of the most confident rows.
 
     The inverse temperature is the one at which the mean top probability equals the expected
     accuracy of the predictors.
@@ -233,7 +233,7 @@ def _find_boundary_noise(
     weights: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor, bool]:
     """Share of wrong labels by margin, the bins' edges, and whether noise lies at the boundary."""
-    # Trusted rows tell the accuracy of predictors that have learnt the noise, which would hide
+    # Trusted rows show the accuracy of predictors that have learned the noise, which would hide
     # noise at the boundary: it is looked for at the temperature of the agreement alone.
     alone = temperature
     if target != accuracy.conservative:

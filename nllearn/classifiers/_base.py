@@ -65,9 +65,6 @@ class BaseNoisyLabelClassifier(
     ``_build_components``, and fills the two open stages of :class:`FitStages`.
     """
 
-    # Last share of the epochs that learns from the fused labels, by measurement.
-    _polish_share = 0.6
-
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, trusted: Any = None
     ) -> BaseNoisyLabelClassifier:
@@ -267,7 +264,7 @@ class BaseNoisyLabelClassifier(
             ),
             refresh_every=self.refresh_every,
             correction_start=getattr(self, "correction_start", 0),
-            polish_share=self._polish_share,
+            polish_share=self.posterior_share,
             renews_fusion=self._defaults.renews_fusion,
         )
         rows = Rows(self._input.source(X, device), given, active)

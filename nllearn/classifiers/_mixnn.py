@@ -57,6 +57,10 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
     refresh_every : int or None, default=None
         Epochs between two refreshes of losses, features and corrections. None
         makes about five of them.
+    posterior_share : float, default=0.6
+        Share of the epochs, the last ones, that learn from the label posterior instead of
+        the method's own targets, in [0, 1); at least two epochs stay with the method. 0
+        trains as the paper does, to the end: see :mod:`nllearn.presets`.
     batch_size : int or None, default=None
         Rows per batch. None takes a tenth of the rows, between 16 and 256, at most 128
         images.

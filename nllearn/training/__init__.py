@@ -5,6 +5,7 @@ from nllearn.training._checkpoint import CheckpointFolder
 from nllearn.training._collect import FeatureBank, collect, predict_logits
 from nllearn.training._image_views import ImageViews, make_image_views
 from nllearn.training._ledger import Ledger
+from nllearn.training._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
 from nllearn.training._memory import explain_memory
 from nllearn.training._net import NoisyLabelNet
 from nllearn.training._phases import Schedule, resolve_batch_size, resolve_schedule
@@ -13,6 +14,7 @@ from nllearn.training._sources import RecordSource, Source, TensorSource
 from nllearn.training._views import TableViews, make_views
 
 __all__ = [
+    "CosineAnnealing",
     "CheckpointFolder",
     "DeviceBatches",
     "FeatureBank",
@@ -23,8 +25,10 @@ __all__ = [
     "Rows",
     "Schedule",
     "Source",
+    "StepDecay",
     "TableViews",
     "TensorSource",
+    "WarmRestarts",
     "collect",
     "explain_memory",
     "fork_torch_seed",

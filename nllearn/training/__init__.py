@@ -14,8 +14,8 @@ from nllearn.training._sources import RecordSource, Source, TensorSource
 from nllearn.training._views import TableViews, make_views
 
 __all__ = [
-    "CosineAnnealing",
     "CheckpointFolder",
+    "CosineAnnealing",
     "DeviceBatches",
     "FeatureBank",
     "ImageViews",

@@ -36,9 +36,10 @@ def anchor_hallucination(max_epochs: int = _EPOCHS) -> dict[str, Any]:
     image. The paper is silent on the other numbers. Those of its closest released code,
     DivideMix (arXiv 2002.07394), are taken: stochastic gradient descent with momentum .9,
     learning rate .02 divided by ten at half time, weight decay 5e-4, 64 + 64 images in a batch,
-    10 epochs of warm-up, random crops and mirror images, sharpening at .5, mixup with Beta(4, 4),
-    weight 25 of the squared error on unlabelled rows. What neither has (number of anchors and
-    of votes, validity of an anchor) keeps the default of the classifier.
+    10 epochs of warm-up, random crops and mirror images, weight 25 of the squared error on
+    unlabelled rows. Sharpening at .5 and mixup with Beta(.75, .75) are those of MixMatch
+    (arXiv 1905.02249), which the paper names. What none of them has (number of anchors and of
+    votes, validity of an anchor) keeps the default of the classifier.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def anchor_hallucination(max_epochs: int = _EPOCHS) -> dict[str, Any]:
         "easy_fraction": 0.6,
         "lambda_u": 25.0,
         "temperature": 0.5,
-        "mixup_alpha": 4.0,
+        "mixup_alpha": 0.75,
         "max_epochs": max_epochs,
         "warmup_epochs": _share(10, max_epochs),
         "refresh_every": 1,

@@ -216,7 +216,7 @@ def start(
 # -- figures and pages
 
 
-def select(rows: Iterable[dict[str, Any]], **key: Any) -> list[dict[str, Any]]:
+def select(rows: Iterable[dict[str, Any]], /, **key: Any) -> list[dict[str, Any]]:
     """Rows with these values."""
     return [row for row in rows if all(row.get(k) == v for k, v in key.items())]
 
@@ -224,8 +224,14 @@ def select(rows: Iterable[dict[str, Any]], **key: Any) -> list[dict[str, Any]]:
 def draw_line(ax: Any, x: Iterable[float], values: list[list[float]], number: int, **style: Any):
     """Means over the seeds with error bars, in the colour and mark of a number."""
     centres, errors = zip(*(centre_and_error(v) for v in values), strict=True)
-    look = {"color": COLORS[number % 8], "marker": MARKS[number % 8], "ms": 4, "lw": 1.2}
-    return ax.errorbar(list(x), centres, errors, capsize=2, **{**look, **style})
+    look = {
+        "color": COLORS[number % 8],
+        "marker": MARKS[number % 8],
+        "ms": 4,
+        "lw": 1.2,
+        "capsize": 2,
+    }
+    return ax.errorbar(list(x), centres, errors, **{**look, **style})
 
 
 def panels(n: int, columns: int, *, width: float = 2.9, height: float = 2.5, **kwargs: Any):

@@ -87,24 +87,6 @@ class FullWeight(AnchorHallucinationClassifier):
         return torch.ones_like(share)
 
 
-class AHWithShortLastPhase(AnchorHallucinationClassifier):
-    """The last phase on the label posterior takes 30 % of the epochs."""
-
-    _posterior_share = 0.3
-
-
-class AHWithoutLastPhase(AnchorHallucinationClassifier):
-    """No last phase on the label posterior."""
-
-    _posterior_share = 0.0
-
-
-class MixNNWithoutLastPhase(MixNNClassifier):
-    """No last phase on the label posterior."""
-
-    _posterior_share = 0.0
-
-
 class NoNeighbors(MixNNClassifier):
     """Every row alone: soft targets without mixing."""
 
@@ -147,8 +129,8 @@ AH, MIX = AnchorHallucinationClassifier, MixNNClassifier
 VARIANTS: dict[str, Any] = {
     "plain network": lambda: MIX(warmup_epochs=ALL_EPOCHS),
     "AH, default": AH,
-    "AH, no last phase on posterior labels": AHWithoutLastPhase,
-    "AH, last phase 30 % instead of 60 %": AHWithShortLastPhase,
+    "AH, no last phase on posterior labels": lambda: AH(posterior_share=0.0),
+    "AH, last phase 30 % instead of 60 %": lambda: AH(posterior_share=0.3),
     "AH, no correction of hard rows": lambda: AH(n_votes=0),
     "AH, vote of easy rows instead of anchors": EasyRowsVote,
     "AH, network's argmax instead of anchors": NetworkVote,
@@ -166,7 +148,7 @@ VARIANTS: dict[str, Any] = {
     "AH, purity selector": lambda: AH(selector="purity"),
     "AH, no EMA teacher": lambda: AH(net_params={"ema_decay": 0.0}),
     "MixNN, default": MIX,
-    "MixNN, no last phase on posterior labels": MixNNWithoutLastPhase,
+    "MixNN, no last phase on posterior labels": lambda: MIX(posterior_share=0.0),
     "MixNN, no neighbours": NoNeighbors,
     "MixNN, random partners": RandomPartners,
     "MixNN, neighbours of the whole set": lambda: MIX(neighbors="auto"),

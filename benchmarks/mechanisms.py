@@ -59,8 +59,6 @@ def _mean(values: torch.Tensor) -> float | None:
 class WatchedAH(AnchorHallucinationClassifier):
     """Writes down at every refresh what the anchors say of the hard rows."""
 
-    _posterior_share = 0.0
-
     def _correct(self, bank: Any, selection: Any, loop: Any) -> dict[str, torch.Tensor]:
         self._guess = bank.logits.argmax(1)
         return super()._correct(bank, selection, loop)
@@ -96,8 +94,6 @@ class WatchedAH(AnchorHallucinationClassifier):
 class WatchedMixNN(MixNNClassifier):
     """Writes down at every refresh what the soft targets say of the wrong labels."""
 
-    _posterior_share = 0.0
-
     def _correct(self, bank: Any, selection: Any, loop: Any) -> dict[str, torch.Tensor]:
         update = super()._correct(bank, selection, loop)
         rows, given = torch.arange(len(self._truth)), loop.sample_state.given
@@ -120,7 +116,8 @@ class WatchedMixNN(MixNNClassifier):
 def make(method: str) -> Any:
     """The classifier of a method."""
     made = {"AH": WatchedAH, "MixNN": WatchedMixNN, "plain network": plain_network}[method]()
-    return made.set_params(max_epochs=EPOCHS, refresh_every=REFRESH_EVERY)
+    # Without the last phase, in which the methods do not correct any more.
+    return made.set_params(max_epochs=EPOCHS, refresh_every=REFRESH_EVERY, posterior_share=0.0)
 
 
 class Look(Callback):

@@ -45,10 +45,9 @@ NOISES = ["none", *(f"{kind} {rate}" for kind in RATES for rate in RATES[kind] i
 SCORES = {"test": "Test accuracy", "labels": "Training label accuracy"}
 
 
-class OneNetworkDivideMix(AnchorHallucinationClassifier):
+def one_network_dividemix() -> AnchorHallucinationClassifier:
     """DivideMix with one network: no votes on hard rows, no last phase on posterior labels."""
-
-    _posterior_share = 0.0
+    return AnchorHallucinationClassifier(n_votes=0, selector="threshold", posterior_share=0.0)
 
 
 # -- methods: the fitted network, and the labels of the training rows
@@ -82,9 +81,7 @@ METHODS: dict[str, Callable[[Case, int], Fitted]] = {
     "AH": of(AnchorHallucinationClassifier),
     "MixNN": of(MixNNClassifier),
     "plain network": of(plain_network, own_labels=True),
-    "one-network DivideMix": of(
-        lambda: OneNetworkDivideMix(n_votes=0, selector="threshold"), own_labels=True
-    ),
+    "one-network DivideMix": of(one_network_dividemix, own_labels=True),
     "LabelCleaner, plain network": lambda case, seed: clean_then_network(case, seed)[:2],
     "CleanLearning, plain network": of_cleanlearning,
 }

@@ -34,10 +34,13 @@ __all__ = [
     "MixNNClassifier",
     "__version__",
     "load",
+    "presets",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "presets":
+        return importlib.import_module("nllearn.presets")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'nllearn' has no attribute {name!r}")

@@ -123,6 +123,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         max_epochs: int | None = None,
         warmup_epochs: int | float | None = None,
         refresh_every: int | None = None,
+        posterior_share: float = 0.6,
         batch_size: int | None = None,
         lr: float | None = None,
         weight_decay: float = 0.01,
@@ -154,6 +155,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         self.max_epochs = max_epochs
         self.warmup_epochs = warmup_epochs
         self.refresh_every = refresh_every
+        self.posterior_share = posterior_share
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay

@@ -70,15 +70,6 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
     :class:`FitLoop`.
     """
 
-    # Last share of the epochs that learns from the label posterior, by measurement.
-    _posterior_share = 0.6
-    # Set by name after training.
-    _given: np.ndarray
-    _corrected: np.ndarray
-    _network_proba: np.ndarray
-    _features: np.ndarray | None
-    _evidence: dict[str, np.ndarray]
-
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, trusted: Any = None
     ) -> BaseNoisyLabelClassifier:
@@ -433,7 +424,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
             ),
             refresh_every=self.refresh_every,
             correction_start=getattr(self, "correction_start", 0),
-            posterior_share=self._posterior_share,
+            posterior_share=self.posterior_share,
             updates_posterior=self._defaults.updates_posterior,
         )
         rows = Rows(self._input.source(X, device), given, active)

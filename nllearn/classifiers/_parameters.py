@@ -125,6 +125,7 @@ def shared_constraints() -> dict[str, list[Any]]:
         "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
         "warmup_epochs": [*epochs_or_share, None],
         "refresh_every": [Interval(Integral, 1, None, closed="left"), None],
+        "posterior_share": [Interval(Real, 0, 1, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         # Beyond it, float32 weights cannot hold a single step.
         "lr": [Interval(Real, 0, 1e30, closed="right"), None],

@@ -27,7 +27,7 @@ PARTS := install=240 lint=60 test-api=360 test-rest=440 test-processes=40 test-p
 
 .NOTPARALLEL:
 .PHONY: help demo test check install lint test-api test-rest test-processes test-pages test-doc docs \
-	docs-check linkcheck lock audit long format clean support
+	docs-check linkcheck lock audit long format clean support dist
 
 help:
 	@echo "make demo      set up .venv, then run nllearn demo (ARGS='...' passes options)"
@@ -47,6 +47,7 @@ help:
 	@echo "make long      all tests with the slow ones, and hypothesis with many more examples"
 	@echo "make format    let ruff rewrite the sources"
 	@echo "make support   nearly all tests with the lowest versions that setup.cfg allows"
+	@echo "make dist      build what is released, and try it in an empty environment; needs a network"
 	@echo "make clean     remove what builds and tests leave behind, except .venv"
 
 demo: $(VENV)/.installed
@@ -142,6 +143,10 @@ support:
 	$(SUPPORT)/bin/python -m pip --disable-pip-version-check install --quiet -r $(SUPPORT)/pins.txt
 	cat $(SUPPORT)/pins.txt
 	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(SUPPORT)/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup $(SUPPORT_TESTS)
+
+# REPOSITORY=https://... makes the links on the package index; SHARE=FOLDER as for support.
+dist:
+	$(PYTHON) tools/build_dist.py $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(SHARE),--share $(SHARE))
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Where the label cleaner stands beside the others, cell by cell, from the raw results."""
+"""Comparison of the label cleaner with the other tools, cell by cell, from the raw results."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Cells = dict[tuple[str, str], dict[str, list[Row]]]
 
 
 def standing(rows: list[Row], cells: Iterable[tuple[str, str]]) -> list[str]:
-    """Lines of a section: cells won, level and lost, and how the quality does.
+    """Lines of a section: cells won, level and lost, and the calibration of the quality.
 
     Level is within one standard error, the larger of the two, on the seeds that both have.
-    Without noise doing nothing is right by definition and no peer. Symmetric noise of 0.8
-    counts nowhere.
+    Clean cells are left out of the comparison with doing nothing, which is right there by
+    definition. Symmetric noise of 0.8 is left out everywhere.
     """
     found: Cells = {cell: {} for cell in cells if "0.8" not in cell[1]}
     for row in rows:
@@ -28,8 +28,8 @@ def standing(rows: list[Row], cells: Iterable[tuple[str, str]]) -> list[str]:
     noisy = {cell: methods for cell, methods in found.items() if cell[1] != "none"}
     return [
         f"Of {len(found)} cells, symmetric noise of 0.8 left out. Level is within one standard "
-        "error, the larger of the two, on the seeds that both have. Without noise doing nothing is "
-        "no peer.",
+        "error, the larger of the two, on the seeds that both have. Clean cells are left "
+        "out of the comparison with doing nothing.",
         "",
         _labels_line(
             found, "every other tool and doing nothing", lambda method: method not in CLASSIFIERS
@@ -67,7 +67,7 @@ def _labels_line(cells: Cells, name: str, is_peer: Callable[[str], bool]) -> str
             if gap > error:
                 lost.append(f"{data}, {noise}: {mine:.3f}, {method} {other:.3f}")
     return (
-        f"- **Labels right, against {name}**: ahead or level in {len(cells) - len(lost)}"
+        f"- **Label accuracy against {name}**: ahead or level in {len(cells) - len(lost)}"
         + _named(", behind in", lost)
     )
 

@@ -57,6 +57,7 @@ ROWS: dict[str, Row] = {
     "cifar10n random3": Row("cifar10", ("human", "random3"), {"AH": 95.25, "best": 97.52}),
     "cifar100n": Row("cifar100", ("human", "fine"), {"AH": 70.79, "best": 73.79}),
     "symmetric 20 %": Row("cifar10", ("symmetric", 0.2), {"best": 97.69}),
+    "symmetric 40 %": Row("cifar10", ("symmetric", 0.4), {}),
     "symmetric 50 %": Row("cifar10", ("symmetric", 0.5), {"best": 97.40}),
     "symmetric 90 %": Row("cifar10", ("symmetric", 0.9), {"best": 95.2}),
     "asymmetric 40 %": Row("cifar10", ("asymmetric", 0.4), {"best": 96.59}),

@@ -123,9 +123,9 @@ def plain_network() -> MixNNClassifier:
 
 
 def score_network(clf: Any, case: Case, *, own_labels: bool = False) -> dict[str, Any]:
-    """Test accuracy of the last epoch and the share of training labels right.
+    """Test accuracy of the last epoch and label accuracy of the training rows.
 
-    With `own_labels` the labels are what the network predicts, as of a method that fuses none.
+    With `own_labels` the labels are what the network predicts, as for a method without a posterior.
     """
     labels = clf.predict(case.X) if own_labels else clf.corrected_labels_
     return {
@@ -216,7 +216,7 @@ def start(
 # -- figures and pages
 
 
-def select(rows: Iterable[dict[str, Any]], **key: Any) -> list[dict[str, Any]]:
+def select(rows: Iterable[dict[str, Any]], /, **key: Any) -> list[dict[str, Any]]:
     """Rows with these values."""
     return [row for row in rows if all(row.get(k) == v for k, v in key.items())]
 
@@ -224,8 +224,14 @@ def select(rows: Iterable[dict[str, Any]], **key: Any) -> list[dict[str, Any]]:
 def draw_line(ax: Any, x: Iterable[float], values: list[list[float]], number: int, **style: Any):
     """Means over the seeds with error bars, in the colour and mark of a number."""
     centres, errors = zip(*(centre_and_error(v) for v in values), strict=True)
-    look = {"color": COLORS[number % 8], "marker": MARKS[number % 8], "ms": 4, "lw": 1.2}
-    return ax.errorbar(list(x), centres, errors, capsize=2, **{**look, **style})
+    look = {
+        "color": COLORS[number % 8],
+        "marker": MARKS[number % 8],
+        "ms": 4,
+        "lw": 1.2,
+        "capsize": 2,
+    }
+    return ax.errorbar(list(x), centres, errors, **{**look, **style})
 
 
 def panels(n: int, columns: int, *, width: float = 2.9, height: float = 2.5, **kwargs: Any):

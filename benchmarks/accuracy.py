@@ -91,7 +91,7 @@ def render(runs: Runs, rows: int) -> None:
         f"Banking77 and the {rows:,} of the 50,000 rows of CIFAR-10. One default for all "
         "cases. The plain network is the same network trained on the given labels for the "
         "same number of gradient steps; its labels are its own predictions. Seconds "
-        "depend on what else the machine did; the overhead page has times of an idle one.",
+        "depend on the load of the machine; the overhead page has times of an idle machine.",
         "",
         f"Made by `python benchmarks/accuracy.py --data DIR`. Run on {runs.machines()}.",
     ]
@@ -116,7 +116,7 @@ def render(runs: Runs, rows: int) -> None:
                 ]
             )
         if table:
-            header = ["method", "test accuracy", "labels right", "calibration error"]
+            header = ["method", "test accuracy", "label accuracy", "calibration error"]
             parts += ["", f"## {case}", ""]
             parts += [markdown_table([*header, "noise rate", "seconds"], table)]
     DOCS.mkdir(parents=True, exist_ok=True)

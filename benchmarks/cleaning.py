@@ -30,7 +30,7 @@ from _cleaning_standing import standing
 from _runs import DOCS, RESULTS, Runs, markdown_table, mean_and_error
 
 SCORES = {
-    "labels": "labels right",
+    "labels": "label accuracy",
     "auroc": "AUROC",
     "average_precision": "average precision",
     "flag_f1": "F1 of flags",
@@ -285,7 +285,7 @@ def render(runs: Runs, name: str) -> None:
         parts += [
             "",
             f"Anchor Hallucination and MixNN: {count} seeds, commit {', '.join(commits)}. What "
-            "changed between commits stands with [the list of pages](README.md).",
+            "changed between commits is listed on [the list of pages](README.md).",
         ]
     overview = []
     for data, noise in CELLS:
@@ -300,8 +300,8 @@ def render(runs: Runs, name: str) -> None:
         if any(line[1:]):
             overview.append(line)
     if len(overview) > 1:
-        parts += ["", "## Where it stands", "", *standing(rows, CELLS)]
-    parts += ["", "## Labels right", "", markdown_table(["cell", *METHODS], overview)]
+        parts += ["", "## Comparison by cell", "", *standing(rows, CELLS)]
+    parts += ["", "## Label accuracy", "", markdown_table(["cell", *METHODS], overview)]
     for data, noise in CELLS:
         table = []
         for method in METHODS:
@@ -324,7 +324,7 @@ def render(runs: Runs, name: str) -> None:
             + [f"{r[k]:.{d}f}" for k, d in (("wall", 0), ("cpu", 0), ("peak_mb", 0), ("labels", 4))]
             for r in sizes
         ]
-        header = ["rows", "seconds", "CPU seconds", "peak MB beyond the input", "labels right"]
+        header = ["rows", "seconds", "CPU seconds", "peak MB beyond the input", "label accuracy"]
         parts += ["", "## A million rows", "", markdown_table(header, table)]
         if len(sizes) > 1:
             grown = np.polyfit(*(np.log([r[k] for r in sizes]) for k in ("scale", "cpu")), 1)[0]

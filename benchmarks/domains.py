@@ -51,7 +51,7 @@ SHIPPED = {
     "digits": load_digits,
 }
 DATA = (*SHIPPED, "mixed columns", "banking77, 25 classes")
-SCORES = {"test": "Test accuracy", "labels": "Training labels right"}
+SCORES = {"test": "Test accuracy", "labels": "Training label accuracy"}
 
 
 def mixed_columns(seed: int, n: int = 1500) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +127,7 @@ def clean_then_regression(case: Case, seed: int) -> Fitted:
     """The labels of the cleaner."""
     labels = LabelCleaner(random_state=seed).fit(case.X, case.y_noisy).corrected_labels_
     if len(np.unique(labels)) == 1:
-        # Logistic regression refuses a single class, which a fit may end with.
+        # Logistic regression raises an error for a single class, which a fit may end with.
         labels = case.y_noisy
     return regression(case.X, labels), labels
 
@@ -204,7 +204,7 @@ def score_table(rows: list[dict[str, Any]], score: str) -> str:
             given = np.mean([r["given"] for r in select(rows, data=data, noise=noise)])
             body.append([f"{data}, {noise}", f"{given:.3f}", *line])
     body.append([f"best of {cells} cells, equals counted for all", "", *map(str, wins.values())])
-    return markdown_table(["case", "given labels right", *METHODS], body)
+    return markdown_table(["case", "given label accuracy", *METHODS], body)
 
 
 def draw(rows: list[dict[str, Any]], score: str) -> Any:

@@ -274,12 +274,12 @@ def run_tests(runs: Runs, paths: list[str], deadline: float) -> None:
 
 _HEAD = """# Faults
 
-What was done to a training, to files and to the arguments, how often, and what came of it.
+Faults injected into training, files and arguments: how often, and with which outcome.
 
 A kill is SIGKILL. The same call then runs again; "identical" means that the distributions of
 all labels and the probabilities of all rows are equal to the last bit to those of a fit that was
 never killed. "Nothing lost" means that it went on from the last checkpoint that was complete.
-A case of hostile input ends well in a right answer (rows sum to one, the quality of a label is
+A case of hostile input passes with a right answer (rows sum to one, the quality of a label is
 its share of the distribution, dtypes kept, arguments unchanged) or in one clear error, and on
 the command line in exit code 0 with a file, or 2 with one line on stderr and no file.
 In a training of two processes one is killed at several points, stopped for longer than the
@@ -302,7 +302,7 @@ _SUBJECTS = {
     "test_distributed": "processes of a distributed training that die, stop, fail or differ",
     "test_full_disk": "full disk",
     "test_divergence": "diverging training, NaN losses",
-    "test_door": "inputs that must be refused by name",
+    "test_door": "inputs that must raise an error that names them",
     "test_hostile_files": "damaged and forged saved models",
 }
 

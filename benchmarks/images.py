@@ -191,7 +191,7 @@ def render() -> None:
     parts = [
         "# Images",
         "",
-        "Test accuracy at the last epoch first; the best epoch on the test set stands beside it "
+        "Test accuracy at the last epoch first; the best epoch on the test set is given "
         "only because the papers report that. `labels` is the share of training labels that are "
         "right after the fit. The plain network is the same network trained on the given labels "
         "for the same number of gradient steps; its labels are its own predictions. "
@@ -210,8 +210,8 @@ def render() -> None:
             parts += ["", f"### {row}, {n:,} images", "", _table(found)]
             published = ROWS[row].published
             if published:
-                told = ", ".join(f"{who} {value}" for who, value in published.items())
-                parts += ["", f"Published, all 50,000 images, best epoch: {told}."]
+                figures = ", ".join(f"{who} {value}" for who, value in published.items())
+                parts += ["", f"Published, all 50,000 images, best epoch: {figures}."]
     parts += ["", _READING]
     DOCS.mkdir(parents=True, exist_ok=True)
     (DOCS / "images.md").write_text("\n".join(parts) + "\n")
@@ -224,7 +224,7 @@ def _table(found: list[dict[str, Any]]) -> str:
     columns = [
         ("test accuracy", "test", 3),
         ("best epoch", "best_test", 3),
-        ("labels right", "labels", 3),
+        ("label accuracy", "labels", 3),
         ("calibration error", "calibration", 3),
         ("noise rate", "noise_rate", 2),
         ("epochs", "epochs", 0),

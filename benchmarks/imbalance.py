@@ -47,7 +47,7 @@ SCORES = {
     "recall_three": "recall of the three rarest",
     "kept": "kept",
     "named": "named / true share",
-    "labels": "labels right",
+    "labels": "label accuracy",
 }
 
 
@@ -266,7 +266,7 @@ def render(runs: Runs) -> str:
             )
             parts += [
                 f"## 1:{ratio}, {noise}",
-                f"{found[0]['rows']:,} rows, {right:.3f} of their labels right. The rarest class "
+                f"{found[0]['rows']:,} rows, label accuracy {right:.3f} as given. The rarest class "
                 f"has {given:.0f} rows; {named:.0f} rows are given its label.",
                 table(rows, ratio, noise),
             ]

@@ -3,7 +3,7 @@
     python benchmarks/mechanisms.py --data DIR            # run what is missing, then render
     python benchmarks/mechanisms.py --render              # the page alone
 
-The methods run without their last phase on fused labels and are renewed every five epochs, so
+The methods run without their last phase on posterior labels, with a refresh every five epochs, so
 that each mechanism is seen over the whole fit. Clean labels are used to look, never to learn.
 """
 
@@ -59,8 +59,6 @@ def _mean(values: torch.Tensor) -> float | None:
 class WatchedAH(AnchorHallucinationClassifier):
     """Writes down at every refresh what the anchors say of the hard rows."""
 
-    _posterior_share = 0.0
-
     def _correct(self, bank: Any, selection: Any, loop: Any) -> dict[str, torch.Tensor]:
         self._guess = bank.logits.argmax(1)
         return super()._correct(bank, selection, loop)
@@ -96,8 +94,6 @@ class WatchedAH(AnchorHallucinationClassifier):
 class WatchedMixNN(MixNNClassifier):
     """Writes down at every refresh what the soft targets say of the wrong labels."""
 
-    _posterior_share = 0.0
-
     def _correct(self, bank: Any, selection: Any, loop: Any) -> dict[str, torch.Tensor]:
         update = super()._correct(bank, selection, loop)
         rows, given = torch.arange(len(self._truth)), loop.sample_state.given
@@ -120,7 +116,8 @@ class WatchedMixNN(MixNNClassifier):
 def make(method: str) -> Any:
     """The classifier of a method."""
     made = {"AH": WatchedAH, "MixNN": WatchedMixNN, "plain network": plain_network}[method]()
-    return made.set_params(max_epochs=EPOCHS, refresh_every=REFRESH_EVERY)
+    # Without the last phase, in which the methods do not correct any more.
+    return made.set_params(max_epochs=EPOCHS, refresh_every=REFRESH_EVERY, posterior_share=0.0)
 
 
 class Look(Callback):
@@ -277,9 +274,9 @@ def render(runs: Runs) -> str:
     intro = (
         "Four cases of 2,500 rows: 25 classes of Banking77 embeddings with three kinds of noise "
         f"at 40 %, and CIFAR-10 features with human labels (Worst). All run for {EPOCHS} epochs. "
-        "AH and MixNN have 5 epochs of warm-up, are renewed every 5 epochs and leave out their "
-        "last phase on fused labels. Numbers are means over the seeds; losses and features are "
-        "those that the methods look at. True labels are used for these pictures alone."
+        "AH and MixNN have 5 epochs of warm-up, a refresh every 5 epochs, and no last phase on "
+        "posterior labels. Numbers are means over the seeds; losses and features are those that "
+        "the methods use. True labels are used for these pictures alone."
     )
     loss = {
         "auroc": "AUROC of the loss",
@@ -315,25 +312,25 @@ def render(runs: Runs) -> str:
     on_anchors = ("one_vote", "accepted", "votes_right", "network_right", "network_right_on_hard")
     lines = [(m, m, f) for m in METHODS for f in ("purity_true", "purity_given")]
     parts = [
-        "## Do the losses tell wrong labels?",
+        "## Do the losses separate wrong labels from right ones?",
         "Losses of AH in the first seed, with the mixture that the method fits. The axis is cut "
         "where one bin is far above all others.",
         draw_histograms(rows),
         show(rows, "auroc", [(m, m, "auroc") for m in METHODS], "AUROC of the loss"),
         "AUROC: chance that a wrong label has the larger loss. BIC gain above 0: two components "
-        "describe the losses better than one. Ashman's D above 2: two modes stand apart.",
+        "describe the losses better than one. Ashman's D above 2: the two modes are separated.",
         numbers(rows, METHODS, loss, shots),
-        "## Are neighbours of one class?",
+        "## Do neighbours belong to one class?",
         f"Share of the {NEIGHBORS} nearest rows in the network's features that have the row's own "
         "true label (solid) and its own given label (dashed).",
         show(rows, "purity", lines, "Neighbours alike", "purity_given"),
         numbers(rows, METHODS, purity, shots),
-        "## Do the anchors speak, and are they right?",
-        "A vote is accepted when two anchors or more speak and 60 % of them agree. Half of the "
-        "anchors are valid by the default, a quantile.",
+        "## Do hard rows get votes, and are the votes right?",
+        "A vote is accepted when two anchors or more vote and 60 % of them agree. By default half "
+        "of the anchors are valid (`anchor_quantile`).",
         show(rows, "anchors", [(anchor[f], "AH", f) for f in on_anchors], "Share"),
         numbers(rows, ("AH",), anchor, refreshes[::2]),
-        "## Do the soft targets move to the true label?",
+        "## Do the soft targets move towards the true label?",
         "Targets of MixNN after each refresh, mean over the rows.",
         show(rows, "targets", [(target[f], "MixNN", f) for f in target], "Mean"),
         numbers(rows, ("MixNN",), target, refreshes[::2]),

@@ -52,7 +52,7 @@ _READING = """## What to do
 
 - **Start with `ExpectedAccuracyScorer` on a `LabelCleaner` fitted to all rows.** Over the 32 runs \
 on small data its regret is 0.0041 where plain accuracy has 0.0301, more than two standard errors \
-of the difference apart, and its worst run the mildest of all rules. With the quality alone, \
+of the difference apart, and its worst run loses least of all rules. With the quality alone, \
 `WeightedAccuracyScorer` has 0.0101.
 - **`ForwardScorer` where no rows can be looked up**: new rows, or a search that changes the \
 columns. It is better than plain accuracy, but one run on the 426 rows of breast cancer lost \
@@ -230,9 +230,9 @@ def render(runs: Runs, seeds: int) -> None:
         "",
         f"{len(candidates(0))} candidates in each search: "
         + "; ".join(candidates(0))
-        + f". {FOLDS} folds. The scorers and the splitter know what one `LabelCleaner`, fitted "
-        "once to all training rows and their given labels, says. No rule but the reference "
-        "sees a clean label.",
+        + f". {FOLDS} folds. The scorers and the splitter use the output of one `LabelCleaner`, "
+        "fitted once to all training rows and their given labels. No rule but the reference "
+        "uses a clean label.",
         "",
         f"Made by `python benchmarks/model_selection.py --data DIR`. Run on {runs.machines()}. "
         "Up to commit da7bfda the candidate MixNN mixed with one neighbour and estimated labels by "

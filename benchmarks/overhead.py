@@ -9,7 +9,7 @@ forward and backward passes and optimiser steps in plain torch on sliced tensors
 with gradient per batch, and for Anchor Hallucination one without between warm-up and last
 phase. Both are timed in turn in one process; the ratio is that of the medians.
 
-With ``--images``: 5,000 made images of 32x32 pixels, the default network for images on this
+With ``--images``: 5,000 synthetic images of 32x32 pixels, the default network for images on this
 device, batches of 128; the bare loop standardises slices of uint8 and uses the same memory
 format and precision, but has no random views. Anchor Hallucination has two views of every
 image between warm-up and last phase, so the bare loop has two passes of each kind there.
@@ -184,10 +184,10 @@ _TABLE_HEAD = (
     "Wall seconds, medians. The loop is training without the refresh stages; the bare "
     "loop does the same forward and backward passes and optimiser steps in plain torch, "
     "timed in turn in the same process, on an otherwise idle machine. Refresh stages "
-    "include the conclusion at the end, and for MixNN the search inside the batches."
+    "include the final estimate, and for MixNN the search inside the batches."
 )
 _IMAGE_HEAD = (
-    "5,000 made images of 32x32 pixels, the default network for images, batches of 128. The "
+    "5,000 synthetic images of 32x32 pixels, the default network for images, batches of 128. The "
     "bare loop has no random views; the loop of fit draws the default, strong views of every "
     "image. Two views of "
     "an image in Anchor Hallucination are two passes in both loops."

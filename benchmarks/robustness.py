@@ -42,13 +42,12 @@ RATES = {
     "classification-based": (0.0, 0.1, 0.2, 0.4, 0.5),
 }
 NOISES = ["none", *(f"{kind} {rate}" for kind in RATES for rate in RATES[kind] if rate)]
-SCORES = {"test": "Test accuracy", "labels": "Training labels right"}
+SCORES = {"test": "Test accuracy", "labels": "Training label accuracy"}
 
 
-class OneNetworkDivideMix(AnchorHallucinationClassifier):
-    """DivideMix with one network: no votes on hard rows, no last phase on fused labels."""
-
-    _posterior_share = 0.0
+def one_network_dividemix() -> AnchorHallucinationClassifier:
+    """DivideMix with one network: no votes on hard rows, no last phase on posterior labels."""
+    return AnchorHallucinationClassifier(n_votes=0, selector="threshold", posterior_share=0.0)
 
 
 # -- methods: the fitted network, and the labels of the training rows
@@ -57,7 +56,7 @@ Fitted = tuple[Any, np.ndarray]
 
 
 def of(make: Callable[[], Any], own_labels: bool = False) -> Callable[[Case, int], Fitted]:
-    """One of ours; `own_labels` for what fuses none: the network's predictions."""
+    """One of ours; `own_labels` for a method without a posterior: the network's predictions."""
 
     def fit(case: Case, seed: int) -> Fitted:
         clf = fit_network(make(), case.X, case.y_noisy, seed)
@@ -82,9 +81,7 @@ METHODS: dict[str, Callable[[Case, int], Fitted]] = {
     "AH": of(AnchorHallucinationClassifier),
     "MixNN": of(MixNNClassifier),
     "plain network": of(plain_network, own_labels=True),
-    "one-network DivideMix": of(
-        lambda: OneNetworkDivideMix(n_votes=0, selector="threshold"), own_labels=True
-    ),
+    "one-network DivideMix": of(one_network_dividemix, own_labels=True),
     "LabelCleaner, plain network": lambda case, seed: clean_then_network(case, seed)[:2],
     "CleanLearning, plain network": of_cleanlearning,
 }
@@ -156,7 +153,7 @@ def table(rows: list[dict[str, Any]], kind: str, score: str) -> str:
             line.append(f"**{text}**" if won else text)
         given = cell(rows, kind, rate, next(m for m, v in cells.items() if v), "given")
         body.append([f"{rate:g}", f"{np.mean(given):.3f}", *line])
-    return markdown_table(["noise rate", "given labels right", *METHODS], body) if body else ""
+    return markdown_table(["noise rate", "given label accuracy", *METHODS], body) if body else ""
 
 
 def render(runs: Runs) -> str:
@@ -168,7 +165,7 @@ def render(runs: Runs) -> str:
         "- The labels of the plain network and of DivideMix are the network's own predictions; "
         "those of the two cleaners are the cleaned ones.\n"
         "- *One-network DivideMix* is AH with the threshold on the mixture as selector, no votes "
-        "on hard rows and no last phase on fused labels.\n"
+        "on hard rows and no last phase on posterior labels.\n"
         "- *CleanLearning* has logistic regression inside. The network learns without the rows "
         "that it flags; in label accuracy they count with the label that it predicts."
     )

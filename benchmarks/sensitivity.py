@@ -116,7 +116,7 @@ def prepare(folder: Path, noise: str, seed: int) -> tuple[Case, np.ndarray, np.n
     else:
         whole, n = digit_images(kind, seed), IMAGE_ROWS - HELD_OUT_IMAGES
     X, y = whole.X, whole.y_noisy
-    # What the scorers know of the noise; it sees the given labels of all rows.
+    # The input of the scorers; it uses the given labels of all rows.
     cleaner = LabelCleaner(random_state=seed).fit(flat(X), y)
     scorers = {
         "val_weighted": WeightedAccuracyScorer(X, y, cleaner.label_quality_),
@@ -193,7 +193,7 @@ def draw(rows: list[dict[str, Any]], method: str, score: str, title: str) -> Any
         for number, noise in enumerate(NOISES):
             cells = [differences(rows, method, name, v, score, noise=noise) for v in values]
             if all(cells):
-                # Side by side, so that the bars can be told apart.
+                # Side by side, so that the bars can be distinguished.
                 x = np.arange(len(values)) + 0.06 * (number - (len(NOISES) - 1) / 2)
                 draw_line(ax, x, cells, number, label=noise)
         ax.axhline(0.0, color="#bbbbbb", lw=0.8, zorder=0)
@@ -296,7 +296,7 @@ def render(runs: Runs) -> str:
     parts = []
     for method in METHODS:
         parts.append(f"## {method}")
-        for score, title in (("test", "Test accuracy"), ("labels", "Training labels right")):
+        for score, title in (("test", "Test accuracy"), ("labels", "Training label accuracy")):
             name = f"{method.lower()}_{score}"
             words = f"{method}: {title.lower()} by the value of each parameter, less the default's"
             figure = draw(rows, method, score, title)
@@ -308,17 +308,17 @@ def render(runs: Runs) -> str:
         "has the values that lose no more than half a point, or two standard errors.",
         "### Test accuracy",
         range_table(rows, "test"),
-        "### Training labels right",
+        "### Training label accuracy",
         range_table(rows, "labels"),
         "## Choosing without clean labels",
         "Test accuracy lost against the best value of each noise and seed, which only clean test "
-        "labels show. The rules see held-out rows with noisy labels; the scorers also what one "
-        "`LabelCleaner` says of them.",
+        "labels show. The rules see held-out rows with noisy labels; the scorers also see "
+        "the output of one `LabelCleaner`.",
         choice_table(rows),
     ]
     if any("check" in row for row in rows):
         parts += [
-            "## Does the small case stand for the large one?",
+            "## Is the small case representative of the large one?",
             f"Difference to the default with {CHECK_NOISE.replace(' 0.4', ' noise, 40 %')}; "
             "500 gradient steps on few rows, 1,200 on all.",
             check_table(rows),

@@ -58,9 +58,9 @@ def main() -> None:
         "",
         markdown_table(["quality", "published label", "suggested label", "text", "reading"], rows),
         "",
-        "What to do: look at the suggestions of the lowest quality first. Where two intents "
-        "overlap, as with a transfer that is pending and a balance that is not updated, no label "
-        "is wrong, and the list shows which classes to merge or to define anew.",
+        "**What a user should do.** Look at the suggestions of the lowest quality first. "
+        "Where two intents overlap, as with a transfer that is pending and a balance that is not "
+        "updated, no label is wrong, and the list shows which classes to merge or to redefine.",
     ]
     (DOCS / "suggestions.md").write_text("\n".join(parts) + "\n")
 

@@ -122,7 +122,7 @@ def render(runs: Runs) -> None:
                 seconds = f"{np.median([r['seconds'] for r in found]):.0f}"
                 rows = f"{found[0]['rows']:,}"
                 table.append([case, noise, rows, " ".join(words), title, given, labels, seconds])
-    header = ["table", "noise", "rows", "options", "method", "given labels right"]
+    header = ["table", "noise", "rows", "options", "method", "given label accuracy"]
     parts = [
         "# Tables from the command line",
         "",
@@ -130,14 +130,14 @@ def render(runs: Runs) -> None:
         "them. The texts are those of Banking77 under 77 intents, the vectors MiniLM embeddings "
         "of them. The other two are tables of scikit-learn with holes in a tenth of the rows of "
         "every third column, every eighth column in three words instead of numbers, and an id, a "
-        "date, an empty and a constant column. Nothing is said of them to the command but the "
-        "label column. The seed draws the order, the holes and the noise. Mean and standard error "
-        "over the seeds; seconds (median) are those of the whole command on one thread, with "
-        "imports, reading and writing.",
+        "date, an empty and a constant column. The command gets the name of the label column and "
+        "nothing else about them. The seed draws the order, the holes and the noise. Mean and "
+        "standard error over the seeds; seconds (median) are those of the whole command on one "
+        "thread, with imports, reading and writing.",
         "",
         f"Made by `python benchmarks/tables.py --data DIR`. Run on {runs.machines()}.",
         "",
-        markdown_table([*header, "labels right after", "seconds"], table),
+        markdown_table([*header, "label accuracy after", "seconds"], table),
     ]
     DOCS.mkdir(parents=True, exist_ok=True)
     (DOCS / "tables.md").write_text("\n".join(parts) + "\n")

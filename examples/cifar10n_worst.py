@@ -60,7 +60,7 @@ class Snapshots(Callback):
 def draw_worst(clf: Any, X: np.ndarray, names: np.ndarray, path: Path) -> None:
     """Grid of the images of lowest quality, one per predicted class in turn."""
     issues = clf.label_issues().sort_values("label_quality")
-    # A few of every class, or the easiest class to mistake would fill the page.
+    # A few of every class, so that no single class fills the page.
     worst = issues.groupby("corrected_label").head(4).head(40)
     fig, axes = plt.subplots(5, 8, figsize=(11, 8))
     for ax in axes.flat:
@@ -163,8 +163,8 @@ def main() -> None:
     draw_anchors(clf, given.astype(np.int64), names, args.out / "anchors.png")
     found = {
         "rows": len(X),
-        "given labels right": label_accuracy(y, given),
-        "corrected labels right": label_accuracy(y, clf.corrected_labels_),
+        "given label accuracy": label_accuracy(y, given),
+        "corrected label accuracy": label_accuracy(y, clf.corrected_labels_),
         "estimated noise rate": clf.noise_rate_,
         "losses": mixtures,
     }

@@ -3,8 +3,8 @@ Anchors between the classes
 ===========================
 
 ``AnchorHallucinationClassifier`` makes anchors: synthetic features from pairs of easy rows of two
-classes, nearer to the first and with its label. Anchors that come near a hard row vote on its
-label. Here are the features of the fitted network on a plane, with anchors among them.
+classes, nearer to the first and with its label. Anchors near a hard row vote on its
+label. The figure shows the features of the fitted network in a plane, together with anchors.
 """
 
 # %%
@@ -22,17 +22,17 @@ X, y = load_digits(n_class=6, return_X_y=True)
 y_noisy = make_part_dependent_noise(X, y, noise_rate=0.35, random_state=0)
 clf = AnchorHallucinationClassifier(random_state=0).fit(X, y_noisy)
 print(
-    f"labels right: {np.mean(y_noisy == y):.3f} before, "
+    f"label accuracy: {np.mean(y_noisy == y):.3f} before, "
     f"{np.mean(clf.corrected_labels_ == y):.3f} after"
 )
 
 # %%
 # The map
 # -------
-# Both maps have the same places, found by t-SNE. On the left rows have the colours of the given
+# Both maps have the same positions, from t-SNE. On the left rows have the colours of the given
 # labels, on the right those of the corrected ones, and crosses are anchors. Distances between
-# groups mean little on such a map; who lies inside which group does. The anchors lie beside the
-# rows of their class, since each of them is pulled towards another one.
+# groups mean little on such a map; membership in a group is meaningful. The anchors are next to
+# the rows of their class, each moved towards another class.
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 5))
 given = FeatureMapDisplay.from_estimator(clf, color_by="given", n_anchors=120, ax=left)
 left.get_legend().remove()
@@ -43,8 +43,8 @@ fig.tight_layout()
 plt.show()
 
 # %%
-# Where anchors lie
-# -----------------
+# Similarity to the parents
+# -------------------------
 # The hallucinator learns to stay nearer to the row whose label an anchor takes than to the other
 # one, in the proportion ``lambda_p`` to ``1 - lambda_p``, here 0.75 to 0.25.
 import torch

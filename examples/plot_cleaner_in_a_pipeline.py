@@ -2,16 +2,16 @@
 Clean labels in front of any classifier
 =======================================
 
-A step of scikit-learn's ``Pipeline`` cannot change y. imbalanced-learn's can, and ``LabelCleaner``
-is one of its samplers: it cleans the labels when the pipeline is fitted and does nothing when it
-predicts.
+A step of scikit-learn's ``Pipeline`` cannot change y. A step of imbalanced-learn's can, and
+``LabelCleaner`` is one of its samplers: it cleans the labels when the pipeline is fitted and does
+nothing when it predicts.
 """
 
 # %%
 # Three pipelines
 # ---------------
-# ``action`` says what happens to a label that looks wrong: it is replaced, or its row is left out,
-# or it is replaced where the replacement is sure and left out where it is not.
+# ``action`` defines the treatment of an issue: its label is replaced, or its row is left out, or
+# the label is replaced if the new one is probable enough and the row left out otherwise.
 import matplotlib.pyplot as plt
 import numpy as np
 from imblearn.pipeline import make_pipeline
@@ -42,8 +42,8 @@ for column, rate in enumerate(rates):
 # %%
 # Accuracy on clean test labels
 # -----------------------------
-# Cleaning pays at every rate. Between the three actions there is little to choose here; dropping
-# loses rows, relabelling keeps some wrong suggestions.
+# Cleaning helps at every rate. The three actions differ little here; dropping loses rows,
+# relabelling keeps some wrong suggestions.
 fig, ax = plt.subplots(figsize=(7, 3.8))
 names = ["no cleaning", "drop", "relabel", "relabel_or_drop"]
 for k, name in enumerate(names):

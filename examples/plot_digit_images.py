@@ -3,14 +3,14 @@ Wrong labels among images of digits
 ===================================
 
 Scikit-learn ships 1,797 images of handwritten digits, 8 x 8 pixels each. We make 30 % of the
-training labels wrong, train on them, and look at the labels that the classifier trusts least.
+training labels wrong, train on them, and look at the labels with the lowest quality.
 """
 
 # %%
-# Images go in as they are
-# ------------------------
+# Arrays of images
+# ----------------
 # ``fit`` takes arrays of shape (n, height, width), with or without channels. Digits must not be
-# mirrored, so we say which random views are allowed; the default also flips left and right.
+# mirrored, so the random views are restricted; the default also flips left and right.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -36,7 +36,7 @@ for name, cls in classifiers.items():
     clf = cls(max_epochs=15, augmentation=ImageViews(flip=False), random_state=0)
     fitted[name] = clf.fit(X, y_noisy)
     print(
-        f"{name}: test accuracy {clf.score(X_test, y_test):.3f}, labels right "
+        f"{name}: test accuracy {clf.score(X_test, y_test):.3f}, label accuracy "
         f"{label_accuracy(y, y_noisy):.3f} -> {label_accuracy(y, clf.corrected_labels_):.3f}, "
         f"estimated noise rate {clf.noise_rate_:.2f}"
     )
@@ -44,8 +44,7 @@ for name, cls in classifiers.items():
 # %%
 # The labels of lowest quality
 # ----------------------------
-# ``label_issues`` has one row per training row. Sorted by quality, the first ones are where to
-# look first.
+# ``label_issues`` has one row per training row. Review the rows of lowest quality first.
 clf = fitted["Anchor Hallucination"]
 worst = clf.label_issues().sort_values("label_quality").head(18)
 fig, axes = plt.subplots(3, 6, figsize=(8, 5))
@@ -58,9 +57,10 @@ fig.tight_layout()
 plt.show()
 
 # %%
-# Is the quality honest?
-# ----------------------
-# Among labels of quality q, a share q should be right. Here we know the truth and can look.
+# Is the quality calibrated?
+# --------------------------
+# Among labels of quality q, a share q should be right. The true labels are known here, so this can
+# be checked.
 quality, right = clf.label_quality_, y_noisy == y
 edges = np.linspace(0, 1, 6)
 which = np.clip(np.digitize(quality, edges) - 1, 0, 4)

@@ -2,15 +2,15 @@
 Choose a parameter without a clean label
 ========================================
 
-A grid search compares models on validation labels. When these are wrong in the way that the
-training labels are wrong, the model that has learned the mistakes gets the best score. A score that
-knows how far each label can be believed chooses another one.
+A grid search compares models on validation labels. If these have the same errors as the training
+labels, a model that has learned the errors gets the best score. A score that uses the probability
+of every label chooses another model.
 """
 
 # %%
-# Labels that follow another model's mistakes
-# -------------------------------------------
-# 30 % of the labels are what a weak model believes, wrongly. Such noise can be learned. The clean
+# Labels with the errors of another model
+# ---------------------------------------
+# 30 % of the labels are wrong predictions of a weak model. Such noise can be learned. The clean
 # test labels are used at the very end, to measure the choice.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -30,8 +30,8 @@ y_noisy = make_classification_noise(X, y, noise_rate=0.3, random_state=0)
 # One search, two scores
 # ----------------------
 # ``LabelCleaner`` is fitted once, to all rows. The expected accuracy of a prediction is the
-# probability that the cleaner gives to the predicted label, whatever the given one says. Every
-# candidate is trained on the noisy labels all the same.
+# probability of the predicted label according to the cleaner, whatever the given label is. Every
+# candidate is still trained on the noisy labels.
 cleaner = LabelCleaner(random_state=0).fit(X, y_noisy)
 expected = ExpectedAccuracyScorer(X, y_noisy, cleaner.label_distributions_)
 search = GridSearchCV(
@@ -49,12 +49,12 @@ for name, C in [("given labels", by_given), ("expected accuracy", search.best_pa
     print(f"chosen by {name}: C={C}, accuracy on clean test labels {score:.3f}")
 
 # %%
-# What each score sees
-# --------------------
+# What each score measures
+# ------------------------
 # Accuracy on the given labels hardly changes from C = 3 on, while the accuracy on clean labels
-# falls by eight points: there, what is gained on wrong labels is lost on right ones. The expected
-# accuracy peaks where the accuracy on clean labels does. It is too high as a number, since cleaner
-# and classifier share some errors: compare models by it, and do not report it.
+# falls by eight points: there, more wrong labels and fewer right labels are predicted. The expected
+# accuracy has its maximum where the accuracy on clean labels has it. Its value is too high, since
+# cleaner and classifier share some errors: use it to compare models, not to report accuracy.
 fig, ax = plt.subplots(figsize=(7, 4))
 for score in ("given", "expected"):
     ParameterSensitivityDisplay.from_estimator(search, "C", score=score, ax=ax)

@@ -3,7 +3,7 @@ Rare classes under noise
 ========================
 
 When 3 % of the rows belong to a class and labels are wrong at random, most rows that carry its
-label belong to another class. Cleaning must give those back without wiping out the rare class.
+label belong to another class. Cleaning should correct those without losing the rare class.
 """
 
 # %%
@@ -31,19 +31,19 @@ for name, estimator in estimators.items():
     estimator.fit(X, y_noisy)
     share = [np.mean(estimator.corrected_labels_[y == c] == c) for c in range(10)]
     print(
-        f"{name}: labels right {np.mean(y_noisy == y):.3f} -> "
+        f"{name}: label accuracy {np.mean(y_noisy == y):.3f} -> "
         f"{np.mean(estimator.corrected_labels_ == y):.3f}; "
         f"mean over the classes {np.mean(share):.3f}"
     )
 
 # %%
-# How large the classes look
-# --------------------------
+# Class sizes and label accuracy
+# ------------------------------
 # Noise makes common classes look smaller and rare ones larger; after cleaning all sizes are nearly
-# right again. The price is paid by the rarest classes. Of class 8, with 20 rows, ``LabelCleaner``
-# keeps less than the noise had left: with so few rows, and the digits 1 that look like it ten times
-# as common, the evidence points the wrong way. Where a rare class matters, look at its rows
-# yourself, or have some of them checked and name them ``trusted``.
+# right again, except those of the rarest classes. Of class 8, with 20 rows, fewer rows have the
+# right label after ``LabelCleaner`` than before: with so few rows, and with similar digits 1 ten
+# times as common, the evidence is misleading. If a rare class matters, check its rows by hand and
+# pass them as ``trusted``.
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
 digits = np.arange(10)
 left.plot(digits, sizes, "k_", ms=14, label="truth")
@@ -56,7 +56,7 @@ left.set(xlabel="class, from common to rare", ylabel="rows with that label", xti
 left.legend()
 given = [np.mean(y_noisy[y == c] == c) for c in digits]
 right.plot(digits, given, "s-", color="0.6", label="given labels")
-right.set(xlabel="class, from common to rare", ylabel="share of its labels right", xticks=digits)
+right.set(xlabel="class, from common to rare", ylabel="label accuracy of the class", xticks=digits)
 right.set_ylim(0, 1.03)
 right.legend()
 fig.tight_layout()

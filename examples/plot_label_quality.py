@@ -1,17 +1,17 @@
 """
-Is the label quality honest?
-============================
+Is the label quality calibrated?
+================================
 
-A label quality of 0.8 promises that eight in ten such labels are right. Whether that holds depends
-on the kind of noise. Three kinds, one of which strains the promise.
+Of labels with a quality of 0.8, eight in ten should be right. Whether that holds depends on the
+kind of noise. The example compares three kinds.
 """
 
 # %%
 # Three kinds of noise, the same rate
 # -----------------------------------
-# Symmetric noise hits every row alike. Part-dependent noise follows the image: similar images get
-# similar wrong labels. Classification-based noise is what a weak model finds hard, so it sits at
-# the borders between the classes, as mistakes of people do.
+# Symmetric noise affects all rows equally. Part-dependent noise depends on the image: similar
+# images get similar wrong labels. Classification-based noise consists of the errors of a weak
+# model, so it is near the class boundaries, as human errors are.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -35,18 +35,18 @@ noisy = {
 # Reliability diagrams
 # --------------------
 # Each point is a bin of labels with similar quality; its area grows with their number. On the
-# dotted line the promise is kept. Below it the quality is too high. With symmetric and
+# dotted line the quality is calibrated. Below it the quality is too high. With symmetric and
 # part-dependent noise nearly all rows are in the two large points at the ends, and the points
-# between them stand for a handful of rows each. With classification-based noise the predictors and
-# the one who labelled make the same mistakes. The cleaner models that, and still the error is about
-# ten times as large: take the quality as an order there rather than as a probability.
+# between them are a few rows each. With classification-based noise the predictors and the labels
+# have the same errors. The cleaner models that, and still the calibration error is about ten times
+# as large: use the quality as a ranking there rather than as a probability.
 fig, axes = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True)
 for ax, (name, y_noisy) in zip(axes, noisy.items(), strict=True):
     cleaner = LabelCleaner(random_state=0).fit(X, y_noisy)
     display = LabelQualityDisplay.from_estimator(cleaner, y, ax=ax)
     ax.set_title(name)
     print(
-        f"{name}: labels right {np.mean(y_noisy == y):.3f} -> "
+        f"{name}: label accuracy {np.mean(y_noisy == y):.3f} -> "
         f"{np.mean(cleaner.corrected_labels_ == y):.3f}, "
         f"calibration error {display.expected_calibration_error_:.3f}"
     )

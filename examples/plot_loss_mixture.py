@@ -2,16 +2,16 @@
 Small losses first: the mixture over the epochs
 ===============================================
 
-Networks learn what is regular before they memorise noise. For a while the loss of a row tells
-a right label from a wrong one, and a mixture of two Gaussians turns it into a probability. This
-example shows that window, and how it closes when training simply goes on.
+Networks learn regular patterns before they memorise noise. For some epochs the loss separates right
+labels from wrong ones, and a mixture of two Gaussians turns it into a probability. This example
+shows these epochs, and how the separation is lost when training continues.
 """
 
 # %%
 # A plain network on wrong labels
 # -------------------------------
-# After every epoch we write down the loss of each row against its given label, and how well the
-# losses tell the wrong labels from the right ones: 1 is perfect, 0.5 is chance.
+# After every epoch we record the loss of each row against its given label, and how well the losses
+# separate wrong labels from right ones: 1 is perfect, 0.5 is chance.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -39,9 +39,9 @@ for epoch in range(1, 151):
 # %%
 # Three moments
 # -------------
-# Blue rows have right labels, orange ones wrong labels; the curves are the two parts of the
-# mixture, fitted without that knowledge. At epoch 10 the two parts are nearly the two kinds of
-# rows. At epoch 150 most wrong labels are memorised and have small losses as well.
+# Blue rows have right labels, orange ones wrong labels; the curves are the two components of
+# the mixture, fitted without the true labels. At epoch 10 the components nearly match the two kinds
+# of rows. At epoch 150 most wrong labels are memorised and have small losses as well.
 shown = [1, 10, 150]
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.6))
 for ax, epoch in zip(axes, shown, strict=True):
@@ -57,10 +57,11 @@ fig.tight_layout()
 plt.show()
 
 # %%
-# The window, and what the classifiers make of it
-# -----------------------------------------------
-# ``MixNNClassifier`` warms up inside the window, selects rows by their loss there, and from then on
-# does not learn from the given labels alone. Its losses still tell the wrong labels at the end.
+# The AUROC over the epochs
+# -------------------------
+# The warm-up of ``MixNNClassifier`` ends while the AUROC is high. It selects rows by their loss
+# there, and then learns from more than the given labels. Its losses still separate wrong labels
+# from right ones at the end.
 clf = MixNNClassifier(random_state=0).fit(X, y_noisy)
 own = clf.predict_proba(X)[np.arange(len(y)), y_noisy]
 fig, ax = plt.subplots(figsize=(6.4, 3.6))

@@ -1,16 +1,16 @@
 """
-A table with numbers and categories: who labels carelessly?
-===========================================================
+A table with numbers and categories: label quality by annotator
+===============================================================
 
-Three people rated loan applications, and one of them was in a hurry. The table has numbers,
-categories and holes. We clean its labels and find out who it was, without asking anybody.
+Three people rated loan applications, and one of them made many errors. The table has numbers,
+categories and missing values. Cleaning its labels shows which annotator it was.
 """
 
 # %%
 # The table
 # ---------
-# It is made here, so the true answers are known: 5 % of the labels of Ann and Ben are wrong, and
-# 40 % of those of Cem.
+# The table is synthetic, so the true labels are known: 5 % of the labels of Ann and Ben are wrong,
+# and 40 % of those of Cem.
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -47,8 +47,8 @@ table.loc[rng.random(n) < 0.1, "years_employed"] = np.nan
 # %%
 # Numbers from the table, then fit
 # --------------------------------
-# The classifiers take numbers. scikit-learn's transformers make them, as in front of any other
-# estimator. Who labelled the row is left out: it is what we want to find out.
+# The classifiers take numbers. scikit-learn's transformers encode the columns, as for any other
+# estimator. The annotator is left out of the features.
 numbers = ["income", "age", "years_employed"]
 to_numbers = make_column_transformer(
     (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
@@ -57,15 +57,16 @@ to_numbers = make_column_transformer(
 model = make_pipeline(to_numbers, MixNNClassifier(random_state=0)).fit(table, label)
 clf = model[-1]
 print(
-    f"labels right: {np.mean(label == truth):.3f} -> {np.mean(clf.corrected_labels_ == truth):.3f}"
+    f"label accuracy: {np.mean(label == truth):.3f} -> "
+    f"{np.mean(clf.corrected_labels_ == truth):.3f}"
 )
 
 # %%
 # Quality by annotator
 # --------------------
-# One minus the mean label quality estimates the share of wrong labels in any group of rows. It was
-# Cem. For the other two the estimate is a little too high: near the border between accept and
-# refuse, a right label can look wrong.
+# One minus the mean label quality estimates the share of wrong labels in any group of rows. It is
+# largest for Cem. For the other two the estimate is a little too high: near the boundary between
+# accept and refuse, a right label can look wrong.
 found = (1 - pd.Series(clf.label_quality_)).groupby(annotator).mean()
 real = pd.Series(label != truth).groupby(annotator).mean()
 fig, ax = plt.subplots(figsize=(6, 3.6))

@@ -1,10 +1,10 @@
 """
-A selector of your own
-======================
+Write a selector
+================
 
-A selector says which rows are easy, from their losses. Any object with ``select(losses, labels)``
-will do. Ours remembers: the loss of one refresh is a matter of luck, so it averages the losses of
-all refreshes so far.
+A selector chooses the easy rows by their losses. Any object with ``select(losses, labels)`` is a
+selector. The one in this example averages the losses of all refreshes so far, because the loss of a
+single refresh is noisy.
 """
 
 # %%
@@ -43,9 +43,9 @@ class RememberingSelector(BaseEstimator):
 
 
 # %%
-# Use it beside the built-in ones
-# -------------------------------
-# A built-in selector goes by its name. All three keep the rest of the classifier as it is.
+# Compare it with built-in selectors
+# ----------------------------------
+# A built-in selector is chosen by its name. All other parameters are the same for all three.
 X, y = load_digits(return_X_y=True)
 X, y = X[:1200], y[:1200]
 y_noisy = make_part_dependent_noise(X, y, noise_rate=0.4, random_state=0)
@@ -62,16 +62,16 @@ for name, selector in selectors.items():
         "easy rows": easy.mean(),
         "of these right": selection_precision(y, y_noisy, easy),
         "right rows that are easy": selection_recall(y, y_noisy, easy),
-        "labels right in the end": np.mean(clf.corrected_labels_ == y),
+        "final label accuracy": np.mean(clf.corrected_labels_ == y),
     }
     print(name + ": " + ", ".join(f"{key} {value:.3f}" for key, value in results[name].items()))
 
 # %%
 # Purity against coverage
 # -----------------------
-# Ours is a little purer than the default and finds fewer of the right rows. In the end that makes
-# no difference here: the last phase of the fit weighs the evidence on all rows, not on the easy
-# ones alone. So look at the last group of bars before you tune the first three.
+# The new selector is a little purer than the default and finds fewer of the right rows. The final
+# label accuracy is the same here: the last phase of the fit estimates the posterior of all rows,
+# not only of the easy ones. So compare the last group of bars before you tune the first three.
 fig, ax = plt.subplots(figsize=(8, 3.8))
 keys = list(next(iter(results.values())))
 for k, (name, values) in enumerate(results.items()):

@@ -2,15 +2,15 @@
 How many labels must a person look at?
 ======================================
 
-The review page lists the labels that look wrong, the worst first. This example writes the page for
-a table, lets somebody who knows the truth decide the first rows, and asks how fast the labels get
-better.
+The review page lists the labels that look wrong, lowest quality first. This example writes the page
+for a table, decides the first rows with the true labels, and measures how label accuracy increases
+with the number of decisions.
 """
 
 # %%
 # Find the issues and write the page
 # ----------------------------------
-# ``review.html`` is one file that opens from disk. Here it goes to a temporary folder.
+# ``review.html`` is one file that opens from disk. Here it is written to a temporary folder.
 import tempfile
 from pathlib import Path
 
@@ -36,14 +36,14 @@ print(f"{issues.is_label_issue.sum()} issues among {len(issues)} rows")
 # %%
 # Review in two orders
 # --------------------
-# A decision is what the page exports: accept or reject the suggestion, or choose another label.
-# ``apply_decisions`` takes a list of them, or the exported file. Rows that nobody decided keep
-# their given label here.
+# The page exports decisions: accept or reject the suggestion, or choose another label.
+# ``apply_decisions`` takes a list of decisions or the exported file. Undecided rows keep their
+# given label here.
 truth = y.tolist()
 
 
 def labels_after_review(rows):
-    """Final labels when somebody who knows the truth decides these rows."""
+    """Final labels when these rows are decided with the true labels."""
     decisions = []
     for row in rows:
         given, suggested = y_noisy[row], issues.corrected_label[row]
@@ -62,17 +62,17 @@ curves = {
 }
 
 # %%
-# What a review buys
-# ------------------
-# Nearly every row at the head of the list is a wrong label, so the line climbs as fast as it can.
-# Rows in random order are mostly right, and looking at them is wasted. After some 90 decisions the
-# reviewed labels pass those that take every suggestion unseen: the last ones on the list are where
-# a person knows better.
+# Accuracy by number of decisions
+# -------------------------------
+# Nearly every row at the top of the list has a wrong label, so accuracy increases at the highest
+# possible rate. Rows in random order mostly have right labels, so reviewing them changes little.
+# After some 90 decisions the reviewed labels are more accurate than those that accept every
+# suggestion: some suggestions near the end of the list are wrong.
 fig, ax = plt.subplots(figsize=(6.4, 3.8))
 for name, curve in curves.items():
     ax.plot(steps, curve, label=name)
 unseen = np.mean(cleaner.corrected_labels_ == y)
-ax.axhline(unseen, color="0.4", ls=":", label="all suggestions taken unseen")
+ax.axhline(unseen, color="0.4", ls=":", label="all suggestions accepted")
 ax.set(xlabel="rows that a person has decided", ylabel="share of labels that are right")
 ax.legend(loc="center right", fontsize=8)
 fig.tight_layout()

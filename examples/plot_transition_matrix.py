@@ -1,9 +1,9 @@
 """
-Which classes are taken for which
-=================================
+Estimate the transition matrix
+==============================
 
-The transition matrix T says how often a row of true class i is given the label j. It is estimated
-from the noisy labels alone. Here the truth is known, so both can be seen side by side.
+Entry (i, j) of the transition matrix T is the probability that a row of true class i is given the
+label j. It is estimated from the noisy labels alone. Here the true matrix is known for comparison.
 """
 
 # %%
@@ -44,7 +44,7 @@ for name, estimator in estimators.items():
 # Truth and estimate
 # ------------------
 # Rows are true labels, columns given ones, and rows sum to one. All three pairs are found, each
-# within a few hundredths, and nothing else is made up that is larger than that.
+# within a few hundredths, and no other entry has a larger error.
 fig, axes = plt.subplots(1, 2, figsize=(12, 5.6))
 TransitionMatrixDisplay.from_predictions(y, y_noisy, ax=axes[0])
 axes[0].set_title("truth")

@@ -1,10 +1,10 @@
 """
-What a few trusted labels are worth
-===================================
+The effect of a few trusted labels
+==================================
 
-Sometimes a part of the labels has been checked. ``trusted=`` says which: these rows keep their
+Sometimes some of the labels have been checked. ``trusted=`` marks them: these rows keep their
 label, and their labels measure the accuracy of the predictors. Here every label is confused with
-one other class in four of ten cases, which is where a little knowledge helps most.
+one other class in four of ten cases, where a few known labels help most.
 """
 
 # %%
@@ -37,12 +37,12 @@ for seed in range(3):
             right[name].append(hit[order[round(max(shares) * len(y)) :]].mean())
 
 # %%
-# Labels that nobody checked
-# --------------------------
-# Counted are the rows that are checked in none of the cases, so that the gain is not the checked
-# rows themselves. A few right labels help their neighbours. Most of that comes from the labels
-# being right; naming them changes what is measured here by less than the bars, one standard error
-# over three draws. What naming guarantees is that a checked label is never changed.
+# Labels that were not checked
+# ----------------------------
+# Only rows that are checked in none of the cases are counted, so that the gain does not include the
+# checked rows. A few right labels improve the predictions for their neighbours. Most of the gain
+# comes from the labels being right; passing them as ``trusted`` changes the result by less than the
+# bars, one standard error over three draws. It guarantees that a checked label is never changed.
 fig, ax = plt.subplots(figsize=(6.4, 3.8))
 for name, values in right.items():
     values = np.reshape(values, (3, len(shares)))
@@ -51,7 +51,7 @@ for name, values in right.items():
         f"{name}: "
         + ", ".join(f"{s:.0%} {v:.3f}" for s, v in zip(shares, values.mean(0), strict=True))
     )
-ax.set(xlabel="share of rows that were checked", ylabel="labels right among the others")
+ax.set(xlabel="share of rows that were checked", ylabel="label accuracy of the other rows")
 ax.legend()
 fig.tight_layout()
 plt.show()

@@ -2,13 +2,13 @@
 Doubtful labels in a famous data set
 ====================================
 
-No noise is made here. The handwritten digits of scikit-learn are taken as they are, and
-``LabelCleaner`` is asked which of their labels it trusts least.
+No noise is added here. ``LabelCleaner`` is fitted to the handwritten digits of scikit-learn, and
+the labels of lowest quality are shown.
 """
 
 # %%
-# Clean labels that are meant to be right
-# ---------------------------------------
+# Clean the published labels
+# --------------------------
 # No network is trained: each label is predicted by neighbours and by two regressions in closed
 # form, from the other rows alone.
 import matplotlib.pyplot as plt
@@ -23,12 +23,12 @@ print(f"estimated share of wrong labels: {cleaner.noise_rate_:.4f}")
 print(f"labels that would be changed: {issues.is_label_issue.sum()} of {len(issues)}")
 
 # %%
-# Look at the doubtful ones
-# -------------------------
-# Above each digit: the label that the data set gives, what is predicted without it,
-# and the probability that the given label is right. These are sloppy writing more than wrong
-# labels, and none is changed: where the predictions agree with almost every label of a data set, a
-# doubt about one of them does not overrule it.
+# The labels of lowest quality
+# ----------------------------
+# Above each digit: the label in the data set, the label predicted without it, and the probability
+# that the given label is right. These digits are written unclearly rather than labelled wrongly,
+# and no label is changed: if the predictions agree with almost every label of a data set, the
+# estimated noise rate is so low that a single disagreement does not change a label.
 worst = issues.sort_values("label_quality").head(18)
 fig, axes = plt.subplots(3, 6, figsize=(9, 5.6))
 for ax, (row, issue) in zip(axes.flat, worst.iterrows(), strict=True):

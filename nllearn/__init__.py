@@ -1,6 +1,6 @@
 """Learn from labels that are partly wrong, through the scikit-learn API.
 
-One ``fit(X, y_noisy)`` leaves a classifier that withstands the noise and the
+One ``fit(X, y_noisy)`` leaves a classifier that is robust to the noise and the
 cleaned labels with a quality score per row. The data flow, one line per stage::
 
     X, y      -> training.collect    -> logits, features, loss of every row
@@ -34,10 +34,13 @@ __all__ = [
     "MixNNClassifier",
     "__version__",
     "load",
+    "presets",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "presets":
+        return importlib.import_module("nllearn.presets")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'nllearn' has no attribute {name!r}")

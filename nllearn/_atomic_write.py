@@ -14,7 +14,7 @@ __all__ = ["atomic_write", "check_replaceable"]
 
 
 def check_replaceable(path: str | os.PathLike[Any]) -> None:
-    """Refuse a device, a pipe or a socket, whose name would be given to a plain file.
+    """Reject a device, a pipe or a socket, whose name would be given to a plain file.
 
     Parameters
     ----------

@@ -165,6 +165,7 @@ class LabelIssuesMixin(metaclass=ABCMeta):
         images: Any = None,
         texts: Any = None,
         table: Any = None,
+        names: Any = None,
         threshold: float | None = None,
         max_rows: int = 20_000,
         title: str = "Label review",
@@ -176,12 +177,15 @@ class LabelIssuesMixin(metaclass=ABCMeta):
         ----------
         path : str or Path
             The HTML file.
-        images : array-like of images or sequence of paths, optional
+        images : array-like of images, sequence of paths or Dataset, optional
             What to show of every row, in the order of ``fit``, which keeps no X.
         texts : sequence of str, optional
             The same for texts.
         table : DataFrame or array, optional
             The same for tables. At most one of `images`, `texts` and `table`.
+        names : sequence of str, optional
+            What the rows are called, on the page and in the decisions. None takes the index
+            of X, or the names of the image files.
         threshold : float in [0, 1], optional
             Rows whose quality is below it are issues too.
         max_rows : int, default=20000
@@ -221,6 +225,7 @@ class LabelIssuesMixin(metaclass=ABCMeta):
             images=images,
             texts=texts,
             table=table,
+            names=names,
             max_rows=max_rows,
             title=title,
             overwrite=overwrite,

@@ -25,7 +25,7 @@ def run_demo(
 
     The images are scikit-learn's 1,797 handwritten digits. A part-dependent generator makes 40 %
     of the training labels wrong; the test labels stay clean and are used for nothing but the
-    score of the last epoch. No method is told the noise rate. The cleaner trains no network, so
+    score of the last epoch. No method uses the noise rate. The cleaner trains no network, so
     that the plain one is trained on its labels.
 
     Parameters
@@ -97,15 +97,15 @@ def run_demo(
         )
     say("")
     # After the last progress bar, which would tear the table apart.
-    say(f"{'':<22}{'test accuracy':>14}{'labels right':>18}{'seconds':>9}")
+    say(f"{'':<22}{'test accuracy':>14}{'label accuracy':>18}{'seconds':>9}")
     for row in rows:
         right = f"{before:.3f} -> {row['label_accuracy']:.3f}"
         say(f"{row['name']:<22}{row['test_accuracy']:>14.3f}{right:>18}{row['seconds']:>9.1f}")
     say("")
     say("test accuracy: after the last epoch, on clean labels.")
-    say("labels right: share of the training labels that are right, before and after correction;")
-    say("a plain network leaves them as they are. LabelCleaner trains none: the plain network is")
-    say("trained on its labels.")
+    say("label accuracy: share of right training labels, before and after correction;")
+    say("a plain network does not change them. LabelCleaner trains no network: the plain network")
+    say("is trained on its labels.")
     return rows
 
 

@@ -13,7 +13,7 @@ __all__ = ["check_labels", "label_arrays", "label_values"]
 
 
 def check_labels(y: Any) -> Any:
-    """Refuse labels that are missing or cannot be told apart, and unwrap nullable ones.
+    """Reject labels that are missing or cannot be distinguished, and unwrap nullable ones.
 
     Number of axes and length are left to scikit-learn's checks.
 
@@ -51,7 +51,7 @@ def check_labels(y: Any) -> Any:
         _refuse_missing(np.ma.getmaskarray(y))
     if isinstance(y, list | tuple):
         if not all(value is None or np.isscalar(value) for value in y):
-            return y  # rows of several labels, and other things that are refused by shape
+            return y  # rows of several labels, and other input that is rejected by its shape
         values: Any = np.empty(len(y), dtype=object)
         values[:] = y
     elif isinstance(y, np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
@@ -115,7 +115,7 @@ def _refuse_missing(missing: np.ndarray) -> None:
 
 
 def _refuse_mixture(values: Any) -> None:
-    """Text must be Unicode, and not stand beside other labels, which numpy makes text."""
+    """Text must be Unicode, and not be mixed with other labels, which numpy turns into text."""
     n_text = 0
     for row, value in enumerate(values):
         if not isinstance(value, str):

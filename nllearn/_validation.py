@@ -1,4 +1,4 @@
-"""Checks of parameters and of what is passed to ``fit``; knows no component."""
+"""Checks of parameters and of the arguments of ``fit``; imports no component."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def check_params(estimator: Any, constraints: Mapping[str, list[Any]]) -> None:
 
 
 def check_not_sparse(X: Any) -> None:
-    """Refuse sparse input with a message that says what to do.
+    """Reject sparse input with a message that names the fix.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def refuse_tensor(name: str, tensor: torch.Tensor) -> None:
 
 
 def as_float64(name: str, values: Any) -> np.ndarray:
-    """Numbers as a float64 array; complex ones and what is no number are refused.
+    """Numbers as a float64 array; complex and non-numeric values raise an error.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ def check_numbers(name: str, values: Any, n: int) -> np.ndarray:
 
 
 def refuse_overflow(X: np.ndarray, scale: np.ndarray) -> None:
-    """Refuse columns whose spread float32 cannot hold.
+    """Reject columns whose spread float32 cannot hold.
 
     Parameters
     ----------
@@ -345,7 +345,7 @@ def resolve_device(device: str) -> torch.device:
     Parameters
     ----------
     device : str
-        "auto" takes the GPU where torch sees one.
+        "auto" chooses the GPU if torch finds one.
 
     Returns
     -------
@@ -354,7 +354,7 @@ def resolve_device(device: str) -> torch.device:
     Raises
     ------
     ValueError
-        If torch does not know the name or sees no such device.
+        If torch does not know the name or finds no such device.
     """
     import torch
 

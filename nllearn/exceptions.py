@@ -6,7 +6,7 @@ __all__ = ["MissingExtraError", "NoisyLabelWarning", "TrainingDivergedError"]
 
 
 class NoisyLabelWarning(UserWarning):
-    """Something about the data or the fit that the user should look at."""
+    """A property of the data or the fit that the user should check."""
 
 
 class MissingExtraError(ImportError):

@@ -29,7 +29,7 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: str | No
     """Load an estimator that its ``save`` wrote.
 
     Nothing in the file can run code: classes are looked up by name in a fixed table, and
-    there is no pickle. What does not add up is refused.
+    there is no pickle. Inconsistent content raises an error.
 
     Parameters
     ----------

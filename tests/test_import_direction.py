@@ -32,6 +32,7 @@ LEVELS = {
     "label_model": 4,
     "file_format": 4,
     "_base": 5,
+    "presets": 5,
     "classifiers": 6,
     "cleaning": 6,
     "model_selection": 7,

@@ -42,7 +42,7 @@ def box(ax, x, y, text, *, width=0.2, height=0.15, color="#e8f0f7"):
 
 
 def arrow(ax, start, end, text="", *, bend=0.0, shift=(0.0, 0.022)):
-    """An arrow with a word at its middle."""
+    """An arrow with text at its middle."""
     style = f"arc3,rad={bend}"
     ax.add_patch(
         FancyArrowPatch(
@@ -54,7 +54,7 @@ def arrow(ax, start, end, text="", *, bend=0.0, shift=(0.0, 0.022)):
 
 
 def draw_flow():
-    """The stages of a fit and what goes from one to the next."""
+    """The stages of a fit and the data between them."""
     figure, ax = plt.subplots(figsize=(8.6, 3.5))
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.axis("off")
@@ -63,7 +63,7 @@ def draw_flow():
     box(ax, 0.60, 0.72, "selector", width=0.13)
     box(ax, 0.87, 0.72, "anchors (AH)\nor neighbours\n(MixNN)", width=0.19, height=0.2)
     box(
-        ax, 0.60, 0.22, "sample state: one target\nand weights per row", width=0.23, color="#eef5e9"
+        ax, 0.60, 0.22, "sample state: one target\nand weights per row", width=0.25, color="#eef5e9"
     )
     box(ax, 0.20, 0.22, "predictors and $T$:\nlabel posterior", width=0.24)
     arrow(ax, (0.185, 0.72), (0.28, 0.72))
@@ -73,12 +73,12 @@ def draw_flow():
     arrow(ax, (0.87, 0.61), (0.72, 0.25), "corrections", bend=-0.2, shift=(0.07, -0.08))
     arrow(ax, (0.53, 0.31), (0.38, 0.64), "targets\nof the next epochs", shift=(0.10, -0.04))
     arrow(ax, (0.31, 0.64), (0.22, 0.31), "features", shift=(-0.045, -0.02))
-    arrow(ax, (0.325, 0.22), (0.475, 0.22), "last phase")
+    arrow(ax, (0.325, 0.22), (0.465, 0.22), "last phase")
     save(figure, "flow")
 
 
 def digits_after_warmup():
-    """Losses of digits with part-dependent noise when a short warm-up is over."""
+    """Losses of digits with part-dependent noise after a short warm-up."""
     X, y = load_digits(return_X_y=True)
     given = make_part_dependent_noise(X, y, noise_rate=0.4, random_state=0)
     # Warm-up alone: a network on the given labels.
@@ -147,7 +147,7 @@ def toy_features():
 
 
 def draw_anchors(ax):
-    """Anchors between the classes, and the hard row that each valid one speaks for."""
+    """Anchors between the classes, and the hard row that each valid one votes for."""
     easy, labels, hard = toy_features()
     generator = torch.Generator().manual_seed(1)
     first, second = hallucination.draw_partners(labels, 1, generator=generator)
@@ -206,7 +206,7 @@ def draw_mixing(ax):
 
 
 def draw_methods():
-    """What is particular to each method, in the plane."""
+    """The step in which the two methods differ, in the plane."""
     figure, axes = plt.subplots(1, 2, figsize=(8.6, 4.3), layout="constrained")
     for ax, draw in zip(axes, (draw_anchors, draw_mixing), strict=True):
         draw(ax)
@@ -216,21 +216,21 @@ def draw_methods():
     save(figure, "methods")
 
 
-def draw_fusion():
+def draw_posterior():
     """Bayes' rule on two rows with the same given label."""
     transition = torch.tensor([[0.8, 0.15, 0.05], [0.05, 0.85, 0.10], [0.05, 0.15, 0.80]])
     cases = {
-        "low confidence: the given label decides": [0.50, 0.42, 0.08],
-        "high confidence: the prediction overrules it": [0.93, 0.05, 0.02],
+        "low confidence: the given label stays": [0.50, 0.42, 0.08],
+        "high confidence: the label is changed": [0.93, 0.05, 0.02],
     }
     figure, axes = plt.subplots(1, 2, figsize=(8.6, 2.9), layout="constrained", sharey=True)
     for ax, (title, proba) in zip(axes, cases.items(), strict=True):
         row = torch.tensor([proba])
-        fused = relabelling.posterior_given_label(row.log(), torch.tensor([1]), transition)[0]
+        posterior = relabelling.posterior_given_label(row.log(), torch.tensor([1]), transition)[0]
         bars = {
             "$p(k \\mid x)$, predictors": (proba, RIGHT),
             "$T_{kj}$, given label $j = 1$": (transition[:, 1].tolist(), "#bbbbbb"),
-            "$P(k \\mid x, j)$, fused": (fused.tolist(), WRONG),
+            "$P(k \\mid x, j)$, posterior": (posterior.tolist(), WRONG),
         }
         for step, (name, (values, color)) in enumerate(bars.items()):
             ax.bar(np.arange(3) + 0.26 * (step - 1), values, 0.24, color=color, label=name)
@@ -238,11 +238,11 @@ def draw_fusion():
         ax.title.set_fontsize(10)
     axes[0].set_ylabel("probability")
     axes[0].legend(fontsize=8, loc="upper right")
-    save(figure, "fusion")
+    save(figure, "posterior")
 
 
 def draw_reliability():
-    """Quality of LabelCleaner on noise that is, and is not, like its model."""
+    """Calibration of LabelCleaner under two kinds of noise."""
     X, y = load_digits(return_X_y=True)
     kinds = {
         "part-dependent noise, 40 %": make_part_dependent_noise,
@@ -258,10 +258,10 @@ def draw_reliability():
 
 
 def draw_review():
-    """A photograph of the review page in Chromium."""
+    """A screenshot of the review page in Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        print("no Chromium: review.png stays as it is")
+        print("no Chromium: review.png is not redrawn")
         return
     digits = load_digits()
     given = make_part_dependent_noise(digits.data, digits.target, noise_rate=0.2, random_state=0)
@@ -270,14 +270,14 @@ def draw_review():
         images = (digits.images * 15).astype(np.uint8)
         page = clf.report(Path(folder, "digits.html"), images=images, title="Digits")
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        flags += [f"--user-data-dir={folder}/profile", "--window-size=1240,1500"]
+        flags += [f"--user-data-dir={folder}/profile", "--window-size=1240,860"]
         flags += ["--virtual-time-budget=8000", f"--screenshot={FOLDER / 'review.png'}"]
         subprocess.run([chromium, *flags, page.as_uri()], check=True, capture_output=True)
     print(FOLDER / "review.png")
 
 
 def save(figure, name):
-    """Write the picture and tell where."""
+    """Write the picture and print its path."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.png"
     # Without the version of matplotlib in it, the same picture is the same file.
@@ -293,6 +293,6 @@ if __name__ == "__main__":
     draw_flow()
     draw_losses()
     draw_methods()
-    draw_fusion()
+    draw_posterior()
     draw_reliability()
     draw_review()

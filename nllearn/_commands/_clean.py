@@ -176,7 +176,7 @@ def _clean(args: argparse.Namespace) -> None:
 
 
 def _check_method(args: argparse.Namespace) -> None:
-    """Refuse options that the method would not look at."""
+    """Reject options that the method does not use."""
     if args.epochs is not None and args.method == "cleaner":
         raise CommandError(
             "--epochs has no effect with --method cleaner, which trains no network; use --method "

@@ -55,7 +55,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     easy_fraction : float, default=0.6
         P in (0, 1]: share of the rows that is easy, in equal parts per class.
     lambda_p : float, default=0.75
-        In [0.5, 1]: how much nearer an anchor stays to the row whose label it takes.
+        In [0.5, 1]: how much nearer an anchor is to the row whose label it has.
     n_anchors : int, default=1
         Anchors per easy row.
     lambda_conf : float or None, default=None
@@ -123,6 +123,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         max_epochs: int | None = None,
         warmup_epochs: int | float | None = None,
         refresh_every: int | None = None,
+        posterior_share: float = 0.6,
+        boundary_noise: bool | str = "auto",
         batch_size: int | None = None,
         lr: float | None = None,
         weight_decay: float = 0.01,
@@ -154,6 +156,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         self.max_epochs = max_epochs
         self.warmup_epochs = warmup_epochs
         self.refresh_every = refresh_every
+        self.posterior_share = posterior_share
+        self.boundary_noise = boundary_noise
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay

@@ -70,15 +70,6 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
     :class:`FitLoop`.
     """
 
-    # Last share of the epochs that learns from the label posterior, by measurement.
-    _posterior_share = 0.6
-    # Set by name after training.
-    _given: np.ndarray
-    _corrected: np.ndarray
-    _network_proba: np.ndarray
-    _features: np.ndarray | None
-    _evidence: dict[str, np.ndarray]
-
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, trusted: Any = None
     ) -> BaseNoisyLabelClassifier:
@@ -289,7 +280,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         MissingExtraError
             If the extra ``onnx`` is not installed.
         TypeError
-            For class labels that JSON does not know.
+            For class labels that JSON cannot represent.
         """
         check_is_fitted(self, "net_")
         from nllearn.classifiers._onnx import write_onnx
@@ -388,7 +379,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         """Loss of a batch after the warm-up."""
 
     def _open_input(self, X: Any, seen: np.ndarray) -> TableInput | ImageInput:
-        """How rows reach the network, learnt from the rows of weight above zero."""
+        """Preprocessing of the rows, fitted to the rows of weight above zero."""
         if isinstance(X, np.ndarray):
             self._defaults = table_defaults()
             self.image_shape_: tuple[int, ...] | None = None
@@ -433,7 +424,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
             ),
             refresh_every=self.refresh_every,
             correction_start=getattr(self, "correction_start", 0),
-            posterior_share=self._posterior_share,
+            posterior_share=self.posterior_share,
             updates_posterior=self._defaults.updates_posterior,
         )
         rows = Rows(self._input.source(X, device), given, active)
@@ -449,6 +440,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
             correct=self._correct,
             batch_loss=self._batch_loss,
             input_rows=InputRows(X, row_weight) if is_input_used(X) else None,
+            boundary_noise=self.boundary_noise,
         )
 
     def _build_net(self, loop: FitLoop) -> NoisyLabelNet:

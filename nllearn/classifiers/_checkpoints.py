@@ -172,7 +172,7 @@ class Checkpoints:
             )
 
     def run(self, net: NoisyLabelNet, loop: FitLoop) -> None:
-        """Train, from the start or from where the checkpoint stands."""
+        """Train, from the start or from the checkpoint."""
         if self._name is None:
             net.fit(loop.rows)
             return
@@ -224,7 +224,7 @@ def _difference(name: str, theirs: str | None, ours: str | None) -> str:
 
 
 def check_can_resume(hallucinator: Any) -> None:
-    """Refuse a hallucinator whose state a checkpoint could not hold.
+    """Reject a hallucinator whose state a checkpoint could not hold.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ def resolve_component(
     builders : mapping of str to callable
         Makes the component of each name from the estimator's parameters.
     default : str
-        Name that None stands for.
+        Name that replaces None.
     replaces : tuple of str
         Parameters of the estimator that an instance makes void.
     method : str
@@ -155,9 +155,9 @@ def select_rows(
 def _run_selector(
     selector: Any, losses: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
 ) -> Selection:
-    """Call a selector, ours or foreign, and check what it returns.
+    """Call a selector, ours or the user's, and check its result.
 
-    A class that it leaves without easy rows gets its rows of smallest loss back, a
+    If a class has no easy rows, its rows of smallest loss are made easy, a
     tenth of them: without any, the class would vanish from the corrected labels.
 
     Parameters

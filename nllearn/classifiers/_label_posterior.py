@@ -93,11 +93,12 @@ def posterior_from_features(
 ) -> LabelPosterior:
     """Estimate the label posterior: of a table from the user's rows, else from the features.
 
-    Features that a network learnt from the labels follow these labels. So a table of two hundred
-    rows or more is estimated from its own rows, as by the label cleaner, once for the whole fit: what
-    the network learns from the posterior must not confirm it. Images, and smaller tables, are
-    estimated from the features, at a fixed temperature. Where there are a hundred rows, but fewer
-    than four for each direction of the features, the leading directions alone are used.
+    Features that a network learnt from the labels follow these labels. So the posterior of a
+    table of two hundred rows or more comes from its own rows, as in the label cleaner, once for
+    the whole fit: what the network learns from it must not confirm it. That of images, and of
+    smaller tables, comes from the features, at a fixed temperature. Where there are a hundred
+    rows, but fewer than four for each direction of the features, the leading directions alone
+    are used.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def posterior_from_features(
     X_unit = None
     if input_rows is not None and len(active) >= _LEAST_FOR_INPUT and n_classes > 1:
         X_unit = input_rows.unit(sample_state.given, n_classes)
-    if X_unit is None:
+    if input_rows is None or X_unit is None:
         X_unit = _unit_features(features, active, n_classes)
         graph = _neighbor_graph(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
         if in_blocks and isinstance(neighbors, BaseNeighbors):

@@ -94,6 +94,8 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         max_epochs: int | None = None,
         warmup_epochs: int | float | None = None,
         refresh_every: int | None = None,
+        posterior_share: float = 0.6,
+        boundary_noise: bool | str = "auto",
         batch_size: int | None = None,
         lr: float | None = None,
         weight_decay: float = 0.01,
@@ -118,6 +120,8 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         self.max_epochs = max_epochs
         self.warmup_epochs = warmup_epochs
         self.refresh_every = refresh_every
+        self.posterior_share = posterior_share
+        self.boundary_noise = boundary_noise
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay

@@ -95,7 +95,7 @@ def write_onnx(
     MissingExtraError
         Without onnx and onnxscript.
     TypeError
-        For class labels that JSON does not know.
+        For class labels that JSON cannot represent.
     """
     labels = _labels(classes)
     try:

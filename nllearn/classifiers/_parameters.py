@@ -41,7 +41,7 @@ _OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class InputDefaults:
-    """What None stands for, by the kind of input.
+    """The values that replace None, by the kind of input.
 
     Parameters
     ----------
@@ -125,6 +125,8 @@ def shared_constraints() -> dict[str, list[Any]]:
         "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
         "warmup_epochs": [*epochs_or_share, None],
         "refresh_every": [Interval(Integral, 1, None, closed="left"), None],
+        "posterior_share": [Interval(Real, 0, 1, closed="left")],
+        "boundary_noise": [StrOptions({"auto"}), bool],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         # Beyond it, float32 weights cannot hold a single step.
         "lr": [Interval(Real, 0, 1e30, closed="right"), None],

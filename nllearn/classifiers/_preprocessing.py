@@ -36,7 +36,7 @@ __all__ = ["ColumnStandardizer", "ImageInput", "TableInput", "check_input", "is_
 # Decoded images of up to so many bytes are kept in memory on a CPU; a GPU keeps what
 # half of its free memory holds.
 _MOST_BYTES_CPU = 4 << 30
-# Images that the channels' mean and deviation are learnt from, when they must be read for it.
+# Images that the channels' mean and deviation are computed from, when they must be read for it.
 _SCALE_IMAGES = 10_000
 _SCALE_BLOCK = 1024
 _MOST_WORKERS = 8
@@ -192,7 +192,7 @@ class TableInput:
     ----------
     X : ndarray of shape (n, d)
     seen : bool ndarray of shape (n,)
-        Rows that the columns' scale is learnt from.
+        Rows that the scale of the columns is computed from.
     """
 
     is_image = False
@@ -234,7 +234,7 @@ class ImageInput:
     ----------
     records : ImageRecords
     seen : bool ndarray of shape (n,)
-        Images that the channels' scale is learnt from.
+        Images that the scale of the channels is computed from.
     image_layout : {"auto", "channels_last", "channels_first"}
     decode_size : int, tuple of int or None
     num_workers : int or None
@@ -273,7 +273,7 @@ class ImageInput:
         return TensorSource(x, device, PreparedImages(self._scale, records.layout, device))
 
     def _blocks(self, records: ImageRecords, x: torch.Tensor | None) -> Iterator[torch.Tensor]:
-        """Images that the scale is learnt from: all of them, or of many that are read some."""
+        """Images that the scale is computed from: all, or a part of many that must be read."""
         rows = self._seen
         if not _is_small(records):
             rows = rows[:: max(1, -(-len(rows) // _SCALE_IMAGES))]
@@ -294,7 +294,7 @@ class ImageInput:
         return RecordSource(records, device, prepare, workers, generator)
 
     def new_source(self, estimator: Any, X: Any, device: torch.device) -> Source:
-        """Images that are predicted, refused when they are of another shape or kind."""
+        """Images to predict; those of another shape or kind raise an error."""
         records = self._new_records(X)
         if records.shape != self.shape:
             raise ValueError(

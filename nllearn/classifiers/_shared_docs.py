@@ -18,11 +18,20 @@ _SHARED = {
     refresh_every : int or None, default=None
         Epochs between two refreshes of losses, features and corrections. None
         makes about five of them.
+    posterior_share : float, default=0.6
+        Share of the epochs, the last ones, that learn from the label posterior instead of
+        the method's own targets, in [0, 1); at least two epochs stay with the method. 0
+        trains as the paper does, to the end: see :mod:`nllearn.presets`.
+    boundary_noise : bool or "auto", default="auto"
+        Whether wrong labels are taken to lie at the boundaries of the classes, as those that a
+        classifier made do. There rows that are hard and rightly labelled look the same. "auto"
+        decides by the trusted rows; without them it keeps these labels. For tables of 200
+        rows and more.
     batch_size : int or None, default=None
         Rows per batch. None takes a tenth of the rows, between 16 and 256, at most 128
         images.
     lr : float or None, default=None
-        Learning rate at the start of a cosine schedule. None takes 0.001 for AdamW
+        Learning rate at the start of a schedule, by default a cosine. None takes 0.001 for AdamW
         and 0.02 for SGD, on images 0.002 and 0.05.
     weight_decay : float, default=0.01
         Weight decay of the optimiser.
@@ -56,12 +65,13 @@ _SHARED = {
     checkpoint_dir : str, Path or None, default=None
         Folder for checkpoints. The same call resumes a run that was killed, with the
         same result as one that was not; a checkpoint of other data or parameters is
-        refused. State of `callbacks` is not kept.
+        rejected. State of `callbacks` is not kept.
     callbacks : list of skorch callbacks or None, default=None
         Passed on to the net.
     net_params : dict or None, default=None
-        Further parameters of the skorch net, such as ``amp=True`` (bfloat16)
-        or ``ema_decay=0`` (no averaged weights).
+        Further parameters of the skorch net, such as ``amp=True`` (bfloat16),
+        ``ema_decay=0`` (no averaged weights) or ``lr_schedule``, a learning-rate schedule
+        such as :class:`~nllearn.training.StepDecay`.
     verbose : int, default=0
         1 shows one progress bar over the fit.
     random_state : int, RandomState or None, default=None

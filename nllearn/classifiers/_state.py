@@ -168,7 +168,7 @@ def _write_backbone(writer: Writer, backbone: Any) -> Any:
 
 
 def _write_component(writer: Writer, component: Any, role: str) -> dict[str, Any]:
-    """Write a component and what it learnt, as far as that outlives the fit."""
+    """Write a component and the learned state that is needed after the fit."""
     if role == "backbone":
         return {"is": _write_backbone(writer, component)}
     node = {"is": writer.encode(component, role)}

@@ -51,13 +51,12 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     Every row's label is predicted from the other rows: by its nearest neighbours, and by two
     kernel ridge regressions in closed-form leave-one-out (one on rows smoothed over their
-    neighbours). How often these predictors agree gives their expected accuracy. Bayes' rule
-    combines their prediction with the given label through an estimated transition matrix;
-    then the most confident rows of each class vote as well, with their most probable labels,
-    and the estimate is repeated. Where noise prefers some wrong labels, the rows of the
-    transition matrix are class prototypes, and the predictions are compared with all of them.
-    Where noise lies at the class boundary alone, the regressions are fitted again on the rows
-    away from it, and a given label that is probably wrong lowers its class.
+    neighbours). Where two classes get nearly the same score the predictors err, where one leads
+    by far they hardly do; what differs from the given label there is noise. From this floor
+    follow the error of every prediction and the transition matrix, and Bayes' rule combines the
+    prediction with the given label. Where noise prefers some wrong labels, the predictions are
+    compared with the rows of the transition matrix as class prototypes. Labels that the rows
+    tell nothing about are kept.
 
     Nothing is n x n; X may be a memmap.
 
@@ -79,12 +78,17 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         thirds of the rows per class where that is fewer.
     n_landmarks : int, default=1000
         Landmarks of the kernel regressions; cost grows with n times its square.
+    boundary_noise : bool or "auto", default="auto"
+        Whether wrong labels are taken to lie at the boundaries of the classes, as those that a
+        classifier made do. There rows that are hard and rightly labelled look the same. "auto"
+        decides by the trusted rows; without them it keeps these labels and counts the rows in
+        `n_undecided_`.
     neighbors : {"auto", "exact", "descent"}, search or None, default=None
         Neighbour search with scikit-learn's ``fit`` and ``kneighbors``. None is
         "auto": exact up to 60,000 rows on a CPU and 500,000 on a GPU, where
         approximate descent becomes the faster one.
     device : str, default="auto"
-        "auto" takes a GPU where torch sees one.
+        "auto" chooses the GPU if torch finds one.
     verbose : int, default=0
         Above 0 shows a progress bar over the stages.
     random_state : int, RandomState or None, default=None
@@ -104,6 +108,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Probability that the given label is right.
     corrected_labels_ : ndarray of shape (n_samples,)
         Most probable label, in the dtype of y; ties go to the given one.
+    n_undecided_ : int
+        Rows near a class boundary whose most probable label depends on where noise is taken to
+        lie, and whose label was kept. Some thirty of them, checked and passed as `trusted`,
+        decide.
     noise_rate_ : float
         Estimated share of wrong labels.
     transition_matrix_ : float64 ndarray of shape (n_classes, n_classes)
@@ -135,6 +143,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             "budget",
             "n_neighbors",
             "n_landmarks",
+            "boundary_noise",
             "neighbors",
             "device",
             "verbose",

@@ -1,7 +1,7 @@
 """Noise generators for experiments with known truth, and loaders of data sets with noisy labels.
 
 Every ``make_..._noise`` function takes clean labels and gives noisy ones, in the same dtype and
-order. How much noise came out is told by `nllearn.metrics.realized_noise`.
+order. `nllearn.metrics.realized_noise` measures the resulting noise.
 
 Every ``fetch_...`` function downloads what is missing, checks it, and keeps it in the folder that
 `get_data_home` names. Every ``load_...`` function reads local files. Both give a

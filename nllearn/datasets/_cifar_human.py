@@ -209,7 +209,7 @@ def _fetch_human(
     if noise not in human.keys:
         raise ValueError(f"noise={noise!r}; it must be one of {', '.join(map(repr, human.keys))}")
     home = get_data_home(data_home)
-    # The small file first: whatever is wrong with it is told before the images are fetched.
+    # The small file first: an error in it is reported before the images are fetched.
     labels, clean_in_file, path = _human_labels(files, human, home, noise, download)
     part = read_subset(files, home, "train", download=download, verify=verify)
     official = part.labels[human.clean_kind]

@@ -29,7 +29,7 @@ _ALLOWED = {
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-    """Unpickler that makes numpy arrays and the types of Python, and refuses all else."""
+    """Unpickler that makes numpy arrays and the types of Python, and rejects everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         try:

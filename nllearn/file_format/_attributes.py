@@ -150,7 +150,7 @@ def read_row_index(reader: Reader, node: Any, n_rows: int) -> Any:
 
 
 def find_device(parameter: Any, asked: str | None) -> Any:
-    """Device that was asked for, else the parameter's, else the CPU."""
+    """Requested device, else the parameter's, else the CPU."""
     if asked is not None:
         return resolve_device(asked)
     try:

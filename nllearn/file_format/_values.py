@@ -1,4 +1,4 @@
-"""Python values as JSON and tensors, and back; anything that would be code is refused.
+"""Python values as JSON and tensors, and back; anything that would be code raises an error.
 
 A JSON object is always one tag with its content, such as ``{"tuple": [1, 2]}``.
 """

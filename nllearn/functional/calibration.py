@@ -1,7 +1,7 @@
 """From scores to probabilities whose mean top value is the expected accuracy.
 
 Two predictors that learn in different ways agree about as often as they are right: on rows
-that the features cannot tell apart they differ, whatever the given labels are. So the share of
+that the features do not separate they differ, whatever the given labels are. So the share of
 rows on which they agree serves as their expected accuracy, without a clean label.
 """
 

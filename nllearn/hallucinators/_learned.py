@@ -16,9 +16,9 @@ __all__ = ["LearnedHallucinator"]
 class LearnedHallucinator(BaseHallucinator):
     """Two-layer MLP that makes an anchor from a pair of features, trained by eq. 2.
 
-    It starts as the interpolation of its two inputs plus what the network adds,
+    An anchor is the interpolation of its two inputs plus the output of the network,
     so the first anchors are already between the classes. The network and its
-    optimiser live on between phases.
+    optimiser are kept between phases.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """Images: arrays, files and Datasets, read by row number and standardised per channel."""
 
-from nllearn.images._decode import decode_images, is_path_like_column
+from nllearn.images._decode import decode_images, image_size, is_path_like_column
 from nllearn.images._layout import LAYOUTS, as_channels_first_shape, resolve_layout
 from nllearn.images._paths import IMAGE_SUFFIXES, list_images
+from nllearn.images._pixels import pixels_of
 from nllearn.images._records import (
     ArrayRecords,
     DatasetRecords,
@@ -24,8 +25,10 @@ __all__ = [
     "as_channels_first_shape",
     "dataset_labels",
     "decode_images",
+    "image_size",
     "is_path_like_column",
     "list_images",
+    "pixels_of",
     "resolve_layout",
     "to_channels_first",
 ]

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from torch.utils.data import get_worker_info
 
-from nllearn.images._pixels import read_pixels
+from nllearn.images._pixels import read_pixels, read_size
 
-__all__ = ["decode_images", "is_path_like_column"]
+__all__ = ["decode_images", "image_size", "is_path_like_column"]
 
 # Files that one task of a thread decodes: few enough to share the work evenly, and enough that
 # handing out tasks costs nothing.
@@ -102,10 +102,48 @@ def decode_images(
             decode_chunk(start)
     else:
         with ThreadPoolExecutor(workers) as pool:
-            # Results come in order: of several bad files the first one is told, always.
+            # Results come in order: of several bad files always the first one is reported.
             for _ in pool.map(decode_chunk, starts):
                 pass
     return images
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of an image file, after its EXIF orientation.
+
+    The pixels are decoded only where the format keeps its EXIF data behind them (some PNG).
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    height, width : int
+        In pixels.
+
+    Raises
+    ------
+    ValueError
+        If the file does not exist or is no image.
+    MissingExtraError
+        If Pillow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from nllearn.images import image_size
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "wide.png"
+    ...     Image.new("RGB", (6, 4)).save(path)
+    ...     image_size(path)
+    (4, 6)
+    """
+    (file,) = _check_paths([path])
+    return read_size(file)
 
 
 def is_path_like_column(X: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nllearn.exceptions import MissingExtraError
 
-__all__ = ["read_pixels"]
+__all__ = ["pixels_of", "read_pixels", "read_size"]
 
 # A JPEG that is at least this many times larger than what is asked for is decoded at a half, a
 # quarter or an eighth of its size, which is several times faster. What is then left to shrink is
@@ -74,19 +74,46 @@ def read_pixels(
         with Image.open(file) as image:
             if height_width is not None:
                 _draft(image, height_width)
-            image.load()
-            undo = _UNDO.get(_orientation(image))
-            if undo is not None:
-                image = image.transpose(Image.Transpose[undo])
-            image = _to_mode(image, n_channels)
-            if height_width is not None and image.size != height_width[::-1]:
-                image = _cover(image, height_width)
-            pixels = np.asarray(image)
+            return pixels_of(image, height_width, n_channels)
     except MemoryError:
         raise
     except Exception as error:
         # Broken files make Pillow raise many types: OSError, SyntaxError, struct.error, ...
         raise _unreadable(file, error) from error
+
+
+def pixels_of(
+    image: Any, height_width: tuple[int, int] | None, n_channels: int | None
+) -> np.ndarray:
+    """Pixels of an opened Pillow image, as those of a file.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    height_width : (int, int) or None
+        Size to cover and crop to. None: as it is.
+    n_channels : {1, 3} or None
+        Grey or RGB. None: as it is.
+
+    Returns
+    -------
+    ndarray of shape (C, H, W), uint8
+        A view of memory in the order (H, W, C).
+
+    Raises
+    ------
+    ValueError
+        If the range of its values is unknown.
+    """
+    Image = _pillow()
+    image.load()
+    undo = _UNDO.get(_orientation(image))
+    if undo is not None:
+        image = image.transpose(Image.Transpose[undo])
+    image = _to_mode(image, n_channels)
+    if height_width is not None and image.size != height_width[::-1]:
+        image = _cover(image, height_width)
+    pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
@@ -143,6 +170,31 @@ def _cover(image: Any, height_width: tuple[int, int]) -> Any:
         min(float(image.height), top + height * scale),
     )
     return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+
+
+def read_size(file: str) -> tuple[int, int]:
+    """Height and width of a file after its EXIF orientation.
+
+    Parameters
+    ----------
+    file : str
+        The file.
+
+    Returns
+    -------
+    height, width : int
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read. The message names it and says why.
+    """
+    Image = _pillow()
+    try:
+        with Image.open(file) as image:
+            return _upright_size(image)
+    except Exception as error:
+        raise _unreadable(file, error) from error
 
 
 def _upright_size(image: Any) -> tuple[int, int]:

@@ -91,13 +91,13 @@ class ArrayRecords(ImageRecords):
     Parameters
     ----------
     X : ndarray of shape (n, H, W), (n, H, W, C) or (n, C, H, W)
-        uint8 is kept as it is, other dtypes are read as float32.
+        uint8 is kept, other dtypes are read as float32.
     image_layout : {"auto", "channels_last", "channels_first"}
 
     Raises
     ------
     ValueError
-        If the layout cannot be told; see :func:`~nllearn.images.resolve_layout`.
+        If the layout cannot be determined; see :func:`~nllearn.images.resolve_layout`.
     """
 
     in_memory = True

@@ -1,28 +1,24 @@
-"""What a reviewer sees of a row: its text, its cells or a small picture."""
+"""The content of a row for the reviewer: its text, its cells or a small picture."""
 
 from __future__ import annotations
 
-import base64
-import importlib.util
-import io
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from nllearn.exceptions import MissingExtraError
+from nllearn.inspection._thumbnails import thumbnail_reader
 
 __all__ = ["Content", "content_reader", "rows_within"]
 
 _MAX_TEXT, _MAX_CELL, _MAX_COLUMNS = 2000, 200, 50
-_THUMBNAIL, _JPEG_QUALITY = 96, 80
-_N_SAMPLED = 256
+_SIDE = 96
 
 
 class Content:
-    """Reads what the page shows of a row.
+    """Reads the content of a row that the page shows.
 
     Parameters
     ----------
@@ -30,28 +26,43 @@ class Content:
     n_rows : int
     read : callable
         From a row number to a string (text, data URI of a JPEG) or a list of strings (cells).
-    columns : list of str
+    columns : list of str, optional
         Names of the cells.
+    frame : DataFrame, optional
+        The columns of the cells, as values.
+    names : list of str, optional
+        What the rows are called: the names of their files.
     """
 
     def __init__(
-        self, kind: str, n_rows: int, read: Callable[[int], str | list[str]], columns: list[str]
+        self,
+        kind: str,
+        n_rows: int,
+        read: Callable[[int], str | list[str]],
+        *,
+        columns: Sequence[str] = (),
+        frame: pd.DataFrame | None = None,
+        names: list[str] | None = None,
     ):
         self.kind = kind
         self.n_rows = n_rows
         self.read = read
-        self.columns = columns
+        self.columns = list(columns)
+        self.frame = frame
+        self.names = names
 
 
-def content_reader(images: Any, texts: Any, table: Any) -> Content | None:
+def content_reader(images: Any, texts: Any, table: Any, *, side: int = _SIDE) -> Content | None:
     """Make the reader of what was passed; None when nothing was.
 
     Parameters
     ----------
-    images : array of shape (n, H, W), (n, H, W, C) or (n, C, H, W), or sequence, optional
-        Items of a sequence are paths, PIL images or arrays.
+    images : array, Tensor, sequence or Dataset, optional
+        See :func:`nllearn.inspection._thumbnails.thumbnail_reader`.
     texts : sequence of str, optional
-    table : DataFrame or array of shape (n, d), optional
+    table : DataFrame, array or sparse array of shape (n, d), optional
+    side : int, default=96
+        Pixels that a picture is at most wide and high.
 
     Returns
     -------
@@ -72,87 +83,41 @@ def content_reader(images: Any, texts: Any, table: Any) -> Content | None:
         raise ValueError(f"{' and '.join(names)} were passed; pass one of images, texts, table")
     if texts is not None:
         return _text_reader(texts)
-    return _table_reader(table) if table is not None else _image_reader(images)
+    if table is not None:
+        return _table_reader(table)
+    n_rows, read, files = thumbnail_reader(images, side)
+    return Content("images", n_rows, read, names=files)
 
 
 def _text_reader(texts: Any) -> Content:
     if isinstance(texts, str) or not hasattr(texts, "__len__"):
         raise ValueError(f"texts is a {type(texts).__name__}; pass a sequence of strings")
     items = list(texts)
-    return Content("texts", len(items), lambda row: _short(str(items[row]), _MAX_TEXT), [])
+    return Content("texts", len(items), lambda row: _short(str(items[row]), _MAX_TEXT))
 
 
 def _table_reader(table: Any) -> Content:
-    frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(np.asarray(table))
-    shown = frame.iloc[:, :_MAX_COLUMNS]
-    names = [str(name) for name in shown.columns]
-    columns = [shown.iloc[:, i].tolist() for i in range(len(names))]
+    if sparse.issparse(table):
+        rows = sparse.csr_array(table)[:, :_MAX_COLUMNS]
+        names = [str(i) for i in range(rows.shape[1])]
+
+        def read(row: int) -> list[str]:
+            return [_cell(value) for value in rows[[row]].toarray()[0].tolist()]
+
+        return Content("table", rows.shape[0], read, columns=names)
+    if not isinstance(table, pd.DataFrame):
+        # Frames of polars and pyarrow convert themselves.
+        table = table.to_pandas() if hasattr(table, "to_pandas") else np.asarray(table)
+    frame = pd.DataFrame(table).iloc[:, :_MAX_COLUMNS]
+    names = [str(name) for name in frame.columns]
+    columns = [frame.iloc[:, i].tolist() for i in range(len(names))]
     return Content(
-        "table", len(frame), lambda row: [_cell(column[row]) for column in columns], names
+        "table",
+        len(frame),
+        lambda row: [_cell(column[row]) for column in columns],
+        columns=names,
+        frame=frame,
     )
-
-
-def _image_reader(images: Any) -> Content:
-    if importlib.util.find_spec("PIL") is None:
-        raise MissingExtraError("pictures need Pillow: pip install 'nllearn[report]'")
-    if not hasattr(images, "__len__") or not hasattr(images, "__getitem__"):
-        raise ValueError(
-            f"images is a {type(images).__name__}; pass an array of images or a list of paths"
-        )
-    if isinstance(images, pd.Series):
-        images = images.tolist()
-    is_array = isinstance(images, np.ndarray) and images.dtype.kind not in "OUS"
-    if is_array and images.ndim not in (3, 4):
-        raise ValueError(
-            f"images have shape {images.shape}; expected (n, H, W), (n, H, W, C) or (n, C, H, W)"
-        )
-    low, high = _value_range(images) if is_array else (0.0, 255.0)
-    return Content("images", len(images), lambda row: _thumbnail(images[row], low, high), [])
-
-
-def _value_range(images: np.ndarray) -> tuple[float, float]:
-    """Values that become black and white."""
-    if images.dtype == np.uint8:
-        return 0.0, 255.0
-    step = max(1, len(images) // _N_SAMPLED)
-    sample = np.asarray(images[::step], dtype=np.float64)
-    low, high = float(np.nanmin(sample)), float(np.nanmax(sample))
-    if low >= 0.0:  # the two usual scales; anything else was standardised
-        # Digits of 0 to 16 must not come out black; pictures of 0 to 255 may be dark.
-        low, high = 0.0, 1.0 if high <= 1.0 else 255.0 if 64.0 < high <= 255.0 else high
-    return low, high
-
-
-def _thumbnail(item: Any, low: float, high: float) -> str:
-    """Picture of at most 96 pixels a side as the data URI of a JPEG."""
-    from PIL import Image
-
-    if isinstance(item, str | os.PathLike):
-        with Image.open(item) as opened:
-            opened.draft("RGB", (_THUMBNAIL, _THUMBNAIL))  # a JPEG decodes small, and fast
-            picture = opened.convert("RGB")
-    elif isinstance(item, Image.Image):
-        picture = item.convert("RGB")
-    else:
-        picture = Image.fromarray(_pixels(np.asarray(item), low, high)).convert("RGB")
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _pixels(image: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Array of bytes of shape (H, W) or (H, W, 3)."""
-    if image.ndim == 3 and image.shape[2] not in (1, 3, 4) and image.shape[0] in (1, 3, 4):
-        image = image.transpose(1, 2, 0)
-    if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] in (1, 3, 4)):
-        raise ValueError(f"an image has shape {image.shape}; expected (H, W) or 1, 3, 4 channels")
-    if image.ndim == 3:
-        image = image[:, :, 0] if image.shape[2] == 1 else image[:, :, :3]
-    if image.dtype == np.uint8:
-        return np.ascontiguousarray(image)
-    scaled = (np.asarray(image, dtype=np.float64) - low) / max(high - low, 1e-12)
-    return np.round(255.0 * np.clip(np.nan_to_num(scaled), 0.0, 1.0)).astype(np.uint8)
 
 
 def _short(text: str, most: int) -> str:

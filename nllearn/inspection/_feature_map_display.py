@@ -223,7 +223,7 @@ def _make_anchors(
     if hallucinator is None or n_anchors < 1 or len(np.unique(given[easy])) < 2:
         return none
     mean = features.mean(0)
-    # The hallucinator lives where it was trained.
+    # The hallucinator is on the device of its training.
     device = next(estimator.net_.module_.parameters()).device
     made = hallucinator.hallucinate(
         torch.from_numpy(features[easy] - mean).to(device),

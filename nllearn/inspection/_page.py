@@ -12,7 +12,16 @@ from typing import Any
 
 __all__ = ["embed_json", "render_page"]
 
-_SCRIPTS = ("data.js", "decisions.js", "list.js", "card.js", "charts.js", "map.js", "main.js")
+_SCRIPTS = (
+    "data.js",
+    "decisions.js",
+    "list.js",
+    "grid.js",
+    "card.js",
+    "charts.js",
+    "map.js",
+    "main.js",
+)
 # Inside a script element these could end it, open a comment, or end a line of JavaScript.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 

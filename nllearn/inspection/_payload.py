@@ -14,6 +14,7 @@ from nllearn.inspection._content import Content, rows_within
 __all__ = [
     "history_payload",
     "loss_payload",
+    "map_columns",
     "rows_payload",
     "run_id",
     "summary_payload",
@@ -25,7 +26,7 @@ _TOP_CLASSES, _MAX_WORST = 3, 10
 # Characters of pictures, texts and cells, so that a page stays below 25 MB.
 _CONTENT_BUDGET = 14_000_000
 _MAX_NEIGHBOR_CONTENT = 3000
-# These stand in the list under a name of their own.
+# These have their own names in the list.
 _KNOWN = (
     "is_label_issue",
     "label_quality",
@@ -38,6 +39,8 @@ _KNOWN = (
 )
 # A column of text with more values is content rather than evidence.
 _MAX_VALUES, _MAX_TEXT = 50, 200
+# Values of columns that only colour the map.
+_MAP_BUDGET = 600_000
 
 
 def run_id(given: np.ndarray, corrected: np.ndarray, classes: np.ndarray, ids: list[str]) -> str:
@@ -257,6 +260,48 @@ def rows_payload(
             "values": list(found.values()),
         }
     return payload
+
+
+def map_columns(
+    issues: pd.DataFrame,
+    frame: pd.DataFrame | None,
+    rows: np.ndarray,
+    background: np.ndarray,
+) -> tuple[dict[str, list[Any]], dict[str, dict[str, list[Any]]]]:
+    """Columns that the points of the map can be coloured by.
+
+    Parameters
+    ----------
+    issues : DataFrame of n rows
+    frame : DataFrame of n rows or None
+        What the page shows of the rows, where that is a table. Numbers, truth values and text
+        of at most 50 values are taken, the first columns first.
+    rows, background : int64 ndarray of shape (m,) and (b,)
+        The listed rows, and the others on the map.
+
+    Returns
+    -------
+    listed : dict of str to list
+        Columns of `frame`, one value per listed row.
+    others : dict of {"evidence", "columns"} to dict of str to list
+        Columns of both, one value per other row.
+    """
+    drawn = np.concatenate([rows, background])
+    m = len(rows)
+    listed: dict[str, list[Any]] = {}
+    others: dict[str, dict[str, list[Any]]] = {"evidence": {}, "columns": {}}
+    for name in issues.columns:
+        values = None if name in _KNOWN else _evidence(issues[name], drawn)
+        if values is not None:
+            others["evidence"][str(name)] = values[m:]
+    most = _MAP_BUDGET // max(1, len(drawn))
+    for i in range(0 if frame is None else frame.shape[1]):
+        assert frame is not None
+        values = _evidence(frame.iloc[:, i], drawn) if len(listed) < most else None
+        if values is not None:
+            name = str(frame.columns[i])
+            listed[name], others["columns"][name] = values[:m], values[m:]
+    return listed, others
 
 
 def _numbers(column: pd.Series, rows: np.ndarray) -> list[Any]:

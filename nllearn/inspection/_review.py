@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nllearn.inspection._page import render_page
 from nllearn.inspection._payload import (
     history_payload,
     loss_payload,
+    map_columns,
     rows_payload,
     run_id,
     summary_payload,
@@ -27,6 +29,8 @@ __all__ = ["write_review_page"]
 
 # Rows that are no issue, drawn on the map as a background.
 _MAX_BACKGROUND = 3000
+# Pixels of a picture: larger where there are few, so that the file stays small.
+_SIDE, _SIDE_OF_FEW, _FEW = 96, 192, 1000
 
 
 def write_review_page(
@@ -45,20 +49,23 @@ def write_review_page(
     images: Any = None,
     texts: Any = None,
     table: Any = None,
+    names: Any = None,
     max_rows: int = 20_000,
     title: str = "Label review",
     overwrite: bool = False,
 ) -> Path:
     """Write label issues as one HTML file that opens from disk and needs no network.
 
-    The page has a list to sort and filter, a card of the current row with the evidence, a map of
-    the features, the transition matrix, the losses with the fitted mixture and the training
-    curves. What is not passed is left out. Rows are reviewed by keyboard; decisions stay in the
-    browser and are exported as JSON or CSV for :func:`apply_decisions_to`.
+    The page has a card of the current row with the suggestion and the evidence, a list to sort
+    and filter, a grid of the rows by given and suggested label, a map of the features, the
+    transition matrix, the losses with the fitted mixture and the training curves. What is not
+    passed is left out. Rows are reviewed by keyboard, one at a time or all rows of a filter;
+    decisions stay in the browser and are exported as JSON or CSV for :func:`apply_decisions_to`.
 
     Pictures, texts and cells take 14 MB at most, those of the worst labels first; the page says
     for how many rows it has them. Texts are cut after 2,000 characters, cells after 200, tables
-    after 50 columns, and pictures are made 96 pixels wide or high.
+    after 50 columns, and pictures are at most 96 pixels wide or high, 192 where at most 1,000
+    issues are listed.
 
     Parameters
     ----------
@@ -86,13 +93,18 @@ def write_review_page(
         Estimated share of wrong labels.
     predicted_by : str, default="network"
         Whose prediction, without the given label, `predicted_label` and `network_proba` are.
-        The page calls it "Network alone".
-    images : array of shape (n, H, W), (n, H, W, C) or (n, C, H, W), or sequence, optional
-        One per row; items of a sequence are paths, PIL images or arrays. Needs Pillow.
+        The page calls it so: "Network", "All predictors".
+    images : array of shape (n, H, W), (n, H, W, C) or (n, C, H, W), sequence or Dataset, optional
+        One per row. Items of a sequence are paths, Pillow images, arrays or tensors; those of a
+        torch ``Dataset`` are images or ``(image, label)``. Files are read as training reads
+        them, with their EXIF orientation. Needs Pillow.
     texts : sequence of n str, optional
         One per row.
     table : DataFrame or array of n rows, optional
         What to show of every row. At most one of `images`, `texts` and `table`.
+    names : sequence of n str, optional
+        What the rows are called, on the page and in the decisions. None takes the index of
+        `issues` where it is more than the row numbers, else the names of the image files.
     max_rows : int, default=20000
         Most issues in the list; those of the lowest label quality are taken.
     title : str, default="Label review"
@@ -134,7 +146,12 @@ def write_review_page(
         raise ValueError(f"predicted_by={predicted_by!r} must be a word, such as 'network'")
     classes, codes = _codes(issues, classes)
     n, n_classes = len(issues), len(classes)
-    content = content_reader(images, texts, table)
+    issue = issues["is_label_issue"].to_numpy(dtype=bool)
+    quality = issues["label_quality"].to_numpy(dtype=float)
+    rows = np.flatnonzero(issue)
+    rows = rows[np.argsort(quality[rows], kind="stable")][: int(max_rows)]
+    side = _SIDE_OF_FEW if len(rows) <= _FEW else _SIDE
+    content = content_reader(images, texts, table, side=side)
     for name, value, shape in (
         ("features", features, (n, None)),
         ("label_distributions", label_distributions, (n, n_classes)),
@@ -146,11 +163,8 @@ def write_review_page(
     if content is not None and content.n_rows != n:
         raise ValueError(f"{content.kind} has {content.n_rows} rows and issues has {n}")
 
-    issue = issues["is_label_issue"].to_numpy(dtype=bool)
-    quality = issues["label_quality"].to_numpy(dtype=float)
-    rows = np.flatnonzero(issue)
-    rows = rows[np.argsort(quality[rows], kind="stable")][: int(max_rows)]
     ids = None if _counts_rows(issues.index) else [str(name) for name in issues.index]
+    called = _row_names(names, issues.index, ids, None if content is None else content.names)
     # Float16 features become float32 only where they are drawn or compared.
     features = None if features is None else np.asarray(features)
     neighbors = _neighbors(issues, features, rows)
@@ -185,13 +199,16 @@ def write_review_page(
             content=content,
         ),
     }
-    if ids is not None:
+    if called is not None:
         shown = set(rows.tolist())
         if neighbors is not None:
             shown |= set(neighbors[0].ravel().tolist())
-        data["ids"] = {str(row): ids[row] for row in sorted(shown)}
+        data["names"] = {str(row): str(called[row]) for row in sorted(shown)}
     if background is not None and places is not None:
+        frame = None if content is None else content.frame
+        data["columns"], others = map_columns(issues, frame, rows, background)
         data["background"] = {
+            **others,
             "given": given[background].tolist(),
             "corrected": corrected[background].tolist(),
             "quality": np.round(quality[background], 3).tolist(),
@@ -214,6 +231,19 @@ def _neighbors(
     return None if features is None else nearest_rows(features, rows)
 
 
+def _row_names(
+    names: Any, index: pd.Index, ids: list[str] | None, files: list[str] | None
+) -> Sequence[Any] | None:
+    """What the rows are called: as the user says, by the index, or by their files."""
+    if names is not None:
+        names = list(names)
+        if len(names) != len(index):
+            raise ValueError(f"names has {len(names)} entries and issues has {len(index)} rows")
+        return names
+    # An index of numbers says less than the names of files.
+    return files if files is not None and (ids is None or index.dtype.kind in "iu") else ids
+
+
 def _codes(issues: pd.DataFrame, classes: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Classes, and the labels of the table as positions in them."""
     needed = ("is_label_issue", "label_quality", "given_label", "corrected_label")
@@ -225,17 +255,22 @@ def _codes(issues: pd.DataFrame, classes: Any) -> tuple[np.ndarray, dict[str, np
         labels = pd.concat([issues[f"{name}_label"] for name in names])
         classes = np.unique(labels.dropna().to_numpy())
     classes = np.asarray(classes)
-    index = pd.Index(classes)
+    index = _as_index(classes)
     codes = {}
     for name in names:
         column = issues[f"{name}_label"]
-        codes[name] = index.get_indexer(pd.Index(column))
+        codes[name] = index.get_indexer(_as_index(column))
         if (codes[name] < 0).any():
             row = int(np.flatnonzero(codes[name] < 0)[0])
             raise ValueError(
                 f"{name}_label of row {row} is {column.iloc[row]!r}, which is not in classes"
             )
     return classes, codes
+
+
+def _as_index(values: Any) -> pd.Index:
+    """Index of labels; pandas has none of float16."""
+    return pd.Index(np.asarray(values, dtype=np.float32) if values.dtype == np.float16 else values)
 
 
 def _check_shape(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
@@ -250,7 +285,7 @@ def _check_shape(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
 
 
 def _counts_rows(index: pd.Index) -> bool:
-    """Tell whether the index says no more than the position."""
+    """Whether the index equals the position."""
     return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 

@@ -16,7 +16,7 @@ class ParameterSensitivityDisplay:
     """Score against one parameter of a fitted ``GridSearchCV``.
 
     Where other parameters were searched too, their best setting is taken for every value, so the
-    line tells what the value can reach.
+    line shows what the value can reach.
 
     Parameters
     ----------

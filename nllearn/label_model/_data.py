@@ -1,4 +1,4 @@
-"""What goes into the label model: the given labels and what is known of their rows."""
+"""Input of the label model: the given labels, their weights, and the known rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["NoisyLabels"]
 
 @dataclass(frozen=True)
 class NoisyLabels:
-    """Given labels, and what is known of their rows.
+    """Given labels, their weights, and which are known to be right.
 
     Parameters
     ----------

@@ -88,8 +88,7 @@ def estimate_label_posterior(
     others = [out_of_sample_predictions(other, X_unit, y_soft, weights) for other in predictors]
     del y_soft
     signals = [
-        signal_strength(each, labels.codes, weights)
-        for each in (scores, log_votes.exp(), *others)
+        signal_strength(each, labels.codes, weights) for each in (scores, log_votes.exp(), *others)
     ]
     has_signal = max(signals) > _LEAST_SIGNAL
     mix_by_agreement(scores, others, log_votes, weights)

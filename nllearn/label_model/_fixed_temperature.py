@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from nllearn.functional.calibration import combine_predictions
+from nllearn.functional.neighbor_votes import log_shares
 from nllearn.functional.relabelling import posterior_given_label
 from nllearn.functional.transition import estimate_transition
-from nllearn.functional.neighbor_votes import log_shares
 from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._posterior import LabelPosterior
 from nllearn.predictors import (

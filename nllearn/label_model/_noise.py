@@ -210,9 +210,7 @@ def _fit_floor(
     )
 
 
-def _fit_transition(
-    proba: torch.Tensor, labels: NoisyLabels, weights: np.ndarray
-) -> torch.Tensor:
+def _fit_transition(proba: torch.Tensor, labels: NoisyLabels, weights: np.ndarray) -> torch.Tensor:
     """Transition matrix, drawn to symmetric noise as far as its own counts advise."""
     p, codes = proba.cpu().numpy(), labels.codes.cpu().numpy()
     known: dict[str, Any] = {"sample_weight": weights, "trusted": labels.trusted.cpu().numpy()}
@@ -283,13 +281,13 @@ def clean_weight_at_boundary(scores: torch.Tensor, labels: NoisyLabels) -> torch
         1 for trusted rows.
     """
     active = labels.weights > 0
-    wrong = _interpolate(score_margin(scores), *_extrapolated_rates(scores[active], labels.take(active)))
+    wrong = _interpolate(
+        score_margin(scores), *_extrapolated_rates(scores[active], labels.take(active))
+    )
     return torch.where(labels.trusted, 1.0, 1.0 - wrong)
 
 
-def _extrapolated_rates(
-    scores: torch.Tensor, labels: NoisyLabels
-) -> tuple[np.ndarray, np.ndarray]:
+def _extrapolated_rates(scores: torch.Tensor, labels: NoisyLabels) -> tuple[np.ndarray, np.ndarray]:
     """Share of wrong labels by margin, and the margins, both float64 of shape (b,)."""
     margin = score_margin(scores)
     n_bins = min(_MOST_BINS, max(_LEAST_BINS, len(margin) // _BIN_ROWS))

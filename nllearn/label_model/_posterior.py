@@ -15,7 +15,7 @@ __all__ = ["LabelPosterior"]
 
 @dataclass(frozen=True)
 class LabelPosterior:
-    """Posterior of every row's true label, and what it was made from.
+    """Posterior of every row's true label, and the estimates behind it.
 
     Parameters
     ----------

@@ -56,12 +56,12 @@ def choose_scaling(
 ) -> RowScaling | None:
     """Take the scale under which the neighbours predict the given labels best.
 
-    Embeddings are best left as they are, columns of mixed units are not. The given labels
+    Embeddings need no scaling, columns of mixed units do. The given labels
     show which is the case, wrong ones included: a wrong label is badly predicted under every
-    scale. At most 4,000 rows are used. With a hundred rows of noisy labels the choice is half
-    chance, so what the spread of the columns suggests comes first, and another scale has to
-    gain. None where no column varies over the rows of weight above zero, or by less than
-    1e-150.
+    scale. At most 4,000 rows are used. With a hundred rows of noisy labels the choice is
+    unreliable, so the scale that the spread of the columns suggests is preferred, and another
+    scale has to be clearly better. None where no column varies over the rows of weight above
+    zero, or by less than 1e-150.
 
     Raises
     ------

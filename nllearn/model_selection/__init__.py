@@ -1,7 +1,7 @@
 """Model selection without clean labels: scorers and a splitter for noisy validation labels.
 
 Every object works in scikit-learn's searches (``scoring=``, ``cv=``), over any classifier. What
-they know of the noise comes from a `LabelCleaner` or a classifier fitted once to all rows, which
+they use about the noise comes from a `LabelCleaner` or a classifier fitted once to all rows, which
 no candidate of the search can change. No clean label is needed anywhere.
 """
 

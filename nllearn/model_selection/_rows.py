@@ -22,8 +22,8 @@ _SEED = 20_260_101
 class RowTable:
     """Values of rows, found again by the content of the row and its given label.
 
-    A search hands a scorer rows without their numbers, so rows are known by a 64-bit hash
-    of what they hold. Rows of equal content and label share the mean of their values.
+    A search passes a scorer rows without their numbers, so rows are identified by a 64-bit hash
+    of their content. Rows of equal content and label share the mean of their values.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class _Scorer(ABC):
         return self
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Tell scikit-learn what the scorer wants to be passed.
+        """Tell scikit-learn which metadata the scorer requests.
 
         Returns
         -------
@@ -75,7 +75,7 @@ class _Scorer(ABC):
 class WeightedAccuracyScorer(_Scorer):
     """Accuracy weighted by the probability that each given label is right.
 
-    The formula stands at :func:`weighted_accuracy`. The scorer knows the rows of a fold by
+    The formula is in :func:`weighted_accuracy`. The scorer identifies the rows of a fold by
     their content and label, so it needs no metadata routing, and works in other processes,
     in nested cross-validation and around a Pipeline.
 
@@ -147,7 +147,7 @@ class WeightedAccuracyScorer(_Scorer):
 class ExpectedAccuracyScorer(_Scorer):
     """Accuracy expected under the distribution of every row's true label.
 
-    The formula stands at :func:`expected_accuracy`. The scorer knows the rows of a fold by
+    The formula is in :func:`expected_accuracy`. The scorer identifies the rows of a fold by
     their content and label, so it needs no metadata routing, and works in other processes,
     in nested cross-validation and around a Pipeline.
 
@@ -226,10 +226,10 @@ class ExpectedAccuracyScorer(_Scorer):
 class ForwardScorer(_Scorer):
     """Log-likelihood of the given labels if the predictions were the true ones.
 
-    The formula stands at :func:`forward_log_likelihood`. Nothing is known of single rows, so
-    any rows can be scored, also new ones and those of a search that changes the columns. In
-    return the noise is taken to depend on the true class alone, and T must be good: with few
-    rows per class it often is not.
+    The formula is in :func:`forward_log_likelihood`. No information about single rows is used,
+    so any rows can be scored, also new ones and those of a search that changes the columns. The
+    noise is assumed to depend on the true class alone, and T must be accurate, which it often
+    is not with few rows per class.
 
     Parameters
     ----------

@@ -22,8 +22,8 @@ __all__ = ["CleanValidationSplit"]
 class CleanValidationSplit(BaseCrossValidator):
     """Cross-validation that validates on labels that are likely right, and trains on all.
 
-    Of every class, the `share` of rows with the highest label quality takes turns in the
-    validation folds; at least one row does, so a rare class is never lost. The other rows
+    The `share` of rows of every class with the highest label quality is split over the
+    validation folds, at least one row per class, so a rare class is never lost. The other rows
     are in every training fold. Rows are shuffled, and every class is spread evenly over the
     folds. With any scoring, scikit-learn's own included, a search then compares
     predictions with labels that are likely right.

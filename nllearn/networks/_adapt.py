@@ -15,7 +15,7 @@ _NO_HEAD = (
 
 
 class _LastLinearTap(nn.Module):
-    """A plain classifier whose features are what enters its last linear layer."""
+    """A plain classifier whose features are the input of its last linear layer."""
 
     def __init__(self, module: nn.Module, head: nn.Linear):
         super().__init__()
@@ -24,7 +24,7 @@ class _LastLinearTap(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         seen: list[torch.Tensor] = []
-        # The hook lives for one call, so copies and pickles of the module carry none.
+        # The hook is removed after one call, so copies and pickles of the module have none.
         hook = self.head.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
         try:
             logits = self.module(x)
@@ -74,7 +74,7 @@ def find_head(module: nn.Module) -> nn.Module:
 
 
 def check_head(module: nn.Module, sample: torch.Tensor) -> None:
-    """Refuse a module whose head does not turn its features into its logits.
+    """Reject a module whose head does not turn its features into its logits.
 
     Parameters
     ----------

@@ -226,7 +226,7 @@ class ResNetBackbone(BaseEstimator):
         return state
 
     def _load(self, trunk: nn.Module, state: dict[str, torch.Tensor]) -> None:
-        """Load weights into a network of torchvision's; all that does not fit is told at once."""
+        """Load weights into a network of torchvision's; all mismatches are reported at once."""
         own = trunk.state_dict()
         # The counter of batches is not in old files, and nothing here reads it.
         state = {**{key: own[key] for key in own if key.endswith("num_batches_tracked")}, **state}

@@ -162,7 +162,7 @@ def read_embeddings(path: str | Path, n_rows: int) -> NDArray[np.float32]:
 
 
 def _load_numpy(data: bytes) -> Any:
-    """Load an array or an archive of arrays; objects, which could run code, are refused."""
+    """Load an array or an archive of arrays; objects, which could run code, raise an error."""
     with warnings.catch_warnings():
         # What a damaged header looks like to numpy is of no use to the user.
         warnings.simplefilter("ignore")

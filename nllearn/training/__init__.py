@@ -5,6 +5,7 @@ from nllearn.training._checkpoint import CheckpointFolder
 from nllearn.training._distributed import LostProcessError, ProcessGroup, process_group
 from nllearn.training._image_views import ImageViews, make_image_views
 from nllearn.training._inference import FeatureBank, collect, predict_logits
+from nllearn.training._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
 from nllearn.training._memory import explain_memory
 from nllearn.training._net import NoisyLabelNet
 from nllearn.training._sample_state import SampleState
@@ -17,6 +18,7 @@ from nllearn.training._views import TableViews, make_views
 __all__ = [
     "ArraySource",
     "CheckpointFolder",
+    "CosineAnnealing",
     "DeviceBatches",
     "FeatureBank",
     "ImageViews",
@@ -28,9 +30,11 @@ __all__ = [
     "SampleState",
     "Schedule",
     "Source",
+    "StepDecay",
     "SyncedLayers",
     "TableViews",
     "TensorSource",
+    "WarmRestarts",
     "collect",
     "explain_memory",
     "fork_torch_seed",

@@ -18,6 +18,7 @@ from nllearn.exceptions import TrainingDivergedError
 from nllearn.training._batches import Batch, DeviceBatches
 from nllearn.training._distributed import ProcessGroup
 from nllearn.training._ema import EMAWeights
+from nllearn.training._lr_schedules import CosineAnnealing
 from nllearn.training._seeding import seed_for, seed_torch
 from nllearn.training._synced_layers import SyncedLayers
 
@@ -49,6 +50,10 @@ class NoisyLabelNet(NeuralNet):
         the last weights. The decay grows from about 0.2 over the first steps.
     amp : bool, default=False
         Forward, backward and scoring in bfloat16 where torch deems it safe.
+    lr_schedule : callable or None, default=None
+        ``(epoch, max_epochs) -> factor`` of the learning rate, the epoch from 0. None is
+        :class:`~nllearn.training.CosineAnnealing`; there are also
+        :class:`~nllearn.training.StepDecay` and :class:`~nllearn.training.WarmRestarts`.
     **kwargs
         Anything of :class:`skorch.NeuralNet`.
     """
@@ -63,6 +68,7 @@ class NoisyLabelNet(NeuralNet):
         seed: int = 0,
         ema_decay: float = 0.99,
         amp: bool = False,
+        lr_schedule: Callable[[int, int], float] | None = None,
         **kwargs: Any,
     ):
         kwargs.setdefault("criterion", nn.CrossEntropyLoss)
@@ -75,6 +81,7 @@ class NoisyLabelNet(NeuralNet):
         self.seed = seed
         self.ema_decay = ema_decay
         self.amp = amp
+        self.lr_schedule = lr_schedule
         self._teacher: EMAWeights | None = None
         self._restored: dict[str, Any] | None = None
         self._group: ProcessGroup | None = None
@@ -171,9 +178,10 @@ class NoisyLabelNet(NeuralNet):
         self._epoch_started = time.perf_counter()
         epoch = len(self.history) - 1
         seed_torch(seed_for(self.seed, epoch, 1), torch.device(self.device))
+        factor = (self.lr_schedule or CosineAnnealing())(epoch, self.max_epochs)
         for group in self.optimizer_.param_groups:
             start = group.setdefault("initial_lr", group["lr"])
-            group["lr"] = start * 0.5 * (1.0 + math.cos(math.pi * epoch / self.max_epochs))
+            group["lr"] = start * factor
         self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         if self.begin_epoch is not None:
             self.begin_epoch(self, epoch)

@@ -31,7 +31,7 @@ class Schedule:
     posterior_start : int
         First epoch that trains on the label posterior.
     updates_posterior : bool
-        Whether every refresh after that estimates it again, or the first one stands.
+        Whether every refresh after that estimates it again, or the first estimate is kept.
     """
 
     max_epochs: int

@@ -41,7 +41,7 @@ def _rows_per_pass(values_per_row: int) -> int:
 
 
 class TensorSource:
-    """Rows that live on the device, sliced there.
+    """Rows that are held on the device and sliced there.
 
     Parameters
     ----------

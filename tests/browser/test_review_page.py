@@ -1,6 +1,7 @@
 """The review page in a real browser: filter, sort, review by keyboard, reload, export, apply."""
 
 import csv
+import json
 
 import numpy as np
 import pandas as pd
@@ -163,9 +164,14 @@ def test_filter_and_sort(small):
     choose(small, "sort", "quality:desc")
     assert listed_rows(small) == expected[::-1]
     # A click on a column header sorts as well, and the choice above the list follows.
-    small.find_element("css selector", '.tabulator-col[tabulator-field="name"]').click()
+    small.find_element("css selector", '.tabulator-col[tabulator-field="quality"]').click()
     assert listed_rows(small) == expected
-    assert small.find_element("id", "sort").get_attribute("value") == "row:asc"
+    assert small.find_element("id", "sort").get_attribute("value") == "quality:asc"
+    choose(small, "sort", "row:desc")
+    assert listed_rows(small) == expected[::-1]
+    choose(small, "sort", "quality:asc")
+    choose(small, "filter-quality", "0.1")  # row i has quality i / 50
+    assert listed_rows(small) == [row for row in expected if row < 5]
 
 
 def test_ten_rows_by_keyboard_reload_export_apply(small):
@@ -178,13 +184,14 @@ def test_ten_rows_by_keyboard_reload_export_apply(small):
     keys(small, "aaaaa")  # rows 5 to 9
     keys(small, "r")  # row 10, taken back
     keys(small, "u")
-    assert text_of(small, "#card-title") == "Row 10"
-    assert text_of(small, "#progress").startswith("10 of 30")
+    assert text_of(small, "#card-name") == "Row 10"
+    # A skipped row is not reviewed.
+    assert text_of(small, "#progress") == "9 of 30 reviewed, 1 skipped"
     assert "Undone" in text_of(small, "#announce")
 
     small.refresh()
     wait_for(small, lambda d: d.find_elements("css selector", ".tabulator-row.is-current"))
-    assert text_of(small, "#progress").startswith("10 of 30")
+    assert text_of(small, "#progress") == "9 of 30 reviewed, 1 skipped"
     choose(small, "filter-state", "accept")
     assert listed_rows(small) == [0, 1, 5, 6, 7, 8, 9]
 
@@ -239,7 +246,9 @@ def test_hostile_text_stays_text(page, tmp_path):
     texts = [HOSTILE[i % len(HOSTILE)] for i in range(12)]
     open_page(page, tmp_path / "review.html", issues=issues, texts=texts, title=HOSTILE[0])
     assert page.title == HOSTILE[0]
-    assert text_of(page, "#card-title") == "Row <b>0</b>"
+    assert text_of(page, "#card-name") == "<b>0</b> · row 0"
+    title = f"{issues['given_label'].iloc[0]} to {issues['corrected_label'].iloc[0]}"
+    assert text_of(page, "#card-title") == title
     assert text_of(page, ".content .text") == texts[0]
     keys(page, "a" * 11 + "r")
     assert page.execute_script("return window.hacked === undefined")
@@ -252,6 +261,8 @@ def test_hostile_text_stays_text(page, tmp_path):
     assert decided.all()
     expected = issues["corrected_label"].tolist()[:11] + [issues["given_label"].iloc[11]]
     assert labels.tolist() == expected
+    exported_names = [one["name"] for one in json.loads(json_path.read_text())["decisions"]]
+    assert exported_names == issues.index.tolist()
     with open(csv_path, encoding="utf-8-sig", newline="") as file:
         cells = [cell for line in csv.reader(file) for cell in line]
     assert any(cell.startswith("'=HYPERLINK") for cell in cells)
@@ -269,24 +280,54 @@ def test_the_page_makes_no_connection(small):
     assert content.startswith("default-src 'none'")
 
 
+TEXTS = (
+    "#summary dt, #progress, #last-step, #card-name, #card-title .from, #card-title .to, .plain,"
+    ".quality-line, .text, .why dt, .bar-name, .more summary, .actions button, .count,"
+    ".views button, .bulk, .tabulator-col-title, .change-labels, .change-row, .quality,"
+    ".tabulator-row .mark, .group-head h3, .group-head .note, .tile-text, .note,"
+    ".scroll th, footer p"
+)
+# Colour of the text and of what lies behind it, of everything on the screen.
+COLOURS = """
+    return [...document.querySelectorAll(arguments[0])]
+      .filter((one) => one.checkVisibility() && one.textContent.trim() && !one.disabled)
+      .map((one) => {
+        let behind = one;
+        while (/rgba.*, 0\\)/.test(getComputedStyle(behind).backgroundColor)) {
+          behind = behind.parentElement;
+        }
+        return [one.className || one.id || one.tagName, getComputedStyle(one).color,
+          getComputedStyle(behind).backgroundColor];
+      });
+    """
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_phone_width_and_colours(small, scheme):
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+@pytest.mark.parametrize("width", [390, 1400])
+def test_widths_and_colours(small, scheme, width):
+    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
     small.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     small.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     small.refresh()
     wait_for(small, lambda d: d.find_elements("css selector", ".tabulator-row.is-current"))
-    assert small.execute_script("return document.documentElement.scrollWidth") <= 360
-    colours = small.execute_script(
-        "return [document.body, document.querySelector('.card'),"
-        "document.querySelector('.tabulator-row')].map((e) => {"
-        "const style = getComputedStyle(e); return [style.color, style.backgroundColor]; })"
-    )
-    for text, back in colours:
-        assert contrast(text, back) >= 4.5
-    dark = np.mean(channels(colours[0][1])) < 128
-    assert dark == (scheme == "dark")
+    keys(small, "ars")
+    choose(small, "filter-state", "reject")
+    choose(small, "filter-state", "")
+    choose(small, "filter-quality", "0.5")
+    seen = set()
+    for view in ("list", "grid"):
+        small.find_element("id", f"view-{view}").click()
+        assert small.execute_script("return document.documentElement.scrollWidth") <= width
+        for name, text, back in small.execute_script(COLOURS, TEXTS):
+            seen.add(name)
+            assert contrast(text, back) >= 4.5, (name, text, back)
+    assert len(seen) > 20
+    # The decision is made without scrolling.
+    box = small.find_element("css selector", "[data-action=accept]").rect
+    assert box["y"] + box["height"] <= 844
+    background = small.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (np.mean(channels(background)) < 128) == (scheme == "dark")
     small.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
@@ -336,12 +377,18 @@ def test_every_control_has_a_name(small):
         if opened:
             small.execute_script("document.getElementById(arguments[0]).close()", opened)
     assert seen >= {
-        ("button", "Accept"),
+        ("button", f"Use {small.issues['corrected_label'][0]}"),
+        ("button", f"Keep {small.issues['given_label'][0]}"),
+        ("progressbar", "Reviewed"),
+        ("meter", "Quality of the given label"),
         ("button", "Export CSV"),
         ("searchbox", "Filter"),
         ("combobox", "Sort by"),
         ("grid", "Label issues"),
-        ("article", "Row 0"),
+        (
+            "article",
+            f"Row 0 {small.issues['given_label'][0]} to {small.issues['corrected_label'][0]}",
+        ),
         ("table", "Estimated transition matrix"),
         ("image", "Map of the features"),
         ("dialog", "Keys"),
@@ -365,13 +412,13 @@ def test_the_list_tells_a_screen_reader_position_and_state(small):
     assert "arrows" in grid["description"]
     rows = [node for node in tree if node["role"] == "row" and "selected" in node]
     assert [node["selected"] for node in rows[:4]] == [False, False, True, False]
-    assert rows[0]["name"].endswith("accepted")
-    assert rows[1]["name"].endswith("kept given")
+    assert rows[0]["name"].endswith(f"use {small.issues['corrected_label'][0]}")
+    assert rows[1]["name"].endswith(f"keep {small.issues['given_label'][1]}")
     assert next(n for n in tree if n["role"] == "columnheader" and n["name"] == "Quality")
     state = """
         const list = document.getElementById("list");
         const active = document.getElementById(list.getAttribute("aria-activedescendant"));
-        return [active.querySelector(".tabulator-cell").textContent,
+        return [String(ITEMS[active.dataset.index].row),
           active.getAttribute("aria-rowindex"), list.getAttribute("aria-rowcount")];
         """
     assert small.execute_script(state) == ["2", "4", "31"]  # the head is row 1
@@ -407,46 +454,47 @@ def test_decisions_are_announced(small):
     suggested = small.issues["corrected_label"].to_numpy()
 
     def row(place, state):
+        quality = 2 * place
+        digits = 1 if 0 < quality < 10 else 0
         return (
-            f"{place + 1} of 30: row {place}, given {given[place]}, suggested "
-            f"{suggested[place]}, quality {100 * place / 50:.2f} %, {state}"
+            f"{place + 1} of 30: row {place}, {given[place]} to {suggested[place]}, "
+            f"quality {quality:.{digits}f} %, {state}"
         )
 
     keys(small, "j")
     assert text_of(small, "#announce") == row(1, "undecided")
     keys(small, "a")
-    expected = f"Row 1: suggestion accepted. Next: {row(2, 'undecided')}"
+    expected = f"Row 1: use {suggested[1]}. Next: {row(2, 'undecided')}"
     assert text_of(small, "#announce") == expected
     keys(small, "r")
-    assert text_of(small, "#announce").startswith("Row 2: given label kept. Next: ")
+    assert text_of(small, "#announce").startswith(f"Row 2: keep {given[2]}. Next: ")
     keys(small, "o")
     keys(small, "fox\ue007")
-    assert text_of(small, "#announce").startswith("Row 3: labelled fox. Next: ")
+    assert text_of(small, "#announce").startswith("Row 3: other: fox. Next: ")
     keys(small, "s")
     assert text_of(small, "#announce").startswith("Row 4: skipped. Next: ")
+    assert text_of(small, "#last-step") == "Last: row 4, skipped"
     keys(small, "kkk")
-    assert text_of(small, "#announce") == row(2, "given label kept")
+    assert text_of(small, "#announce") == row(2, f"keep {given[2]}")
     keys(small, "u")
     assert text_of(small, "#announce") == f"Undone: {row(4, 'undecided')}"
     exported(small, "export-csv", "csv")
     assert text_of(small, "#announce") == "3 decisions exported as CSV."
 
 
-def test_the_order_of_the_lowest_qualities_is_seen(page, tmp_path):
+def test_low_qualities_are_words_and_bars_and_stay_in_order(page, tmp_path):
     issues = issue_table(6, ["cat", "dog"], 6)
     issues["label_quality"] = [2.88e-9, 3.78e-9, 0.00002077, 0.0123456, 0.99961, 1.0]
     open_page(page, tmp_path / "review.html", issues=issues)
     shown = "return [...document.querySelectorAll('.tabulator-row')].map((row) =>"
     shown += "row.querySelector('[tabulator-field=quality]').textContent)"
-    assert page.execute_script(shown) == [
-        "2.88e-7 %",
-        "3.78e-7 %",
-        "0.00208 %",
-        "1.23 %",
-        ">99.9 %",
-        "100 %",
-    ]
-    assert text_of(page, ".labels").count("2.88e-7 %") == 1
+    texts = ["<0.01 %", "<0.01 %", "<0.01 %", "1.2 %", ">99.9 %", "100 %"]
+    assert page.execute_script(shown) == texts
+    assert listed_rows(page) == list(range(6))
+    assert "<0.01 %" in text_of(page, ".quality-line")
+    widths = "return [...document.querySelectorAll('.tabulator-row .bar > span')]"
+    widths = page.execute_script(widths + ".map((bar) => parseFloat(bar.style.width))")
+    np.testing.assert_allclose(widths, 100 * issues["label_quality"], atol=1e-3)
 
 
 def test_the_page_of_a_label_cleaner(page, tmp_path):
@@ -462,10 +510,11 @@ def test_the_page_of_a_label_cleaner(page, tmp_path):
         "[term.textContent, term.nextElementSibling.textContent])"
     )
     evidence = dict(evidence)
-    assert evidence["All predictors alone"] == f"{issues['corrected_label'][0]} 90 %"
+    predictor = "All predictors, without the given label"
+    assert evidence[predictor] == f"{issues['corrected_label'][0]} 90 %"
     assert evidence["Suggestion follows"] == "the neighbours, not the regression"
-    assert evidence["Easy neighbours' vote for the given label"] == "25 %"
-    assert "Network alone" not in evidence
+    assert evidence["Easy neighbours' votes for the given label"] == "25 %"
+    assert not [name for name in evidence if "Network" in name]
     near = page.execute_script(
         "return [...document.querySelectorAll('.neighbors li')].map((item) => item.textContent)"
     )
@@ -474,6 +523,153 @@ def test_the_page_of_a_label_cleaner(page, tmp_path):
         f"row {row}: given {given[row]}" for row in (1, 2)
     ]
     assert not page.execute_script("return document.getElementById('map-section').hidden")
+    why = page.execute_script(
+        "return [...document.querySelectorAll('.why > div')].map((line) => line.textContent)"
+    )
+    suggested, votes = issues["corrected_label"][0], [given[1], given[2]]
+    assert why[0] == f"All predictors{suggested}90 %"
+    assert f"{suggested}{votes.count(suggested)} of 2" in why[1]
+    assert f"{given[0]}{votes.count(given[0])} of 2" in why[1]
+    assert why[2] == f"ReasonThe neighbours vote for {suggested}, the regression differs."
+    # The rest is folded, and stays as the reviewer leaves it.
+    unfolded = "return document.querySelector('.more').open"
+    assert not page.execute_script(unfolded)
+    page.find_element("css selector", ".more summary").click()
+    keys(page, "j")
+    assert page.execute_script(unfolded)
+
+
+def test_a_filter_is_decided_at_once_and_taken_back_at_once(small):
+    given = small.issues["given_label"].to_numpy()
+    dogs = [row for row in range(30) if given[row] == "dog"]
+    hidden = "return document.getElementById('bulk').hidden"
+    assert small.execute_script(hidden)  # nothing is decided at once without a filter
+    choose(small, "filter-given", "1")
+    keys(small, "r")  # what is decided by hand stays
+    assert text_of(small, "#bulk-text") == f"{len(dogs) - 1} undecided rows here:"
+    small.find_element("id", "bulk-accept").click()
+    # The button is gone; whoever works by keyboard goes on in the list.
+    assert small.execute_script("return document.activeElement.id") == "list"
+    assert text_of(small, "#progress") == f"{len(dogs)} of 30 reviewed"
+    assert text_of(small, "#last-step") == f"Last: {len(dogs) - 1} rows, use the suggestions"
+    assert small.execute_script(hidden)
+    path = exported(small, "export-json", "json")
+    labels, decided = apply_decisions_to(small.issues, path, undecided="given")
+    assert np.flatnonzero(decided).tolist() == dogs
+    expected = given.copy()
+    expected[dogs[1:]] = small.issues["corrected_label"].to_numpy()[dogs[1:]]
+    assert labels.tolist() == expected.tolist()
+    small.find_element("id", "undo").click()
+    assert text_of(small, "#progress") == "1 of 30 reviewed"
+    small.find_element("id", "bulk-reject").click()
+    choose(small, "filter-state", "reject")
+    assert listed_rows(small) == dogs
+    keys(small, "uu")
+    assert text_of(small, "#progress") == "0 of 30 reviewed"
+    assert not small.find_element("id", "undo").is_enabled()
+
+
+def test_the_grid_groups_the_rows_by_given_and_suggested_label(small):
+    table = small.issues[:30]
+    pairs = table.groupby(["given_label", "corrected_label"]).size().sort_values(ascending=False)
+    keys(small, "g")
+    names = small.execute_script(
+        "return [...document.querySelectorAll('.group')].map((group) => [group.querySelector('h3')"
+        ".textContent, group.querySelectorAll('.tile').length])"
+    )
+    assert sorted(names) == sorted([f"{a} to {b}", n] for (a, b), n in pairs.items())
+    assert [n for _, n in names] == pairs.tolist()
+    # The order of the keys is the order on the screen.
+    first = names[0][0].split(" to ")
+    mask = (table["given_label"] == first[0]) & (table["corrected_label"] == first[1])
+    assert listed_rows(small)[: names[0][1]] == np.flatnonzero(mask).tolist()
+    tiles = [
+        n for n in accessibility_tree(small) if n["role"] == "button" and "quality" in n["name"]
+    ]
+    assert len(tiles) == 30
+    focusable = "return document.querySelectorAll('.tile[tabindex=\"0\"]').length"
+    assert small.execute_script(focusable) == 1  # one stop of the Tab key
+    small.execute_script("document.querySelector('.tile[aria-current]').focus()")
+    keys(small, "a\ue014")  # decide, then the arrow to the right
+    active = "return ITEMS[document.activeElement.dataset.index].row"
+    assert small.execute_script(active) == listed_rows(small)[2]
+    label = "return document.querySelector('.tile').getAttribute('aria-label')"
+    assert small.execute_script(label).endswith(f"use {first[1]}")
+    # All others of the group in one step.
+    button = small.find_element("css selector", ".group-head button")
+    assert button.text == f"Use {first[1]} for {names[0][1] - 1}"
+    button.click()
+    assert text_of(small, "#progress") == f"{names[0][1]} of 30 reviewed"
+    assert small.execute_script("return document.activeElement.matches('.tile[aria-current]')")
+    only = small.find_elements("css selector", ".group")[1].find_elements("css selector", "button")
+    next(one for one in only if one.text == "Only these").click()
+    assert text_of(small, "#count").startswith(f"{names[1][1]} of 30")
+    keys(small, "g")
+    assert len(listed_rows(small)) == names[1][1]
+
+
+def test_the_grid_adds_tiles_and_groups_when_asked(page, tmp_path):
+    classes = [f"class {c:02}" for c in range(40)]
+    issues = issue_table(400, classes, 400)
+    issues.loc[:99, ["given_label", "corrected_label"]] = ["class 00", "class 01"]
+    open_page(page, tmp_path / "review.html", issues=issues, texts=[str(i) for i in range(400)])
+    keys(page, "g")
+    count = "return document.querySelectorAll(arguments[0]).length"
+    assert page.execute_script(count, ".group") == 20
+    first = page.find_element("css selector", ".group")
+    assert len(first.find_elements("css selector", ".tile")) == 48
+    first.find_elements("css selector", "button")[-1].click()
+    at = "return visibleOrder().indexOf(Number(document.activeElement.dataset.index))"
+    assert page.execute_script(at) == 48  # the first tile that was added
+    size = (issues["given_label"] == "class 00").sum()
+    assert page.execute_script(count, ".group:first-child .tile") == size
+    page.find_element("css selector", "#grid > button").click()
+    assert page.execute_script(count, ".group") == 40
+    keys(page, "\ue010")  # End
+    assert page.execute_script("return placeInList(current)") == 399
+
+
+def test_the_map_takes_the_colour_of_any_column(page, tmp_path):
+    rng = np.random.default_rng(0)
+    issues = issue_table(50, ["cat", "dog"], 30)
+    table = pd.DataFrame(
+        {"price": np.arange(50.0), "city": np.array(["Rome", "Oslo"])[np.arange(50) % 2]}
+    )
+    open_page(
+        page,
+        tmp_path / "review.html",
+        issues=issues,
+        features=rng.normal(size=(50, 4)),
+        table=table,
+    )
+    names = "return [...document.querySelectorAll('#map-colour option')].map((o) => o.textContent)"
+    names = page.execute_script(names)
+    assert {"given label", "suggested label", "label quality", "Easy row", "price", "city"} <= {
+        *names
+    }
+    page.execute_script("document.getElementById('map-section').scrollIntoView()")
+    wait_for(page, lambda d: d.find_elements("css selector", "#map canvas"))
+    colours = """
+        const chart = charts.find((entry) => entry.chart).chart;
+        const { series } = mapOption();
+        return series.map((one) => one.data.map((_, i) => one.itemStyle.color({ dataIndex: i })));
+        """
+    choose(page, "map-colour", "column:city")
+    assert text_of(page, "#map-legend").count("Oslo") == 1
+    listed, others = page.execute_script(colours)[::-1]
+    assert len({*listed, *others}) == 2
+    assert [colour == listed[0] for colour in listed] == [row % 2 == 0 for row in range(30)]
+    assert [colour == listed[0] for colour in others] == [row % 2 == 0 for row in range(30, 50)]
+    choose(page, "map-colour", "column:price")
+    assert len(set(page.execute_script(colours)[1])) > 20
+
+
+def test_a_row_without_another_suggestion_offers_no_use(page, tmp_path):
+    issues = issue_table(4, ["cat", "dog"], 0).assign(is_label_issue=True)
+    open_page(page, tmp_path / "review.html", issues=issues)
+    use = page.find_element("css selector", "#actions [data-action=accept]")
+    assert not use.is_displayed()
+    assert text_of(page, "#card-title") == f"{issues['given_label'][0]}, no other label suggested"
 
 
 def test_no_issues(page, tmp_path):
@@ -529,3 +725,27 @@ def test_twenty_thousand_issues_draw_a_screen_of_rows(page, tmp_path, record_pro
     assert [figures[name]["listed"] for name in ("unfilter", "sort", "accept")] == [n, n, n]
     assert [figures[name]["row"] for name in ("sort", "next", "accept")] == [n - 1, n - 2, n - 3]
     assert text_of(page, "#progress").startswith("1 of 20,000")
+    figures = page.execute_script(
+        """
+        const done = (action) => {
+          const start = performance.now();
+          action();
+          document.body.offsetHeight;
+          return [Math.round(performance.now() - start),
+            document.querySelectorAll(".tile, .tabulator-row").length];
+        };
+        return {
+          grid: done(() => setView("grid")),
+          grid_next: done(() => ACTIONS.next()),
+          grid_accept: done(() => ACTIONS.accept()),
+          list: done(() => setView("list")),
+          bulk: done(() => decideMany(visibleOrder(), "accept")),
+          reject_late: done(() => ACTIONS.reject()),
+          undo_one: done(() => ACTIONS.undo()),
+          undo: done(() => ACTIONS.undo()),
+        };
+        """
+    )
+    for name, (milliseconds, drawn) in figures.items():
+        record_property(name, milliseconds)
+        assert drawn < 1500, name

@@ -41,9 +41,6 @@ def test_doubling_a_weight_acts_like_repeating_the_row(cls, noisy_blobs):
     # rows must do as well. Compared over seeds, since the batches differ, and without the
     # last phase: there two rows with the same label corroborate each other and a weight,
     # which is importance and not evidence, does not.
-    class WithoutPosterior(cls):
-        _posterior_share = 0.0
-
     X, _, noisy = noisy_blobs(200, 2, rate=0.1, n_features=2)
     X = X / X.std(0) + np.random.default_rng(0).normal(0, 2.5, X.shape)
     twice = noisy == 1
@@ -51,7 +48,7 @@ def test_doubling_a_weight_acts_like_repeating_the_row(cls, noisy_blobs):
 
     def share(X, y, weight=None):
         probs = [
-            WithoutPosterior(max_epochs=20, random_state=seed)
+            cls(max_epochs=20, posterior_share=0.0, random_state=seed)
             .fit(X, y, sample_weight=weight)
             .predict_proba(grid)[:, 1]
             .mean()

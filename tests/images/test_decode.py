@@ -15,6 +15,7 @@ from nllearn.images import (
     _decode,
     _pixels,
     decode_images,
+    image_size,
     is_path_like_column,
 )
 
@@ -169,6 +170,7 @@ def test_exif_orientation_is_applied(tmp_path, rgb, orientation, store):
     exif[0x0112] = orientation
     path = save(np.ascontiguousarray(store(rgb)), tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(decode_image(path), rgb.transpose(2, 0, 1))
+    assert image_size(path) == (7, 5)
 
 
 def test_broken_exif_data_is_ignored(tmp_path, rgb):
@@ -249,14 +251,14 @@ def test_truncated_and_corrupt_files_are_named(tmp_path):
     other = tmp_path / "text.png"
     other.write_text("no image")
     with pytest.raises(ValueError, match=r"text\.png cannot be decoded: .*identify"):
-        decode_image(other)
+        image_size(other)
     (tmp_path / "empty.png").touch()
     with pytest.raises(ValueError, match=r"empty\.png is empty"):
         decode_image(tmp_path / "empty.png")
 
 
 def test_missing_files_and_folders_are_named(tmp_path):
-    for read in (decode_image, lambda path: decode_images([path], size=4)):
+    for read in (decode_image, image_size, lambda path: decode_images([path], size=4)):
         with pytest.raises(ValueError, match=r"none\.png does not exist"):
             read(tmp_path / "none.png")
         with pytest.raises(ValueError, match="is a folder"):
@@ -336,6 +338,6 @@ def test_without_pillow_the_extra_is_named(tmp_path, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    for read in (decode_image, lambda path: decode_images([path], size=4)):
+    for read in (decode_image, image_size, lambda path: decode_images([path], size=4)):
         with pytest.raises(MissingExtraError, match=r"nllearn\[images\]"):
             read(tmp_path / "a.png")

@@ -61,8 +61,43 @@ def test_names_of_rows_and_content_follow_the_rows(write):
     data = write(named, texts=["t0", "t1", "t2", "t3"], features=np.eye(4))
     shown = dict(zip(data["content"]["rows"], data["content"]["values"], strict=True))
     assert shown == {0: "t0", 1: "t1", 2: "t2", 3: "t3"}  # row 1 as a neighbour
-    assert data["ids"] == {"0": "a", "1": "b", "2": "c", "3": "d"}
-    assert "ids" not in write()
+    assert data["names"] == {"0": "a", "1": "b", "2": "c", "3": "d"}
+    assert "names" not in write()
+
+
+def test_names_of_the_user_and_of_files(write, tmp_path):
+    from PIL import Image
+
+    assert write(names=list("wxyz"))["names"] == {"0": "w", "2": "y", "3": "z"}
+    with pytest.raises(ValueError, match="names has 3 entries and issues has 4 rows"):
+        write(names=list("xyz"))
+    paths = [tmp_path / f"{name}.png" for name in "pqrs"]
+    for path in paths:
+        Image.new("L", (4, 4)).save(path)
+    files = {"0": "p.png", "2": "r.png", "3": "s.png"}
+    assert write(images=paths)["names"] == files
+    # An index of words says more than the files, one of numbers less.
+    assert write(ISSUES.set_axis([5, 6, 7, 8], axis=0), images=paths)["names"] == files
+    assert write(ISSUES.set_axis(list("abcd"), axis=0), images=paths)["names"]["0"] == "a"
+
+
+def test_the_map_gets_the_values_of_all_its_points(write):
+    table = pd.DataFrame({"price": [1.5, 2.5, np.nan, 4.0], "city": ["a", "b", "b", None]})
+    table["note"] = [[1], [2], [3], [4]]
+    data = write(features=np.eye(4), table=table)
+    # Listed are the rows 2, 3, 0; the other is row 1.
+    assert data["columns"] == {"price": [None, 4.0, 1.5], "city": ["b", None, "a"]}
+    assert data["background"]["columns"] == {"price": [2.5], "city": ["b"]}
+    assert data["background"]["evidence"] == {"neighbor_share_given": [None]}
+    assert "columns" not in write(table=table)  # no map, no colours
+
+
+def test_labels_of_half_precision(write):
+    halves = ISSUES.assign(
+        given_label=np.array([0, 1, 0, 1], np.float16),
+        corrected_label=np.array([1, 1, 1, 0], np.float16),
+    )
+    assert write(halves)["listed"]["corrected"] == [1, 0, 1]
 
 
 def test_probabilities_matrix_and_curves(write):
@@ -244,7 +279,7 @@ def test_page_of_a_fitted_classifier(tmp_path):
     assert data["summary"]["n_issues"] == issues["is_label_issue"].sum() > 0
     assert data["summary"]["noise_rate"] == pytest.approx(clf.noise_rate_, abs=1e-4)
     row = data["listed"]["row"][0]
-    assert data["ids"][str(row)] == f"r{row}"
+    assert data["names"][str(row)] == f"r{row}"
     assert issues["label_quality"].iloc[row] == issues["label_quality"].min()
     assert data["content"]["columns"] == ["x0", "x1", "x2"]
     assert len(data["history"]["epoch"]) == 4

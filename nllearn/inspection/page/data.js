@@ -24,17 +24,40 @@ function percent(value, digits = 0) {
 }
 const count = (value) => value.toLocaleString("en");
 
-/** Percent with three digits that count, so that the order of the lowest qualities is seen. */
-function finePercent(value) {
+/** Percent of a quality: finer where it is low or nearly one, and never "0" for more than 0. */
+function qualityText(value) {
   if (value === null || value === undefined) return "unknown";
   const part = 100 * value;
   if (part === 0 || part === 100) return `${part} %`;
-  if (part >= 99.95) return ">99.9 %";
-  return `${part < 0.001 ? part.toExponential(2) : part.toPrecision(3)} %`;
+  if (part < 0.01) return "<0.01 %";
+  if (part > 99.9) return ">99.9 %";
+  return `${part.toFixed(part < 1 ? 2 : part < 10 || part > 99 ? 1 : 0)} %`;
+}
+
+/** A bar from 0 to 1; what it says stands beside it as text. */
+function barElement(value, paint) {
+  const bar = make("span", "bar");
+  bar.setAttribute("aria-hidden", "true");
+  const filled = make("span");
+  filled.style.width = `${100 * Math.max(0, Math.min(1, value ?? 0))}%`;
+  if (paint) filled.style.background = paint;
+  bar.append(filled);
+  return bar;
+}
+
+/** From orange (bad) to blue (good): told apart with every kind of colour vision. */
+function gradientColour(value) {
+  const part = Math.max(0, Math.min(1, value ?? 0));
+  const mix = (low, high) => Math.round(low + (high - low) * part);
+  return `rgb(${mix(213, 0)}, ${mix(94, 114)}, ${mix(0, 178)})`;
 }
 
 const className = (code) => DATA.classes[code];
-const rowName = (row) => (DATA.ids && DATA.ids[row] !== undefined ? DATA.ids[row] : String(row));
+/** What a row is called: its file, its index, or its number. */
+const rowName = (row) => (DATA.names && DATA.names[row] !== undefined ? DATA.names[row] : String(row));
+/** The name where it is more than the number, and the number. */
+const fullName = (row) =>
+  (rowName(row) === String(row) ? `Row ${row}` : `${rowName(row)} · row ${row}`);
 
 const contentOfRow = new Map();
 if (DATA.content) {

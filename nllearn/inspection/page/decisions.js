@@ -1,10 +1,9 @@
 // Decisions: in memory, in the browser's storage under the name of the run, and as files.
 const STORE = `nllearn-review:${DATA.run}`;
-const ACTION_NAMES = {
-  accept: "✓ accepted", reject: "✗ kept given", other: "✎ other", skip: "– skipped",
-};
+const ACTIONS_STORED = ["accept", "reject", "other", "skip"];
+const ACTION_MARKS = { accept: "✓", reject: "=", other: "✎", skip: "–" };
 const decisions = new Map(); // position in the list -> {action, code}
-const undoStack = [];
+const undoStack = []; // each {text, changes: [{index, before}]}
 let storageWorks = true;
 
 function storageFailed(error) {
@@ -28,7 +27,7 @@ function loadDecisions() {
   const position = new Map(DATA.listed.row.map((row, index) => [String(row), index]));
   for (const [row, entry] of Object.entries(stored)) {
     const index = position.get(row);
-    if (index === undefined || !Array.isArray(entry) || !(entry[0] in ACTION_NAMES)) continue;
+    if (index === undefined || !Array.isArray(entry) || !ACTIONS_STORED.includes(entry[0])) continue;
     if (entry[0] !== "skip" && className(entry[1]) === undefined) continue;
     decisions.set(index, { action: entry[0], code: entry[1] });
     ITEMS[index].decision = decisionText(index);
@@ -45,31 +44,55 @@ function saveDecisions() {
   }
 }
 
+/** What was decided about a row, named as the button is; empty where nothing was. */
 function decisionText(index) {
   const decision = decisions.get(index);
   if (!decision) return "";
-  if (decision.action === "other") return `✎ ${className(decision.code)}`;
-  return ACTION_NAMES[decision.action];
+  return {
+    accept: `use ${ITEMS[index].suggested}`,
+    reject: `keep ${ITEMS[index].given}`,
+    other: `other: ${className(decision.code)}`,
+    skip: "skipped",
+  }[decision.action];
 }
 
-function setDecision(index, decision) {
-  if (decision) decisions.set(index, decision);
-  else decisions.delete(index);
+/** The label that an action gives to a row, as a position in the classes. */
+function codeFor(index, action, code) {
+  return {
+    accept: DATA.listed.corrected[index], reject: DATA.listed.given[index], other: code, skip: null,
+  }[action];
+}
+
+/** Decide about rows in one step, which one undo takes back. */
+function decide(indices, action, code) {
+  const step = {
+    text: "", changes: indices.map((index) => ({ index, before: decisions.get(index) })),
+  };
+  undoStack.push(step);
+  for (const index of indices) {
+    decisions.set(index, { action, code: codeFor(index, action, code) });
+  }
   saveDecisions();
+  return step;
 }
 
-/** Decide about a row, so that it can be undone. */
-function decide(index, action, code = null) {
-  undoStack.push({ index, before: decisions.get(index) });
-  setDecision(index, { action, code });
-}
-
-/** Take the last decision back; the position in the list, or null when there is none. */
+/** Take the last step back; what it was, or undefined when there is none. */
 function undo() {
   const last = undoStack.pop();
-  if (!last) return null;
-  setDecision(last.index, last.before);
-  return last.index;
+  if (!last) return undefined;
+  for (const { index, before } of last.changes) {
+    if (before) decisions.set(index, before);
+    else decisions.delete(index);
+  }
+  saveDecisions();
+  return last;
+}
+
+/** How many rows have which decision; a skipped row is not reviewed. */
+function tally() {
+  const counts = { accept: 0, reject: 0, other: 0, skip: 0 };
+  for (const { action } of decisions.values()) counts[action] += 1;
+  return { ...counts, reviewed: decisions.size - counts.skip };
 }
 
 function decisionRecords() {

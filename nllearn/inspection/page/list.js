@@ -1,39 +1,60 @@
 // The list: only the visible rows are in the document, so that 20,000 of them stay quick.
 const { Tabulator, echarts } = frontEnd;
-const filters = { text: "", given: "", suggested: "", state: "", brush: null };
+const NO_FILTERS = { text: "", given: "", suggested: "", quality: "", state: "", brush: null };
+const filters = { ...NO_FILTERS };
 let table = null;
-let order = null; // positions of the rows that pass the filters, as sorted; null when outdated
+let view = "list"; // or "grid"
+let order = null; // positions of the rows that pass the filters, as shown; null when outdated
 let places = null; // from such a position to its number in the order
 
 // Strings returned by a formatter would be read as HTML; elements are not.
-const textCell = (cell) => make("span", "", cell.getValue());
 const SHARED = { headerSortTristate: false };
 
-/** Columns; a narrow screen has no room for those that the card shows as well. */
+/** Labels on one line, below them the name and what the row holds. */
+function changeElement(item) {
+  const labels = item.given === item.suggested
+    ? [make("strong", "", item.given)]
+    : [make("span", "cut", item.given), make("span", "plain", " to "),
+      make("strong", "", item.suggested)];
+  const named = rowName(item.row) === String(item.row) ? `row ${item.row}` : item.name;
+  const preview = previewText(item.row).slice(0, 200);
+  return make("div", "change", [
+    make("div", "change-labels", labels),
+    make("div", "change-row", preview ? `${named} · ${preview}` : named),
+  ]);
+}
+
+function decisionElement(index, isNarrow) {
+  const decision = decisions.get(index);
+  const text = decisionText(index);
+  if (!decision) return make("span", "", "");
+  const mark = make("span", `mark ${decision.action}`, ACTION_MARKS[decision.action]);
+  mark.setAttribute("aria-hidden", "true");
+  const words = make("span", isNarrow ? "visually-hidden" : "", text);
+  return make("span", "decision", [mark, " ", words]);
+}
+
+/** Columns; a narrow screen has no room for the words of the decision. */
 function listColumns(isNarrow) {
-  // Wide enough for the titles.
-  const [given, suggested, decision] = isNarrow ? [70, 80, 85] : [100, 122, 118];
+  const isImage = DATA.content && DATA.content.kind === "images";
+  const hidden = (field, sorter) => ({ title: field, field, sorter, visible: false });
   const columns = [
-    { title: "Row", field: "name", width: 80, visible: !isNarrow, formatter: textCell,
-      sorter: (a, b, rowA, rowB) => rowA.getData().row - rowB.getData().row },
-    { title: "Given", field: "given", minWidth: given, sorter: "string", formatter: textCell },
-    { title: "Suggested", field: "suggested", minWidth: suggested, sorter: "string",
-      formatter: textCell },
-    { title: "Quality", field: "quality", width: 105, visible: !isNarrow, sorter: "number",
-      formatter: (cell) => make("span", "", finePercent(cell.getValue())) },
-    { title: "Decision", field: "decision", minWidth: decision, sorter: "string",
-      formatter: textCell },
+    ...(isImage ? [{ title: "Image", field: "row", headerSort: false, width: 68,
+      formatter: (cell) => previewElement(cell.getValue()) }] : []),
+    { title: "Suggestion", field: "suggested", sorter: "string", minWidth: 120, widthGrow: 3,
+      formatter: (cell) => changeElement(cell.getData()) },
+    { title: "Quality", field: "quality", sorter: "number", width: isNarrow ? 98 : 116,
+      formatter: (cell) => make("span", "quality", [
+        barElement(cell.getValue(), gradientColour(cell.getValue())),
+        make("span", "", qualityText(cell.getValue())),
+      ]) },
+    { title: isNarrow ? "✓" : "Decision", field: "decision", sorter: "string",
+      ...(isNarrow ? { width: 44 } : { minWidth: 110, widthGrow: 1 }),
+      formatter: (cell) => decisionElement(cell.getData().index, isNarrow) },
+    // For the choice of the order above the list.
+    hidden("name", (a, b, rowA, rowB) => rowA.getData().row - rowB.getData().row),
+    hidden("given", "string"),
   ];
-  if (DATA.content) {
-    const isImage = DATA.content.kind === "images";
-    const isTable = DATA.content.kind === "table";
-    columns.splice(1, 0, {
-      title: isImage ? "Picture" : "Content", field: "row", headerSort: false,
-      formatter: (cell) => previewElement(cell.getValue()),
-      visible: !isNarrow || !isTable,
-      ...(isImage ? { width: 80 } : { minWidth: 90, widthGrow: isTable ? 1 : 3 }),
-    });
-  }
   return columns.map((column) => ({ ...SHARED, ...column }));
 }
 
@@ -42,6 +63,7 @@ function passes(item) {
   if (filters.given !== "" && DATA.listed.given[item.index] !== Number(filters.given)) return false;
   if (filters.suggested !== "" &&
       DATA.listed.corrected[item.index] !== Number(filters.suggested)) return false;
+  if (filters.quality !== "" && !(item.quality < Number(filters.quality))) return false;
   if (filters.state !== "") {
     const decision = decisions.get(item.index);
     if ((decision ? decision.action : "none") !== filters.state) return false;
@@ -53,6 +75,7 @@ function passes(item) {
 function visibleOrder() {
   if (order === null) {
     order = table.getData("active").map((item) => item.index);
+    if (view === "grid") order = groupsOf(order).flatMap((group) => group.indices);
     places = new Map(order.map((index, place) => [index, place]));
   }
   return order;
@@ -73,7 +96,8 @@ function buildList({ onSelect, onChange }) {
     layout: "fitColumns",
     columns: listColumns(narrow.matches),
     initialSort: [{ column: "quality", dir: "asc" }],
-    rowHeight: 45,
+    // A narrow screen breaks two long labels into two lines.
+    rowHeight: narrow.matches ? 72 : 54,
     placeholder: ITEMS.length ? "No row passes the filters" : "No label issues were found",
     rowFormatter: (row) => nameRow(row.getElement(), row.getData().index),
   });
@@ -134,20 +158,30 @@ function moveMark(before, after) {
     if (row) markRow(row.getElement(), index === after);
   }
   if (after === null) byId("list").removeAttribute("aria-activedescendant");
-  if (after !== null && visibleOrder().includes(after)) {
-    table.scrollToRow(after, "nearest", false).catch(() => {});
-  }
+  if (after === null || placeInList(after) === undefined) return;
+  if (view === "grid") markTile(before, after);
+  else table.scrollToRow(after, "nearest", false).catch(() => {});
 }
 
-function refreshDecision(index) {
-  ITEMS[index].decision = decisionText(index);
-  table.updateData([{ index, decision: ITEMS[index].decision }]);
+// Above so many rows it is quicker to draw the list anew than to update every row.
+const MOST_UPDATES = 200;
+
+/** Show the decisions about some rows in the list and in the grid. */
+function refreshDecisions(indices) {
+  for (const index of indices) ITEMS[index].decision = decisionText(index);
+  if (indices.length <= MOST_UPDATES) {
+    table.updateData(indices.map((index) => ({ index, decision: ITEMS[index].decision })));
+  } else {
+    table.replaceData(ITEMS);
+  }
+  if (view === "grid") refreshTiles(indices);
 }
+
+const isFiltered = () => Object.values(filters).some((value) => value !== "" && value !== null);
 
 function applyFilters(onChange) {
-  const active = Object.values(filters).some((value) => value !== "" && value !== null);
-  byId("clear-filters").hidden = !active;
-  if (active) table.setFilter(passes);
+  byId("clear-filters").hidden = !isFiltered();
+  if (isFiltered()) table.setFilter(passes);
   else table.clearFilter();
   onChange();
 }

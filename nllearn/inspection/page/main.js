@@ -9,25 +9,31 @@ function announce(text) {
 function describe(index) {
   const item = ITEMS[index];
   const place = placeInList(index);
-  const where = place === undefined ? "" : `${place + 1} of ${visibleOrder().length}: `;
-  return `${where}row ${item.name}, given ${item.given}, suggested ${item.suggested}, ` +
-    `quality ${finePercent(item.quality)}, ${spokenDecision(index)}`;
+  const where = place === undefined ? "" : `${place + 1} of ${count(visibleOrder().length)}: `;
+  return `${where}${spokenName(item)}, ${item.given} to ${item.suggested}, ` +
+    `quality ${qualityText(item.quality)}, ${decisionText(index) || "undecided"}`;
 }
 
-/** The decision about a row in words, without the sign that stands in the list. */
-function spokenDecision(index) {
-  const decision = decisions.get(index);
-  if (!decision) return "undecided";
-  return {
-    accept: "suggestion accepted",
-    reject: "given label kept",
-    other: `labelled ${className(decision.code)}`,
-    skip: "skipped",
-  }[decision.action];
-}
+const spokenName = (item) =>
+  (rowName(item.row) === String(item.row) ? `row ${item.row}` : item.name);
 
+/** Progress bar, its words, and what undo would take back. */
 function showProgress() {
-  byId("progress").textContent = `${count(decisions.size)} of ${count(ITEMS.length)} reviewed`;
+  const counts = tally();
+  const bar = byId("progress-bar");
+  bar.setAttribute("aria-valuemax", String(ITEMS.length));
+  bar.setAttribute("aria-valuenow", String(counts.reviewed));
+  bar.replaceChildren(...["accept", "reject", "other", "skip"].map((action) => {
+    const part = make("span", action);
+    part.style.width = `${(100 * counts[action]) / Math.max(1, ITEMS.length)}%`;
+    return part;
+  }));
+  const skipped = counts.skip ? `, ${count(counts.skip)} skipped` : "";
+  byId("progress").textContent =
+    `${count(counts.reviewed)} of ${count(ITEMS.length)} reviewed${skipped}`;
+  const last = undoStack.at(-1);
+  byId("undo").disabled = !last;
+  byId("last-step").textContent = last ? `Last: ${last.text}` : "";
 }
 
 function select(index, spoken = "") {
@@ -35,14 +41,17 @@ function select(index, spoken = "") {
   current = index;
   showCard(index);
   moveMark(before, index);
+  const place = index === null ? undefined : placeInList(index);
+  byId("card-place").textContent = place === undefined ? ""
+    : `${count(place + 1)} of ${count(visibleOrder().length)}`;
   if (index !== null && spoken !== null) announce(`${spoken}${describe(index)}`);
 }
 
 function move(step, spoken = "") {
   const shown = visibleOrder();
   if (!shown.length) return;
-  const at = shown.indexOf(current);
-  const next = Math.max(0, Math.min(shown.length - 1, at < 0 ? 0 : at + step));
+  const at = current === null ? undefined : placeInList(current);
+  const next = Math.max(0, Math.min(shown.length - 1, at === undefined ? 0 : at + step));
   if (shown[next] === current) announce(`${spoken}${step > 0 ? "Last" : "First"} row of the list.`);
   else select(shown[next], spoken);
 }
@@ -50,25 +59,66 @@ function move(step, spoken = "") {
 function decideCurrent(action, code) {
   const index = current;
   if (index === null) return;
-  decide(index, action, code);
-  refreshDecision(index);
-  showProgress();
+  decideAbout([index], action, code);
   showCard(index);
-  move(1, `Row ${ITEMS[index].name}: ${spokenDecision(index)}. Next: `);
+  const { row } = ITEMS[index];
+  const name = rowName(row) === String(row) ? `Row ${row}` : rowName(row);
+  move(1, `${name}: ${decisionText(index)}. Next: `);
+}
+
+/** One step about one row or many, which one undo takes back. */
+function decideAbout(indices, action, code) {
+  decide(indices, action, code).text = indices.length === 1
+    ? `${spokenName(ITEMS[indices[0]])}, ${decisionText(indices[0])}`
+    : `${count(indices.length)} rows, ` +
+      (action === "accept" ? "use the suggestions" : "keep the given labels");
+  refreshDecisions(indices);
+  showProgress();
+  showBulk();
+}
+
+const undecidedOf = (indices) => indices.filter((index) => !decisions.has(index));
+
+/** Decide all rows of a group that nobody decided yet. */
+function decideMany(indices, action) {
+  const open = undecidedOf(indices);
+  if (!open.length) return;
+  decideAbout(open, action, null);
+  applyFilters(listChanged);
+  if (current !== null) showCard(current);
+  focusCurrent();
+  announce(`${undoStack.at(-1).text}. Key u takes it back.`);
+}
+
+/** Give the focus to the current row when the button that had it is gone. */
+function focusCurrent() {
+  const tile = view === "grid" ? document.getElementById(`tile-${current}`) : byId("list");
+  (tile || byId("card")).focus({ preventScroll: true });
+}
+
+function undoLast() {
+  const last = undo();
+  if (!last) { announce("Nothing to undo."); return; }
+  const indices = last.changes.map((change) => change.index);
+  refreshDecisions(indices);
+  showProgress();
+  if (indices.length > 1) {
+    applyFilters(listChanged);
+    if (current !== null) showCard(current);
+    announce(`Undone: ${last.text}.`);
+  } else {
+    select(indices[0], "Undone: ");
+    showBulk();
+  }
+  if (byId("undo").disabled && document.activeElement === byId("undo")) focusCurrent();
 }
 
 const ACTIONS = {
-  accept: () => current !== null && decideCurrent("accept", DATA.listed.corrected[current]),
-  reject: () => current !== null && decideCurrent("reject", DATA.listed.given[current]),
+  accept: () => decideCurrent("accept", null),
+  reject: () => decideCurrent("reject", null),
   skip: () => decideCurrent("skip", null),
   other: () => openOther(),
-  undo: () => {
-    const index = undo();
-    if (index === null) return announce("Nothing to undo.");
-    refreshDecision(index);
-    showProgress();
-    select(index, "Undone: ");
-  },
+  undo: undoLast,
   next: () => move(1),
   previous: () => move(-1),
 };
@@ -76,11 +126,46 @@ const ACTIONS = {
 // -- the list and its filters
 
 function listChanged() {
+  order = null;
   const shown = visibleOrder();
   const where = filters.brush ? ", selected on the map" : "";
   byId("count").textContent = `${count(shown.length)} of ${count(ITEMS.length)} issues${where}`;
-  if (current === null || !shown.includes(current)) select(shown.length ? shown[0] : null, null);
-  else moveMark(null, current);
+  showBulk();
+  if (view === "grid") drawGrid();
+  if (current === null || placeInList(current) === undefined) {
+    select(shown.length ? shown[0] : null, null);
+  } else {
+    moveMark(null, current);
+  }
+}
+
+/** Offer to decide all rows of the filter at once. */
+function showBulk() {
+  const n = isFiltered() ? undecidedOf(visibleOrder()).length : 0;
+  byId("bulk").hidden = !n;
+  byId("bulk-text").textContent = `${count(n)} undecided ${n === 1 ? "row" : "rows"} here:`;
+}
+
+function setView(name) {
+  view = name;
+  for (const one of ["list", "grid"]) {
+    byId(`view-${one}`).setAttribute("aria-pressed", String(one === name));
+  }
+  byId("list-box").hidden = name !== "list";
+  byId("grid").hidden = name !== "grid";
+  if (name === "list") table.redraw(true);
+  listChanged();
+  // The grid begins with its largest group, wherever the list was.
+  if (name === "grid" && current !== null) select(visibleOrder()[0]);
+}
+
+/** Show only the rows of one given and one suggested label. */
+function showOnly(given, suggested) {
+  byId("filter-given").value = given;
+  byId("filter-suggested").value = suggested;
+  Object.assign(filters, { given: String(given), suggested: String(suggested) });
+  applyFilters(listChanged);
+  focusCurrent();
 }
 
 function fillLabelFilter(id, codes) {
@@ -105,6 +190,7 @@ function setUpFilters() {
   });
   bind("filter-given", "given");
   bind("filter-suggested", "suggested");
+  bind("filter-quality", "quality");
   bind("filter-state", "state");
   let timer = 0;
   const search = () => {
@@ -128,13 +214,21 @@ function setUpFilters() {
     listChanged();
   });
   byId("clear-filters").addEventListener("click", () => {
-    Object.assign(filters, { text: "", given: "", suggested: "", state: "", brush: null });
+    Object.assign(filters, NO_FILTERS);
     byId("filters").querySelectorAll("select:not(#sort), input").forEach((field) => {
       field.value = "";
     });
     if (map) map.clear();
     applyFilters(listChanged);
+    focusCurrent();
   });
+  byId("bulk-accept").addEventListener("click", () => decideMany(visibleOrder(), "accept"));
+  byId("bulk-reject").addEventListener("click", () => decideMany(visibleOrder(), "reject"));
+  for (const name of ["list", "grid"]) {
+    byId(`view-${name}`).addEventListener("click", () => setView(name));
+  }
+  // A small screen has no room for the filters until they are asked for.
+  byId("filter-fold").open = !matchMedia("(max-width: 900px)").matches;
 }
 
 // -- dialogs
@@ -192,7 +286,8 @@ function setUpDialogs() {
 const KEYS = {
   a: ACTIONS.accept, r: ACTIONS.reject, o: ACTIONS.other, s: ACTIONS.skip, u: ACTIONS.undo,
   j: ACTIONS.next, k: ACTIONS.previous, ArrowDown: ACTIONS.next, ArrowUp: ACTIONS.previous,
-  "/": () => byId("search").focus(),
+  g: () => setView(view === "list" ? "grid" : "list"),
+  "/": () => { byId("filter-fold").open = true; byId("search").focus(); },
   "?": () => byId("help-dialog").showModal(),
 };
 
@@ -201,13 +296,16 @@ const LIST_KEYS = {
   Home: () => move(-Infinity), End: () => move(Infinity),
   PageUp: () => move(-10), PageDown: () => move(10),
 };
+const GRID_KEYS = { ArrowRight: ACTIONS.next, ArrowLeft: ACTIONS.previous };
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (!byId("shortcuts").checked || document.querySelector("dialog[open]")) return;
   if (event.target.closest("input, select, textarea, pre, .scroll")) return;
-  const inList = event.target.closest("#list") && Object.hasOwn(LIST_KEYS, event.key);
-  const action = inList ? LIST_KEYS[event.key] : KEYS[event.key];
+  const keys = { ...KEYS };
+  if (event.target.closest("#list, #grid")) Object.assign(keys, LIST_KEYS);
+  if (event.target.closest("#grid")) Object.assign(keys, GRID_KEYS);
+  const action = Object.hasOwn(keys, event.key) ? keys[event.key] : undefined;
   if (!action) return;
   event.preventDefault();
   action();
@@ -233,12 +331,16 @@ function showSummary() {
   }
 }
 
+// The card and the list fill what the head leaves of the screen.
+new ResizeObserver(([head]) => {
+  document.documentElement.style.setProperty("--head", `${head.target.offsetHeight}px`);
+}).observe(document.querySelector(".head"));
 loadDecisions();
 showSummary();
 showProgress();
 setUpFilters();
 setUpDialogs();
-for (const button of byId("actions").querySelectorAll("button")) {
+for (const button of document.querySelectorAll("[data-action]")) {
   button.addEventListener("click", () => ACTIONS[button.dataset.action]());
 }
 byId("export-json").addEventListener("click", () => {

@@ -1,0 +1,324 @@
+"""The papers' own training, epoch by epoch: where it is won or lost against the plain network.
+
+    python benchmarks/papers_schedule.py --data DIR            # run what is missing, then render
+    python benchmarks/papers_schedule.py --data DIR --only "worst"   # some runs
+    python benchmarks/papers_schedule.py --render              # the page alone
+
+Every method trains for the same number of gradient steps on the same small network. Clean labels
+are used to look; in the variants "true easy labels" alone they replace the labels of the easy
+rows, which separates what the selection costs from what the training costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from _image_cases import ImageCase, load_images
+from _runs import Runs, centre_and_error, markdown_table, mean_and_error
+from _studies import Job, draw_line, legend_below, page_of, panels, save_figure, select, start
+from accuracy import ALL_EPOCHS
+from skorch.callbacks import Callback
+from torch.nn import functional as F
+
+from nllearn import AnchorHallucinationClassifier, MixNNClassifier, presets
+from nllearn.metrics import label_accuracy
+from nllearn.training import predict_logits
+
+STUDY = "papers_schedule"
+NOISES = ("classification-based 40 %", "cifar10n worst", "symmetric 40 %")
+SIZES = (5_000, 10_000)
+#: 3,000 gradient steps of 128 images.
+STEPS, BATCH = 3_000, 128
+#: The small network is trained by its own optimiser; all else is the preset's.
+OPTIMISER = ("lr", "weight_decay", "optimizer", "net_params")
+#: Test images that are scored in an epoch, and epochs between two scores.
+N_TEST, EVERY = 2_000, 3
+AH, MIXNN = "Anchor Hallucination", "MixNN"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A classifier with its parameters.
+
+    `true_labels` trains on the true labels of all rows: the most that any cleaning could give.
+    `true_easy` gives them to the easy rows alone.
+    """
+
+    method: type
+    params: Callable[[int], dict[str, Any]]
+    true_labels: bool = False
+    true_easy: bool = False
+
+
+def _letter(preset: Callable[[int], dict[str, Any]], **changes: Any) -> Callable[[int], Any]:
+    def params(epochs: int) -> dict[str, Any]:
+        found = {k: v for k, v in preset(epochs).items() if k not in OPTIMISER}
+        return found | changes
+
+    return params
+
+
+#: What runs without --all.
+VARIANTS: dict[str, Variant] = {
+    "plain network": Variant(MixNNClassifier, lambda epochs: {"warmup_epochs": ALL_EPOCHS}),
+    "plain network, true labels": Variant(
+        MixNNClassifier, lambda epochs: {"warmup_epochs": ALL_EPOCHS}, true_labels=True
+    ),
+    f"{AH}, to the letter": Variant(
+        AnchorHallucinationClassifier, _letter(presets.anchor_hallucination)
+    ),
+    f"{AH}, true easy labels": Variant(
+        AnchorHallucinationClassifier, _letter(presets.anchor_hallucination), true_easy=True
+    ),
+    f"{AH}, no vote": Variant(
+        AnchorHallucinationClassifier, _letter(presets.anchor_hallucination, n_votes=0)
+    ),
+    f"{AH}, threshold, no vote": Variant(
+        AnchorHallucinationClassifier,
+        _letter(presets.anchor_hallucination, selector="threshold", n_votes=0),
+    ),
+    f"{MIXNN}, to the letter": Variant(MixNNClassifier, _letter(presets.mixnn)),
+    f"{AH}, our default": Variant(AnchorHallucinationClassifier, lambda epochs: {}),
+    f"{MIXNN}, our default": Variant(MixNNClassifier, lambda epochs: {}),
+}
+
+
+class Observed:
+    """Writes down at every refresh what the method knows, against the truth."""
+
+    def _correct(self, bank: Any, selection: Any, loop: Any) -> dict[str, torch.Tensor]:
+        truth, given = self._truth, loop.sample_state.given
+        self._guess = bank.logits.argmax(1)
+        update = super()._correct(bank, selection, loop)
+        easy, labelled = update["easy"], update["labelled"]
+        if self._true_easy:
+            own = F.one_hot(truth, loop.n_classes).float()
+            update["targets"] = torch.where(easy.unsqueeze(1), own, update["targets"])
+            update["confidence"] = update["confidence"].masked_fill(easy, 1.0)
+        named = update["targets"].argmax(1)
+        voted = labelled & ~easy
+        self._seen = {
+            "labelled": float(labelled.float().mean()),
+            "purity": float((given == truth)[easy].float().mean()),
+            "best_purity": best_purity(given.numpy(), truth.numpy(), easy.numpy()),
+            "targets_right": float((named == truth)[labelled].float().mean()),
+            "network_labels": float((self._guess == truth).float().mean()),
+            "anchors_valid": loop.notes.get("share_valid_anchors"),
+            "hard_heard": float(voted.sum() / (~easy).sum().clamp_min(1)),
+        }
+        if voted.any():
+            self._seen |= {
+                "votes_right": float((named == truth)[voted].float().mean()),
+                "argmax_right": float((self._guess == truth)[voted].float().mean()),
+                "given_right": float((given == truth)[voted].float().mean()),
+            }
+        return update
+
+
+def best_purity(given: np.ndarray, truth: np.ndarray, easy: np.ndarray) -> float:
+    """Purity of the best choice of as many easy rows in every given class."""
+    right = 0
+    for label in np.unique(given):
+        mine = given == label
+        right += min(int((mine & easy).sum()), int((mine & (truth == label)).sum()))
+    return right / max(1, int(easy.sum()))
+
+
+class Curve(Callback):
+    """A point of the curves every few epochs."""
+
+    def __init__(self, estimator: Any, case: ImageCase, points: list[dict[str, Any]]):
+        self.estimator, self.case, self.points = estimator, case, points
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Score the last and the averaged weights."""
+        epoch = len(net.history)
+        if epoch % EVERY and epoch != net.max_epochs:
+            return
+        source = self.estimator._input.new_source(
+            self.estimator, self.case.X_test[:N_TEST], torch.device("cpu")
+        )
+        truth = torch.from_numpy(self.case.y_test[:N_TEST].astype(np.int64))
+
+        def score(module: Any) -> float:
+            logits, _ = predict_logits(module, source, amp=net.amp)
+            return float((logits.argmax(1) == truth).float().mean())
+
+        row = net.history[-1]
+        self.points.append(
+            {
+                "epoch": epoch,
+                "phase": row["phase"],
+                "train_loss": row["train_loss"],
+                "test_average": score(net.scoring_module),
+                "test_last": score(net.module_),
+                **getattr(self.estimator, "_seen", {}),
+            }
+        )
+
+
+def fit(name: str, case: ImageCase, seed: int, epochs: int) -> dict[str, Any]:
+    """One run: scores at the end and the curve."""
+    variant = VARIANTS[name]
+    kind = type(variant.method.__name__, (Observed, variant.method), {})
+    clf = kind(**variant.params(epochs))
+    clf._truth = torch.from_numpy(case.y_clean.astype(np.int64))
+    clf._true_easy = variant.true_easy
+    points: list[dict[str, Any]] = []
+    clf.set_params(
+        max_epochs=epochs,
+        batch_size=BATCH,
+        random_state=seed,
+        callbacks=[Curve(clf, case, points)],
+    ).fit(case.X, case.y_clean if variant.true_labels else case.y_noisy)
+    network = clf.label_issues()["predicted_label"].to_numpy()
+    return {
+        "test": clf.score(case.X_test, case.y_test),
+        "labels": label_accuracy(case.y_clean, clf.corrected_labels_),
+        "network_labels": label_accuracy(case.y_clean, network),
+        "given_labels": label_accuracy(case.y_clean, case.y_noisy),
+        "curve": points,
+    }
+
+
+#: Columns of the last refresh: heading and key.
+MECHANISMS = (
+    ("labelled", "labelled"),
+    ("purity of the easy rows", "purity"),
+    ("best purity", "best_purity"),
+    ("targets right", "targets_right"),
+    ("valid anchors", "anchors_valid"),
+    ("hard rows with votes", "hard_heard"),
+    ("votes right", "votes_right"),
+    ("argmax right there", "argmax_right"),
+    ("given right there", "given_right"),
+)
+#: Lines of the pictures.
+SHOWN = (
+    "plain network",
+    f"{AH}, to the letter",
+    f"{MIXNN}, to the letter",
+    f"{AH}, our default",
+    f"{AH}, true easy labels",
+)
+
+
+def _at(row: dict[str, Any], key: str) -> list[float | None]:
+    return [point.get(key) for point in row["curve"]]
+
+
+def crossing(plain: list[dict[str, Any]], other: list[dict[str, Any]]) -> str:
+    """First epoch from which the mean curve stays above the plain network's."""
+    if not plain or not other:
+        return ""
+    epochs = [point["epoch"] for point in plain[0]["curve"]]
+    first, second = (np.mean([_at(r, "test_average") for r in rows], 0) for rows in (plain, other))
+    below = np.flatnonzero(second <= first)
+    if len(below) == 0:
+        return str(epochs[0])
+    return str(epochs[below[-1] + 1]) if below[-1] + 1 < len(epochs) else "never"
+
+
+def render(runs: Runs) -> str:
+    """Write the page: curves, last epochs, mechanisms."""
+    cells = sorted(
+        {(r["rows"], r["noise"], r["epochs"]) for r in runs.rows},
+        key=lambda cell: (NOISES.index(cell[1]), cell[0], cell[2]),
+    )
+    figure, axes = panels(len(cells), 3, width=3.4, height=2.8)
+    scores, mechanisms = [], []
+    for ax, (rows, noise, epochs) in zip(axes, cells, strict=False):
+        mine = select(runs.rows, rows=rows, noise=noise, epochs=epochs)
+        plain = select(mine, method="plain network")
+        for number, method in enumerate(SHOWN):
+            found = select(mine, method=method)
+            if found:
+                x = [point["epoch"] for point in found[0]["curve"]]
+                y = list(zip(*(_at(r, "test_average") for r in found), strict=True))
+                draw_line(ax, x, y, number, label=method, marker="", capsize=0)
+        ax.set_title(f"{noise}, {rows:,} images", fontsize=9)
+        ax.set_xlabel("epoch")
+        for method in dict.fromkeys(VARIANTS):
+            found = select(mine, method=method)
+            if not found:
+                continue
+            cell = [f"{rows:,}", noise, f"{method} ({len(found)})", str(epochs)]
+            scores.append(
+                [
+                    *cell,
+                    *(mean_and_error(r[k] for r in found) for k in ("test", "network_labels")),
+                    mean_and_error(max(_at(r, "test_average")) for r in found),
+                    _gain(plain, found),
+                    "" if method == "plain network" else crossing(plain, found),
+                ]
+            )
+            last = [r["curve"][-1] for r in found]
+            if "purity" in last[0] and "default" not in method:
+                mechanisms.append(
+                    [*cell[:3], *(mean_and_error(p.get(k) for p in last) for _, k in MECHANISMS)]
+                )
+    axes[0].set_ylabel("test accuracy")
+    legend_below(figure, axes[0], 3)
+    words = "Test accuracy of the averaged weights over the epochs, for every method and case"
+    parts = [
+        save_figure(figure, STUDY, "curves", words),
+        "## Last epoch",
+        "In brackets the number of seeds. `network_labels`: share of the training rows whose true "
+        "label the network predicts. Best epoch: of the curve, on test images, as papers report.",
+        markdown_table(
+            ["images", "noise", "method", "epochs", "test accuracy", "network_labels"]
+            + ["best epoch", "points above plain", "above plain from epoch"],
+            scores,
+        ),
+        "## The last refresh",
+        "Best purity: of the best choice of as many easy rows in every given class.",
+        markdown_table(
+            ["images", "noise", "method", *(name for name, _ in MECHANISMS)], mechanisms
+        ),
+    ]
+    intro = (
+        "Where the papers' own training is won or lost against the plain network. All methods "
+        "make the same number of gradient steps of 128 images on the small network; clean labels "
+        "are used to look, and to learn only where the name says so."
+    )
+    return page_of(STUDY, "The papers' own schedule", intro, parts, runs)
+
+
+def _gain(plain: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
+    """Points of test accuracy above the plain network, seed by seed."""
+    base = {r["seed"]: r["test"] for r in plain}
+    gains = [100 * (r["test"] - base[r["seed"]]) for r in found if r["seed"] in base]
+    if not gains:
+        return ""
+    centre, error = centre_and_error(gains)
+    return f"{centre:+.1f}" + (f" ± {error:.1f}" if len(gains) > 1 else "")
+
+
+def jobs(seed: int, args: Any) -> Iterator[Job]:
+    """All runs of a seed."""
+    for rows in args.rows:
+        for noise in args.noise:
+            for method in args.method:
+                epochs = round(args.length * STEPS * BATCH / rows)
+
+                def job(noise=noise, rows=rows, method=method, epochs=epochs) -> dict[str, Any]:
+                    return fit(method, load_images(args.folder, noise, seed, rows), seed, epochs)
+
+                yield {"noise": noise, "rows": rows, "method": method, "epochs": epochs}, job
+
+
+if __name__ == "__main__":
+    start(
+        STUDY,
+        __doc__,
+        jobs,
+        render,
+        noise={"nargs": "*", "default": list(NOISES), "choices": list(NOISES)},
+        rows={"type": int, "nargs": "*", "default": list(SIZES)},
+        method={"nargs": "*", "default": list(VARIANTS), "choices": list(VARIANTS)},
+        length={"type": float, "default": 1.0, "help": "times 3,000 gradient steps"},
+    )

@@ -1,0 +1,241 @@
+"""Harm: label accuracy after cleaning less that of doing nothing, also where all labels are right.
+
+    python benchmarks/harm.py --data DIR            # run what is missing, then render
+    python benchmarks/harm.py --data DIR --only "iris"
+    python benchmarks/harm.py --render              # the page alone
+
+Tables with classes that overlap, scikit-learn's sets, made sets, random features, text embeddings
+and weak image features; without noise and with eight kinds of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _cases import make_labels
+from _runs import Runs, centre_and_error, markdown_table
+from _studies import COLORS, Job, page_of, panels, save_figure, select, start
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_blobs,
+    make_classification,
+    make_moons,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from nllearn import LabelCleaner
+from nllearn.metrics import label_accuracy, quality_calibration_error
+
+STUDY = "harm"
+Rows = tuple[np.ndarray, np.ndarray]
+TABLES = ("attrition", "credit_data", "default", "diamonds", "hpc_data", "mlc_churn", "oj")
+HUMAN = ("human_aggregate", "human_random1", "human_worst", "seal20", "seal40")
+NOISES = (
+    "none",
+    *(f"symmetric {rate}" for rate in (0.1, 0.2, 0.4)),
+    "pair flip 0.4",
+    *(
+        f"{kind} {rate}"
+        for kind in ("part-dependent", "classification-based")
+        for rate in (0.2, 0.4)
+    ),
+)
+#: Rows of the large sets; the seed draws them.
+N_TEXT, N_CIFAR = 10_003, 10_000
+
+
+def _table(folder: Path, name: str) -> Rows:
+    frame = pd.read_csv(folder / "tables" / f"{name}.csv")
+    y = np.unique(frame.pop("label").astype(str), return_inverse=True)[1]
+    return pd.get_dummies(frame).to_numpy(np.float64), y
+
+
+def _text(folder: Path, n_classes: int, rows: int) -> Rows:
+    """Banking77; fewer classes are groups of its intents."""
+    with np.load(folder / "banking77_minilm.npz") as data:
+        X, y = data["X_train"].astype(np.float32), data["y_train"].astype(np.int64)
+    group = np.random.default_rng(2).permutation(77) * n_classes // 77
+    order = np.random.default_rng(1).permutation(len(y))[:rows]
+    return X[order], group[y[order]] if n_classes < 77 else y[order]
+
+
+def _random(folder: Path) -> Rows:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(1000, 20)), rng.integers(0, 4, 1000)
+
+
+#: Data set -> group and loader.
+DATA: dict[str, tuple[str, Callable[[Path], Rows]]] = {
+    **{name: ("tables", functools.partial(_table, name=name)) for name in TABLES},
+    "iris": ("tables", lambda folder: load_iris(return_X_y=True)),
+    "wine": ("tables", lambda folder: load_wine(return_X_y=True)),
+    "breast cancer": ("tables", lambda folder: load_breast_cancer(return_X_y=True)),
+    "digits": ("tables", lambda folder: load_digits(return_X_y=True)),
+    "moons": ("tables", lambda folder: make_moons(1000, noise=0.3, random_state=0)),
+    "blobs": (
+        "tables",
+        lambda folder: make_blobs(1000, 4, centers=5, cluster_std=3.0, random_state=0),
+    ),
+    "overlapping": (
+        "tables",
+        lambda folder: make_classification(
+            1500, 20, n_informative=6, n_classes=3, class_sep=0.8, random_state=0
+        ),
+    ),
+    "random features": ("random", _random),
+    "text, 6 classes": ("text", functools.partial(_text, n_classes=6, rows=3000)),
+    "text, 25 classes": ("text", functools.partial(_text, n_classes=25, rows=2500)),
+    "text, 77 classes": ("text", functools.partial(_text, n_classes=77, rows=N_TEXT)),
+    "cifar10 features": ("images", lambda folder: _cifar(folder, 0)[:2]),
+}
+
+
+def _cifar(folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    order = np.random.default_rng(seed).permutation(50_000)[:N_CIFAR]
+    with np.load(folder / "cifar10_kmeans_features.npz") as data:
+        X = data["X_train"][order].astype(np.float32)
+    with np.load(folder / "cifar10_labels.npz") as data:
+        labels = {key: data[key][order].astype(np.int64) for key in ("train_clean", *HUMAN)}
+    return X, labels.pop("train_clean"), labels
+
+
+@functools.lru_cache(maxsize=1)
+def load(
+    folder: Path, data: str, noise: str, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, given and true labels; the seed draws the noise."""
+    if data == "cifar10 features":
+        X, y, human = _cifar(folder, seed)
+        return X, y if noise == "none" else human[noise], y
+    X, y = DATA[data][1](folder)
+    X, y = np.asarray(X, np.float64), np.asarray(y, np.int64)
+    return X, y.copy() if noise == "none" else make_labels(noise, X, y, seed), y
+
+
+def of_cleaner(X: np.ndarray, given: np.ndarray, seed: int, **params: Any) -> tuple:
+    """Labels and quality of the label cleaner."""
+    cleaner = LabelCleaner(random_state=seed, **params).fit(X, given)
+    return cleaner.corrected_labels_, cleaner.label_quality_
+
+
+def of_cross_validation(X: np.ndarray, given: np.ndarray, seed: int) -> tuple:
+    """Cross-validated logistic regression, the given label ignored."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
+    proba = cross_val_predict(model, X, given, cv=folds, method="predict_proba")
+    classes = np.unique(given)
+    return classes[proba.argmax(1)], proba[np.arange(len(given)), np.searchsorted(classes, given)]
+
+
+METHODS: dict[str, Callable[..., tuple]] = {
+    "LabelCleaner": of_cleaner,
+    "LabelCleaner, boundary_noise=True": functools.partial(of_cleaner, boundary_noise=True),
+    "cross-validated logistic regression": of_cross_validation,
+}
+
+
+def jobs(seed: int, args: Any) -> Iterator[Job]:
+    """All runs of a seed."""
+    for data in DATA:
+        noises = ("none", *HUMAN) if data == "cifar10 features" else NOISES
+        for noise in noises:
+            for method in METHODS:
+
+                def job(data=data, noise=noise, method=method) -> dict[str, Any]:
+                    X, given, y = load(args.folder, data, noise, seed)
+                    begin = time.process_time()
+                    labels, quality = METHODS[method](X, given, seed)
+                    return {
+                        "cpu": time.process_time() - begin,
+                        "given": label_accuracy(y, given),
+                        "labels": label_accuracy(y, labels),
+                        "calibration": quality_calibration_error(y, given, quality),
+                    }
+
+                yield {"data": data, "noise": noise, "method": method}, job
+
+
+def _gain(row: dict[str, Any]) -> float:
+    return row["labels"] - row["given"]
+
+
+def render(runs: Runs) -> str:
+    """Text of the page; draws its picture."""
+    figure, axes = panels(len(METHODS), 1, width=9.0, height=2.2, sharex=True)
+    names = [name for name in DATA if select(runs.rows, data=name)]
+    for ax, method in zip(axes, METHODS, strict=False):
+        found = select(runs.rows, method=method)
+        for number, noise in enumerate(dict.fromkeys(row["noise"] for row in found)):
+            some = select(found, noise=noise)
+            x = [names.index(row["data"]) + 0.08 * (number - 4) for row in some]
+            ax.plot(x, [_gain(row) for row in some], ".", color=COLORS[number % 8], label=noise)
+        ax.axhline(0, color="black", lw=0.6)
+        ax.set_title(method, fontsize=9)
+    axes[-1].set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
+    axes[0].legend(fontsize=6, ncols=3)
+    words = "Label accuracy less that of doing nothing, one dot a cell, by data set and method"
+    groups: dict[tuple[str, str], None] = {}
+    for row in runs.rows:
+        groups[DATA[row["data"]][0], row["noise"]] = None
+    table = []
+    for group, noise in sorted(groups):
+        some = [r for r in select(runs.rows, noise=noise) if DATA[r["data"]][0] == group]
+        cells = [group, noise, f"{centre_and_error(r['given'] for r in some)[0]:.3f}"]
+        for method in METHODS:
+            mine = select(some, method=method)
+            accuracy, calibration = (
+                centre_and_error(r[key] for r in mine)[0] for key in ("labels", "calibration")
+            )
+            cells.append(f"{accuracy:.3f} / {calibration:.2f}" if mine else "")
+        table.append(cells)
+    parts = [
+        save_figure(figure, STUDY, "gain", words),
+        "## Means by group",
+        "Label accuracy / calibration error of the label quality.",
+        markdown_table(["data", "noise", "doing nothing", *METHODS], table),
+        "## What was harmed",
+        _harmed(runs),
+    ]
+    intro = (
+        "A tool that changes right labels is worse than none. Every dot of the picture is a data "
+        "set with one kind of noise: above the line more labels are right than before."
+    )
+    return page_of(STUDY, "Harm", intro, parts, runs)
+
+
+def _harmed(runs: Runs) -> str:
+    """Counts of cells, and those of the cleaner that are below doing nothing."""
+    lines = []
+    for method in METHODS:
+        mine = select(runs.rows, method=method)
+        noisy = [row for row in mine if row["given"] < 1.0]
+        clean = [row for row in mine if row["given"] == 1.0]
+        below = [row for row in noisy if _gain(row) < -0.01]
+        good = sum(row["calibration"] <= 0.03 for row in mine)
+        lines.append(
+            f"- **{method}**: of {len(noisy)} cells with noise {len(below)} are below doing nothing "
+            f"by more than .01; without noise {min(r['labels'] for r in clean):.3f} of the labels "
+            f"are right on the worst set; calibration error <= .03 in {good} of {len(mine)} cells."
+        )
+        if method == "LabelCleaner" and below:
+            names = [
+                f"{r['data']}, {r['noise']} ({r['given']:.3f} to {r['labels']:.3f})" for r in below
+            ]
+            lines.append("  Below: " + "; ".join(names) + ".")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    start(STUDY, __doc__, jobs, render)

@@ -117,7 +117,7 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
         ("scale.mean", scale.mean, (sizes["p"],)),
         ("scale.scale", scale.scale, (sizes["p"],)),
         ("noise.transition", noise.transition, (n_classes, n_classes)),
-        ("noise.prototypes", noise.prototypes, (n_classes + 1, n_classes)),
+        ("noise.prototypes", noise.prototypes, (n_classes, n_classes)),
         ("vote_labels", predictors.vote_labels, (n,)),
         ("vote_weights", predictors.vote_weights, (n,)),
     ]

@@ -92,7 +92,8 @@ def class_probabilities(
 ) -> torch.Tensor:
     """Probabilities whose largest is one less a known error, row by row.
 
-    The error is shared out among the other classes as the softmax of their evidence.
+    The error is shared out among the other classes as the softmax of their evidence. Where that
+    would give one of them more than the class of the largest evidence, both get the same.
 
     Parameters
     ----------
@@ -105,13 +106,14 @@ def class_probabilities(
     Returns
     -------
     proba : float32 Tensor of shape (n, n_classes)
-        Rows sum to about one; none is below 1e-6.
+        Rows sum to one; none is below 1e-6, up to rounding.
     """
     top = evidence.argmax(1, keepdim=True)
     proba = (inverse_temperature * evidence).softmax(1).scatter(1, top, 0.0)
-    rest = proba.sum(1, keepdim=True).clamp_min(1e-12)
-    proba = (proba * (error.unsqueeze(1) / rest)).clamp_min(1e-6)
-    return proba.scatter(1, top, (1.0 - error).unsqueeze(1))
+    proba /= proba.sum(1, keepdim=True).clamp_min(1e-12)
+    error = torch.minimum(error.unsqueeze(1), 1.0 / (1.0 + proba.amax(1, keepdim=True)))
+    proba = (proba * error).clamp_min(1e-6).scatter(1, top, 1.0 - error)
+    return proba / proba.sum(1, keepdim=True)
 
 
 def quantile_bins(values: torch.Tensor, n_bins: int) -> torch.Tensor:

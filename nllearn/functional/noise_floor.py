@@ -77,7 +77,7 @@ def fit_noise_floor(
     .. math:: w(m) = \frac{C - 1}{C} \left(\epsilon + (1 - \epsilon)\,
               \sigma(a - b\, m / \tilde m)\right)
 
-    with :math:`\tilde m` the median margin and :math:`\epsilon` a fifth of the mean of the
+    with :math:`\tilde m` the median margin of the rows that count and :math:`\epsilon` a fifth of the mean of the
     sigmoid. Posterior means of w and r are taken over a grid of a, log b and logit r under weak
     priors; the grid is narrowed to where the posterior is. On trusted rows, whose label is the
     true one, prediction and label differ with probability w alone.
@@ -120,7 +120,8 @@ def fit_noise_floor(
         for mask in (~known, known)
         for value in (differs, 1.0 - differs)
     ]
-    x, share = x_bins / max(float(np.median(margin)), 1e-9), mass / mass.sum()
+    share = mass / mass.sum()
+    x = x_bins / max(float(np.median(margin[weights > 0])), 1e-9)
     confident = np.cumsum(share[::-1])[::-1] <= _CONFIDENT_SHARE + 1e-9
     confident[-1] = True
 

@@ -16,16 +16,15 @@ __all__ = ["class_prototypes", "identity_prototypes", "prototype_fit"]
 _LEAST_CONTRAST = 0.05
 
 
-def class_prototypes(transition: torch.Tensor, length_weight: float) -> torch.Tensor:
+def class_prototypes(transition: torch.Tensor) -> torch.Tensor:
     r"""Linear map from shares of given labels to how well each class fits them.
 
     For shares v and the prototype :math:`T_k` of class k the fit is
 
-    .. math:: \frac{v \cdot T_k - b - \beta\,(|T_k|^2 - \overline{|T|^2}) / 2}{a}
+    .. math:: \frac{v \cdot T_k - b}{a}
 
-    with :math:`\beta` the `length_weight`. At 1 the best class is the one of the nearest
-    prototype, :math:`\arg\min_k |v - T_k|`; at 0 the one that overlaps most, which does not
-    depend on how much each class was estimated to lose. The symmetric matrix
+    The best class is the one that overlaps most, not the one of the nearest prototype: it does
+    not depend on how much each class was estimated to lose. The symmetric matrix
     :math:`a I + b` of the same mean rate sets the units: under symmetric noise the map
     changes nothing.
 
@@ -33,11 +32,10 @@ def class_prototypes(transition: torch.Tensor, length_weight: float) -> torch.Te
     ----------
     transition : Tensor of shape (n_classes, n_classes)
         ``T[k, j] = P(given j | true k)``.
-    length_weight : float in [0, 1]
 
     Returns
     -------
-    prototypes : float32 Tensor of shape (n_classes + 1, n_classes)
+    prototypes : float32 Tensor of shape (n_classes, n_classes)
         For :func:`prototype_fit`. Of a matrix that tells right from wrong by less than
         0.05 those that change nothing.
 
@@ -47,7 +45,7 @@ def class_prototypes(transition: torch.Tensor, length_weight: float) -> torch.Te
     >>> from nllearn.functional.prototypes import prototype_fit, class_prototypes
     >>> flips = torch.tensor([[0.6, 0.4, 0.0], [0.0, 0.6, 0.4], [0.4, 0.0, 0.6]])
     >>> shares = torch.tensor([[0.48, 0.52, 0.0]])  # of class 0, by chance more 1 than 0
-    >>> prototype_fit(shares, class_prototypes(flips, 0.0)).argmax(1).tolist()
+    >>> prototype_fit(shares, class_prototypes(flips)).argmax(1).tolist()
     [0]
     """
     n_classes = len(transition)
@@ -56,10 +54,7 @@ def class_prototypes(transition: torch.Tensor, length_weight: float) -> torch.Te
     contrast = 1.0 - rate - floor
     if contrast < _LEAST_CONTRAST:
         return identity_prototypes(n_classes, transition.device)
-    squared = transition.square().sum(1)
-    shift = -0.5 * length_weight * (squared - squared.mean())
-    prototypes = torch.cat([transition.T - floor, shift.unsqueeze(0)]) / contrast
-    return prototypes.float()
+    return ((transition.T - floor) / contrast).float()
 
 
 def identity_prototypes(n_classes: int, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -72,9 +67,9 @@ def identity_prototypes(n_classes: int, device: torch.device | str = "cpu") -> t
 
     Returns
     -------
-    prototypes : float32 Tensor of shape (n_classes + 1, n_classes)
+    prototypes : float32 Tensor of shape (n_classes, n_classes)
     """
-    return torch.eye(n_classes + 1, n_classes, device=device)
+    return torch.eye(n_classes, device=device)
 
 
 def prototype_fit(shares: torch.Tensor, prototypes: torch.Tensor) -> torch.Tensor:
@@ -84,7 +79,7 @@ def prototype_fit(shares: torch.Tensor, prototypes: torch.Tensor) -> torch.Tenso
     ----------
     shares : float32 Tensor of shape (n, n_classes)
         Rows sum to about one.
-    prototypes : float32 Tensor of shape (n_classes + 1, n_classes)
+    prototypes : float32 Tensor of shape (n_classes, n_classes)
         Of :func:`class_prototypes`.
 
     Returns
@@ -92,4 +87,4 @@ def prototype_fit(shares: torch.Tensor, prototypes: torch.Tensor) -> torch.Tenso
     fits : float32 Tensor of shape (n, n_classes)
         In the units of `shares`.
     """
-    return torch.addmm(prototypes[-1], shares, prototypes[:-1])
+    return shares @ prototypes

@@ -98,7 +98,7 @@ def estimate_label_posterior(
     at_boundary = boundary_noise is True and has_signal
     if boundary_noise == "auto" and has_signal:
         other_noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
-        if bool(labels.trusted.any()):
+        if bool((labels.trusted & (weights > 0)).any()):
             at_boundary = _trusted_prefer(other_noise, noise, scores, log_votes, labels)
         else:
             boundary_quality, n_undecided = _compare(other_noise, noise, scores, log_votes, labels)
@@ -149,11 +149,12 @@ def _trusted_prefer(
     labels: NoisyLabels,
 ) -> bool:
     """Whether the true labels of the trusted rows are more likely under the first model."""
-    rows, codes = labels.trusted, labels.codes[labels.trusted].unsqueeze(1)
+    rows = labels.trusted & (labels.weights > 0)
+    codes, weights = labels.codes[rows].unsqueeze(1), labels.weights[rows]
 
     def log_likelihood(model: NoiseModel) -> float:
         proba = model.predict_proba(scores[rows], log_votes[rows])
-        return float(proba.gather(1, codes).clamp_min(1e-6).log().sum())
+        return float(weights @ proba.gather(1, codes).squeeze(1).clamp_min(1e-6).log())
 
     return log_likelihood(one) > log_likelihood(two)
 

@@ -39,7 +39,7 @@ class NoiseModel:
 
     Parameters
     ----------
-    prototypes : float32 Tensor of shape (n_classes + 1, n_classes)
+    prototypes : float32 Tensor of shape (n_classes, n_classes)
         Rows of a transition matrix that scores and votes are compared with.
     score_sum, score_top : float
         Mean sum of a row's scores, and mean largest fit of their prototypes: units.
@@ -167,7 +167,7 @@ def fit_noise(
         torch.eye(labels.n_classes, device=scores.device),
     )
     model = _fit_floor(model, some_scores, some_votes, some)
-    prototypes = class_prototypes(model.transition, 0.0)
+    prototypes = class_prototypes(model.transition)
     top = prototype_fit(some_scores / mean_sum, prototypes).amax(1)
     model = replace(
         model, prototypes=prototypes, score_top=max(_weighted_mean(top, some.weights), 1e-6)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nllearn.functional.calibration import (
     agreement,
+    class_probabilities,
     combine_predictions,
     fit_inverse_temperature,
     quantile_bins,
-    quantile_bins_within,
 )
 
 
@@ -44,18 +46,6 @@ def test_bins_are_of_equal_size_and_in_order():
         assert values[bins == low].max() <= values[bins == low + 1].min()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_bins_within_groups_are_those_of_each_group(seed):
-    rng = np.random.default_rng(seed)
-    values, groups = torch.tensor(rng.random(90)), torch.tensor(rng.choice([0, 1, 4, 5], 90))
-    got = quantile_bins_within(values, groups, 4)
-    for group in (0, 1, 4, 5):
-        of = groups == group
-        torch.testing.assert_close(got[of], quantile_bins(values[of], 4))
-    few = quantile_bins_within(torch.tensor([3.0, 1.0]), torch.tensor([2, 2]), 8)
-    assert few.tolist() == [4, 0]
-
-
 def test_combination_is_a_normalised_sum():
     scores, votes = torch.randn(5, 3), torch.randn(5, 3)
     got = combine_predictions(scores, votes, score_weight=2.0, vote_weight=0.5)
@@ -63,3 +53,41 @@ def test_combination_is_a_normalised_sum():
         raw = [2.0 * float(scores[i, c]) + 0.5 * float(votes[i, c]) for c in range(3)]
         total = np.log(np.exp(raw).sum())
         np.testing.assert_allclose(got[i].numpy(), np.array(raw) - total, rtol=1e-5, atol=1e-5)
+
+
+def slow_probabilities(evidence, error, inverse_temperature):
+    top = max(range(len(evidence)), key=lambda k: evidence[k])
+    others = [k for k in range(len(evidence)) if k != top]
+    raw = {k: np.exp(inverse_temperature * (evidence[k] - evidence[top])) for k in others}
+    spread = {k: raw[k] / sum(raw.values()) for k in others}
+    # No class gets more than the predicted one.
+    error = min(error, 1 / (1 + max(spread.values())))
+    proba = [max(error * spread[k], 1e-6) if k != top else 1 - error for k in range(len(evidence))]
+    return np.array(proba) / sum(proba)
+
+
+@given(st.integers(1, 12), st.integers(2, 6), st.floats(0.1, 20), st.integers(0, 2**16))
+def test_probabilities_by_loops(n, n_classes, inverse_temperature, seed):
+    rng = np.random.default_rng(seed)
+    evidence = torch.tensor(rng.random((n, n_classes)), dtype=torch.float32)
+    error = torch.tensor(rng.random(n) * (n_classes - 1) / n_classes, dtype=torch.float32)
+    got = class_probabilities(evidence, error, inverse_temperature)
+    for i in range(n):
+        expected = slow_probabilities(
+            evidence[i].double().numpy(), float(error[i]), inverse_temperature
+        )
+        np.testing.assert_allclose(got[i], expected, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(got.sum(1), 1.0, atol=1e-6)
+
+
+def test_the_largest_probability_is_one_less_the_error():
+    evidence = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.2, 0.1]])
+    got = class_probabilities(evidence, torch.tensor([0.1, 0.4]), 1.0)
+    torch.testing.assert_close(got.amax(1), torch.tensor([0.9, 0.6]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(got[0, 1:], torch.tensor([0.05, 0.05]), atol=1e-5, rtol=0)
+
+
+def test_a_second_class_gets_no_more_than_the_predicted_one():
+    evidence = torch.tensor([[1.0, 0.99, -9.0, -9.0]])
+    got = class_probabilities(evidence, torch.tensor([0.7]), 5.0)
+    torch.testing.assert_close(got[0, :2], torch.tensor([0.5, 0.5]), atol=1e-5, rtol=0)

@@ -77,9 +77,9 @@ def fit_noise_floor(
     .. math:: w(m) = \frac{C - 1}{C} \left(\epsilon + (1 - \epsilon)\,
               \sigma(a - b\, m / \tilde m)\right)
 
-    with :math:`\tilde m` the median margin of the rows that count and :math:`\epsilon` a fifth of the mean of the
-    sigmoid. Posterior means of w and r are taken over a grid of a, log b and logit r under weak
-    priors; the grid is narrowed to where the posterior is. On trusted rows, whose label is the
+    with :math:`\tilde m` the median margin of the rows that count and :math:`\epsilon` a fifth of
+    the mean of the sigmoid. Posterior means of w and r are taken over a grid of a, log b and
+    logit r under weak priors; the grid is narrowed to where the posterior is. On trusted rows, whose label is the
     true one, prediction and label differ with probability w alone.
 
     Parameters

@@ -1,0 +1,138 @@
+"""The whole label model on rows whose classes are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nllearn.datasets import make_symmetric_noise
+from nllearn.label_model import estimate_label_posterior, posterior_at_fixed_temperature
+
+
+def estimated(unit, graph, labels, **settings):
+    generator = torch.Generator().manual_seed(0)
+    return estimate_label_posterior(unit, graph, labels, generator, n_landmarks=200, **settings)
+
+
+def share_right(posterior, y):
+    return float((posterior.distributions.argmax(1).numpy() == y).mean())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_symmetric_noise_is_found_and_its_rate_recovered(rate, blobs, noisy_labels):
+    unit, graph, y = blobs(900, 4, 0.15)
+    given = make_symmetric_noise(y, noise_rate=rate, random_state=0)
+    posterior = estimated(unit, graph, noisy_labels(given, 4))
+    assert share_right(posterior, y) > 0.97
+    quality = posterior.distributions.numpy()[np.arange(900), given]
+    assert abs(1 - quality.mean() - (given != y).mean()) < 0.03
+    np.testing.assert_allclose(posterior.transition.sum(1), 1.0)
+    assert posterior.has_signal and not posterior.noise.at_boundary
+
+
+def test_right_labels_of_overlapping_classes_are_kept(blobs, noisy_labels):
+    unit, graph, y = blobs(900, 4, 0.5)
+    posterior = estimated(unit, graph, noisy_labels(y, 4))
+    # A predictor is wrong on more than a tenth of these rows.
+    assert (posterior.scores.argmax(1).numpy() == y).mean() < 0.9
+    assert share_right(posterior, y) > 0.97
+    # What the other assumption would change is counted, and its quality is told.
+    assert posterior.n_undecided > 20
+    own = posterior.boundary_quality.numpy()
+    assert own.shape == (900,) and ((own >= 0) & (own <= 1)).all()
+
+
+def test_without_signal_nothing_is_changed(blobs, noisy_labels):
+    unit, graph, _ = blobs(600, 4, 0.3)
+    labels = noisy_labels(np.random.default_rng(0).integers(0, 4, 600), 4)
+    for boundary_noise in ("auto", True):
+        posterior = estimated(unit, graph, labels, boundary_noise=boundary_noise)
+        assert not posterior.has_signal and posterior.n_undecided == 0
+        assert share_right(posterior, labels.codes.numpy()) == 1.0
+        np.testing.assert_allclose(posterior.transition, np.eye(4), atol=1e-3)
+
+
+def hard_and_noisy(blobs, seed=0):
+    """Two overlapping pairs: which classes rows have, and labels that a weak classifier gave."""
+    unit, graph, drawn = blobs(1200, 3, 0.45, seed)
+    nearest = unit.argmax(1).numpy()
+    return unit, graph, drawn, nearest
+
+
+def test_trusted_rows_decide_between_hard_rows_and_noise_at_the_boundary(blobs, noisy_labels):
+    unit, graph, drawn, nearest = hard_and_noisy(blobs)
+    differ = np.flatnonzero(drawn != nearest)
+    assert len(differ) > 100
+    # The same labels twice. Either they are right where the nearest class is another one, and
+    # the rows are hard; or the nearest class is right, and these labels are noise.
+    trusted = np.zeros(1200, bool)
+    trusted[differ[::3]] = True
+    hard = estimated(unit, graph, noisy_labels(drawn, 3, trusted=trusted))
+    checked = np.where(trusted, nearest, drawn)
+    noise = estimated(unit, graph, noisy_labels(checked, 3, trusted=trusted))
+    assert not hard.noise.at_boundary and noise.noise.at_boundary
+    assert hard.n_undecided == noise.n_undecided == 0
+    assert hard.boundary_quality is None and noise.boundary_quality is None
+    left = ~trusted
+    kept = (hard.distributions.argmax(1).numpy() == drawn)[left].mean()
+    corrected = (noise.distributions.argmax(1).numpy() == nearest)[left]
+    assert kept > 0.97
+    assert corrected.mean() > (drawn == nearest)[left].mean() + 0.03
+
+
+def test_trusted_rows_of_weight_zero_decide_nothing(blobs, noisy_labels):
+    unit, graph, drawn, nearest = hard_and_noisy(blobs)
+    trusted = np.zeros(1200, bool)
+    trusted[np.flatnonzero(drawn != nearest)[::3]] = True
+    checked = np.where(trusted, nearest, drawn)
+    weights = np.where(trusted, 0.0, 1.0)
+    posterior = estimated(unit, graph, noisy_labels(checked, 3, weights, trusted))
+    assert not posterior.noise.at_boundary and posterior.boundary_quality is not None
+    own = posterior.distributions.numpy()[np.arange(1200), checked]
+    assert (own[trusted] == 1).all()
+
+
+def test_boundary_noise_is_assumed_where_the_user_says_so(blobs, noisy_labels):
+    unit, graph, drawn, nearest = hard_and_noisy(blobs)
+    labels = noisy_labels(drawn, 3)
+    assumed = estimated(unit, graph, labels, boundary_noise=True)
+    denied = estimated(unit, graph, labels, boundary_noise=False)
+    assert assumed.noise.at_boundary and not denied.noise.at_boundary
+    assert share_right(assumed, nearest) > share_right(denied, nearest) + 0.03
+    assert denied.boundary_quality is None and denied.n_undecided == 0
+    left_open = estimated(unit, graph, labels)
+    torch.testing.assert_close(left_open.distributions, denied.distributions)
+
+
+def test_rows_of_weight_zero_change_nothing_for_the_others(blobs, noisy_labels):
+    unit, graph, y = blobs(600, 3, 0.3)
+    given = make_symmetric_noise(y, noise_rate=0.3, random_state=0)
+    weights = np.where(np.arange(600) % 4 == 0, 0.0, 1.0)
+    changed = np.where(weights == 0, (given + 1) % 3, given)
+    one, other = (
+        estimated(unit, graph, noisy_labels(codes, 3, weights)) for codes in (given, changed)
+    )
+    rows = weights > 0
+    torch.testing.assert_close(one.distributions[rows], other.distributions[rows])
+    np.testing.assert_allclose(one.transition, other.transition, atol=1e-6)
+
+
+def test_progress_is_told_four_times(blobs, noisy_labels):
+    unit, graph, y = blobs(200, 3, 0.3)
+    steps = []
+    estimated(unit, graph, noisy_labels(y, 3), advance=lambda: steps.append(1))
+    assert len(steps) == 4
+
+
+def test_the_posterior_at_a_fixed_temperature(blobs, noisy_labels):
+    unit, graph, y = blobs(900, 4, 0.15)
+    given = make_symmetric_noise(y, noise_rate=0.3, random_state=0)
+    trusted = np.arange(900) < 20
+    labels = noisy_labels(given, 4, trusted=trusted)
+    one = posterior_at_fixed_temperature(unit, graph, labels)
+    assert share_right(one, np.where(trusted, given, y)) > 0.97
+    assert (one.distributions[torch.arange(20), labels.codes[:20]] == 1).all()
+    assert one.noise is None and one.regressions == ()
+    other = posterior_at_fixed_temperature(unit, graph, labels, in_blocks=True)
+    torch.testing.assert_close(one.distributions, other.distributions, atol=1e-4, rtol=1e-4)

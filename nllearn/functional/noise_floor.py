@@ -79,8 +79,8 @@ def fit_noise_floor(
 
     with :math:`\tilde m` the median margin of the rows that count and :math:`\epsilon` a fifth of
     the mean of the sigmoid. Posterior means of w and r are taken over a grid of a, log b and
-    logit r under weak priors; the grid is narrowed to where the posterior is. On trusted rows, whose label is the
-    true one, prediction and label differ with probability w alone.
+    logit r under weak priors; the grid is narrowed to where the posterior is. On trusted rows,
+    whose label is the true one, prediction and label differ with probability w alone.
 
     Parameters
     ----------

@@ -97,14 +97,17 @@ def test_the_posterior_at_the_boundary_uses_the_rate_of_the_margin():
 def drawn(matrix, n, spread, seed=0):
     """Scores and votes that estimate the shares of given labels, true classes, given labels."""
     rng = np.random.default_rng(seed)
-    true = np.arange(n) % len(matrix)
+    n_classes = len(matrix)
+    # A row lies between a class and the next one, and its true class is drawn by how far.
+    mixed = rng.beta(0.3, 1.5, n)
+    first = np.arange(n) % n_classes
+    true = (first + (rng.random(n) < mixed)) % n_classes
     given = (matrix[true].cumsum(1) > rng.random((n, 1))).argmax(1)
-    # Rows are of one class, or between two: with a small margin the predictors err.
-    mixed = rng.beta(0.3, 1.5, (n, 1)) * 0.9
-    other = np.roll(np.eye(len(matrix)), 1, 1)[true]
-    seen = ((1 - mixed) * np.eye(len(matrix))[true] + mixed * other) @ matrix
+    known = np.eye(n_classes)
+    between = (1 - mixed)[:, None] * known[first] + mixed[:, None] * np.roll(known, 1, 1)[first]
     scores, votes = (
-        np.clip(seen + spread * rng.normal(size=seen.shape), 1e-3, None) for _ in range(2)
+        np.clip(between @ matrix + spread * rng.normal(size=(n, n_classes)), 1e-3, None)
+        for _ in range(2)
     )
     scores /= scores.max(1).mean()
     votes /= votes.sum(1, keepdims=True)
@@ -128,12 +131,12 @@ def test_the_rate_of_symmetric_noise_is_found_again(rate, noisy_labels, generato
 
 def test_pair_flips_are_read_through_prototypes(noisy_labels, generator):
     flips = 0.6 * np.eye(5) + 0.4 * np.roll(np.eye(5), 1, 1)
-    # Rows between two classes are few: by the largest share one row in six is misread.
+    # No row lies between two classes; the estimates of the shares are rough.
     rng = np.random.default_rng(0)
     true = np.arange(4000) % 5
     given = (flips[true].cumsum(1) > rng.random((4000, 1))).argmax(1)
     scores, votes = (
-        np.clip(flips[true] + 0.1 * rng.normal(size=(4000, 5)), 1e-3, None) for _ in range(2)
+        np.clip(flips[true] + 0.14 * rng.normal(size=(4000, 5)), 1e-3, None) for _ in range(2)
     )
     log_votes = np.log(votes / votes.sum(1, keepdims=True) + 1e-3)
     scores, log_votes = (torch.tensor(a, dtype=torch.float32) for a in (scores, log_votes))
@@ -141,7 +144,7 @@ def test_pair_flips_are_read_through_prototypes(noisy_labels, generator):
     by_largest = (scores + 0.12 * log_votes).argmax(1).numpy() == true
     noise = fit_noise(scores, log_votes, noisy_labels(given, 5), True, generator)
     by_prototypes = noise.evidence(scores, log_votes).argmax(1).numpy() == true
-    assert by_largest.mean() < 0.93 and by_prototypes.mean() > 0.98
+    assert by_largest.mean() < 0.9 and by_prototypes.mean() > 0.97
     np.testing.assert_allclose(noise.transition, flips, atol=0.06)
 
 

@@ -94,23 +94,25 @@ def test_the_posterior_at_the_boundary_uses_the_rate_of_the_margin():
     assert known.at_boundary
 
 
-def drawn(matrix, n, spread, seed=0):
-    """Scores and votes that estimate the shares of given labels, true classes, given labels."""
+def drawn(matrix, n, seed=0):
+    """Scores and votes, true classes, and given labels.
+
+    The class of the largest score is wrong the more often the nearer the second comes.
+    """
     rng = np.random.default_rng(seed)
     n_classes = len(matrix)
-    # A row lies between a class and the next one, and its true class is drawn by how far.
-    mixed = rng.beta(0.3, 1.5, n)
+    margin = np.minimum(rng.exponential(0.4, n), 0.9)
+    scores = 0.2 * rng.random((n, n_classes))
     first = np.arange(n) % n_classes
-    true = (first + (rng.random(n) < mixed)) % n_classes
+    rows = np.arange(n)
+    scores[rows, first] = 0
+    scores[rows, first] = scores.max(1) + margin
+    error = (n_classes - 1) / n_classes / (1 + np.exp(4 * margin / np.median(margin) - 1))
+    shift = np.where(rng.random(n) < error, rng.integers(1, n_classes, n), 0)
+    true = (first + shift) % n_classes
     given = (matrix[true].cumsum(1) > rng.random((n, 1))).argmax(1)
-    known = np.eye(n_classes)
-    between = (1 - mixed)[:, None] * known[first] + mixed[:, None] * np.roll(known, 1, 1)[first]
-    scores, votes = (
-        np.clip(between @ matrix + spread * rng.normal(size=(n, n_classes)), 1e-3, None)
-        for _ in range(2)
-    )
-    scores /= scores.max(1).mean()
-    votes /= votes.sum(1, keepdims=True)
+    votes = scores / scores.sum(1, keepdims=True)
+    scores = scores / scores.max(1).mean()
     as_float = [torch.tensor(a, dtype=torch.float32) for a in (scores, np.log(votes + 1e-3))]
     return (*as_float, true, given)
 
@@ -118,7 +120,7 @@ def drawn(matrix, n, spread, seed=0):
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.4])
 def test_the_rate_of_symmetric_noise_is_found_again(rate, noisy_labels, generator):
     matrix = (1 - rate) * np.eye(5) + rate / 4 * (1 - np.eye(5))
-    scores, log_votes, true, given = drawn(matrix, 6000, 0.04)
+    scores, log_votes, true, given = drawn(matrix, 6000)
     labels = noisy_labels(given, 5)
     noise = fit_noise(scores, log_votes, labels, True, generator)
     np.testing.assert_allclose(noise.transition.diagonal(), 1 - rate, atol=0.04)
@@ -126,7 +128,7 @@ def test_the_rate_of_symmetric_noise_is_found_again(rate, noisy_labels, generato
     wrong = 1 - found[torch.arange(6000), labels.codes].mean()
     assert abs(float(wrong) - rate) < 0.03
     right = float((found.argmax(1).numpy() == true).mean())
-    assert right > (given == true).mean() + 0.7 * rate - 0.001
+    assert right > (given == true).mean() + 0.4 * rate - 0.01
 
 
 def test_pair_flips_are_read_through_prototypes(noisy_labels, generator):
@@ -173,7 +175,7 @@ def test_labels_of_a_class_that_is_not_recognized_are_kept(noisy_labels, generat
 
 def test_rows_of_weight_zero_do_not_count(noisy_labels, generator):
     matrix = 0.7 * np.eye(4) + 0.3 * np.roll(np.eye(4), 1, 1)
-    scores, log_votes, _, given = drawn(matrix, 1500, 0.05)
+    scores, log_votes, _, given = drawn(matrix, 1500)
     weights = np.where(np.arange(1500) < 1000, 1.0, 0.0)
     shuffled = np.r_[given[:1000], np.roll(given[1000:], 7)]
     for fit in (

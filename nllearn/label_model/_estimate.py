@@ -32,6 +32,9 @@ __all__ = ["estimate_label_posterior"]
 
 # Standard errors above chance: of a hundred data sets without signal one passes.
 _LEAST_SIGNAL = 2.33
+# Least probability of a trusted row's label: no model is surer of a single row than one in a
+# hundred, or a few rows that no feature explains would decide alone.
+_LEAST_PROBA = 0.01
 # Fits of the regressions on labels that are probably right, where noise lies at the boundary.
 _N_REFITS = 2
 
@@ -154,7 +157,7 @@ def _trusted_prefer(
 
     def log_likelihood(model: NoiseModel) -> float:
         proba = model.predict_proba(scores[rows], log_votes[rows])
-        return float(weights @ proba.gather(1, codes).squeeze(1).clamp_min(1e-6).log())
+        return float(weights @ proba.gather(1, codes).squeeze(1).clamp_min(_LEAST_PROBA).log())
 
     return log_likelihood(one) > log_likelihood(two)
 

@@ -84,7 +84,9 @@ def graph_shares(
     labels : int64 Tensor of shape (m,), or float32 Tensor of shape (m, n_classes)
         Of the rows that the graph names; codes are looked up block by block.
     n_classes : int
+        Columns of the shares.
     weights : float32 Tensor of shape (m,)
+        Of the votes of the rows that the graph names, not negative.
 
     Returns
     -------

@@ -127,14 +127,15 @@ def posterior_from_features(
     if input_rows is None or X_unit is None:
         X_unit = _unit_features(features, active, n_classes)
         graph = _neighbor_graph(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
-        if in_blocks and isinstance(neighbors, BaseNeighbors):
-            # Its rows and its index are the largest things in memory.
-            neighbors.release()
+        if in_blocks:
+            _release(neighbors)
         return posterior_at_fixed_temperature(X_unit, graph, labels, in_blocks=in_blocks)
     if input_rows.posterior is None:
         graph = _neighbor_graph(
             X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)
         )
+        if in_blocks:
+            _release(neighbors)
         input_rows.posterior = estimate_label_posterior(
             X_unit,
             graph,
@@ -203,6 +204,12 @@ def unit_rows_in_blocks(features: torch.Tensor, active: torch.Tensor) -> torch.T
     for rows in row_blocks(len(features), _BLOCK):
         unit[rows] = F.normalize(features[rows].float() - mean, dim=1)
     return unit
+
+
+def _release(neighbors: Any) -> None:
+    """Free the rows and the index of a search of ours: the largest things in memory."""
+    if isinstance(neighbors, BaseNeighbors):
+        neighbors.release()
 
 
 def _unit_features(features: torch.Tensor, active: torch.Tensor, n_classes: int) -> torch.Tensor:

@@ -13,7 +13,7 @@ from scipy.special import expit
 from nllearn.functional.noise_floor import NoiseFloor, fit_noise_floor
 
 
-def drawn(n, n_classes, rate, a=1.0, log_b=1.3, lapse=0.05, seed=0):
+def drawn(n, n_classes, rate, a=1.0, log_b=1.3, lapse=0.2, seed=0):
     """Margins, whether prediction and given label differ, and the predictor's error."""
     rng = np.random.default_rng(seed)
     margin = rng.exponential(0.3, n) + 0.01
@@ -99,8 +99,8 @@ def test_error_and_noise_rate_are_found_again(n_classes, rate, a, log_b, seed):
     rate = rate if n_classes > 2 else rate / 2
     margin, differs, error = drawn(20_000, n_classes, rate, a, log_b, seed=seed)
     floor = fit_noise_floor(margin, differs, n_classes, np.ones(len(margin)))
-    assert abs(floor.rate - rate) < 0.04
-    assert np.abs(floor.error_at(margin) - error).mean() < 0.04
+    assert abs(floor.rate - rate) < 0.06
+    assert np.abs(floor.error_at(margin) - error).mean() < 0.06
 
 
 def test_a_scale_of_the_margin_changes_nothing_but_the_margins():

@@ -32,6 +32,7 @@ class NearestMeans:
         self.means_ = np.array([X[codes == c].mean(axis=0) for c in range(len(self.classes_))])
         self.y_, self.codes_ = y, codes
         self.proba_ = self.predict_proba(X / 3)
+        self.has_signal_, self.n_undecided_ = True, 0
         self.noise_rate_ = float(np.mean(self.proba_.argmax(axis=1) != codes))
         return self
 

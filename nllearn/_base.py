@@ -130,12 +130,11 @@ class LabelIssuesMixin(metaclass=ABCMeta):
             `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
             `predicted_label`, `predicted_proba` (these two without the given label: of
             the network alone, or of the cleaner's predictors), then evidence columns.
-            From every estimator: `neighbor_share_given` and
-            `neighbor_share_corrected`. From a classifier: `clean_proba`, `is_easy`,
-            `nearest_row` and `target_changed_at`. From a label cleaner: `decided_by`
-            (the predictors that give the corrected label), `boundary_quality` (the
-            quality if noise lies at the class boundary, where that was left open), and
-            `neighbor_rows`, the numbers of the nearest rows.
+            From every estimator: `neighbor_share_given` and `neighbor_share_corrected`. From a
+            classifier: `clean_proba`, `is_easy`, `nearest_row` and `target_changed_at`. From a
+            label cleaner: `decided_by` (the predictors that give the corrected label),
+            `boundary_quality` (the quality if noise at the class boundary is assumed; only where
+            that was left open), and `neighbor_rows`, the numbers of the nearest rows.
 
         Raises
         ------

@@ -32,6 +32,7 @@ class NearestMeans:
         self.means_ = np.array([X[codes == c].mean(axis=0) for c in range(len(self.classes_))])
         self.y_, self.codes_ = y, codes
         self.proba_ = self.predict_proba(X / 3)
+        self.has_signal_, self.n_undecided_ = True, 0
         self.noise_rate_ = float(np.mean(self.proba_.argmax(axis=1) != codes))
         return self
 
@@ -313,6 +314,41 @@ def test_an_interrupt_that_the_fit_swallows_still_ends_the_command(table, tmp_pa
     assert run("clean", table, "--label", "art", "-o", out, "--quiet") == 130
     assert not out.exists()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_without_signal_the_last_line_says_that_nothing_was_changed(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(120, 4)), columns=list("abcd"))
+    frame["art"] = rng.choice(["rot", "blau"], 120)
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    words = ("clean", tmp_path / "in.csv", "--label", "art", "-o", tmp_path / "out.csv")
+    assert run(*words) == 0
+    out, err = capsys.readouterr()
+    last = out.splitlines()[-1]
+    assert last.startswith("no label was changed: the features tell nothing about the labels")
+    assert "labels changed        0 (0.0%)" in out and err.count("\n") == 1
+    cleaned = pd.read_csv(tmp_path / "out.csv")
+    assert (cleaned["corrected_label"] == cleaned["art"]).all()
+    assert not cleaned["is_label_issue"].any()
+    assert run(*words, "--force", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_undecided_rows_are_one_line(table, tmp_path, monkeypatch, capsys):
+    class Undecided(NearestMeans):
+        def fit(self, X, y):
+            super().fit(X, y).n_undecided_ = 7
+            return self
+
+    words = ("clean", table, "--label", "art", "-o", tmp_path / "out.csv", "--force")
+    for make, expected in ((NearestMeans, 0), (Undecided, 1)):
+        monkeypatch.setattr(_clean, "_make_estimator", lambda *a, make=make, **k: make())
+        assert run(*words) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert sum(line.startswith("undecided ") for line in lines) == expected
+        assert "no label was changed" not in lines[-1]
+        named = [line for line in lines if "undecided             7 rows" in line]
+        assert len(named) == expected and all("--trusted" in line for line in named)
 
 
 def test_a_warning_is_one_line(table, tmp_path, monkeypatch, capsys):

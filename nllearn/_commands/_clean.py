@@ -159,6 +159,12 @@ def _clean(args: argparse.Namespace) -> None:
     write_table(table, columns, args.output, spelling=spelling, force=args.force)
     for line in summary_lines(issues, labels, estimator.noise_rate_):
         say(args, line)
+    if estimator.n_undecided_:
+        say(
+            args,
+            f"undecided             {estimator.n_undecided_} rows near a class boundary keep their "
+            "label; check about thirty of them and name them with --trusted",
+        )
     if n_missing:
         how = "left out" if args.missing_labels == "drop" else "filled with the prediction"
         say(args, f"rows without a label  {n_missing}, {how}")
@@ -173,6 +179,12 @@ def _clean(args: argparse.Namespace) -> None:
     if args.save:
         estimator.save(args.save, overwrite=args.force)
         say(args, f"written: {args.save}")
+    if not estimator.has_signal_:
+        say(
+            args,
+            "no label was changed: the features tell nothing about the labels, which are predicted "
+            "no better than by the class frequencies",
+        )
 
 
 def _check_method(args: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ from nllearn.classifiers._preprocessing import (
     is_input_used,
 )
 from nllearn.classifiers._state import write_classifier
-from nllearn.label_model import warn_of_lost_classes
+from nllearn.label_model import warn_of_doubt, warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import (
@@ -490,6 +490,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
             setattr(self, name, value)
         self.corrected_labels_ = self.classes_[self._corrected]
         warn_of_lost_classes(self.classes_, self._given, self._corrected, stacklevel=3)
+        warn_of_doubt(self.has_signal_, self.n_undecided_, len(self._given), stacklevel=3)
         self._index = index
         self.history_ = [
             {key: value for key, value in row.items() if key != "batches"}

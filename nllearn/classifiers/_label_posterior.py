@@ -178,6 +178,8 @@ def fitted_rows(
         "clean_proba_": clean_proba,
         "noise_rate_": noise_rate(quality, sample_state.row_weight.cpu().numpy()),
         "transition_matrix_": posterior.transition,
+        "has_signal_": posterior.has_signal,
+        "n_undecided_": posterior.n_undecided,
         "_given": codes,
         "_corrected": corrected,
         "_network_proba": bank.logits.softmax(1).cpu().numpy(),

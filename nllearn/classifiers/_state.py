@@ -43,6 +43,8 @@ _OTHERS: dict[str, Any] = {
     "n_features_in_": int,
     "image_shape_": (tuple, type(None)),
     "noise_rate_": float,
+    "has_signal_": bool,
+    "n_undecided_": int,
     "n_iter_": int,
     "history_": list,
     "_batch_size": int,

@@ -108,6 +108,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Probability that the given label is right.
     corrected_labels_ : ndarray of shape (n_samples,)
         Most probable label, in the dtype of y; ties go to the given one.
+    has_signal_ : bool
+        Whether the features tell anything about the labels. If not, no label is changed.
     n_undecided_ : int
         Rows near a class boundary whose most probable label depends on where noise is taken to
         lie, and whose label was kept. Some thirty of them, checked and passed as `trusted`,
@@ -525,9 +527,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self.corrected_labels_ = self.classes_[corrected]
         self.noise_rate_ = noise_rate(quality, weight)
         self.transition_matrix_ = posterior.transition
-        self.n_undecided_ = posterior.n_undecided
+        self.has_signal_, self.n_undecided_ = posterior.has_signal, posterior.n_undecided
         warn_of_lost_classes(self.classes_, given, corrected, stacklevel=4)
-        warn_of_doubt(posterior, len(given), stacklevel=4)
+        warn_of_doubt(self.has_signal_, self.n_undecided_, len(given), stacklevel=4)
         self._predicted, self._predicted_proba = predict_alone(
             posterior.scores, posterior.log_votes, noise
         )

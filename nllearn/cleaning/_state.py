@@ -43,6 +43,7 @@ _ARRAYS = {
 _OTHERS: dict[str, Any] = {
     "n_features_in_": int,
     "noise_rate_": float,
+    "has_signal_": bool,
     "n_undecided_": int,
     "sampling_strategy_": (str, dict),
     "_evidence": dict,

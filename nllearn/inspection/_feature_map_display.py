@@ -219,8 +219,10 @@ def _make_anchors(
     """Anchors of some easy rows, and their labels as positions in the classes."""
     none = np.zeros((0, features.shape[1]), dtype=np.float32), np.zeros(0, dtype=np.int64)
     hallucinator = getattr(estimator, "hallucinator_", None)
+    if hallucinator is None or n_anchors < 1:
+        return none
     easy = np.flatnonzero(estimator.label_issues()["is_easy"].to_numpy(dtype=bool))
-    if hallucinator is None or n_anchors < 1 or len(np.unique(given[easy])) < 2:
+    if len(np.unique(given[easy])) < 2:
         return none
     mean = features.mean(0)
     # The hallucinator is on the device of its training.

@@ -67,5 +67,9 @@ def posterior_at_fixed_temperature(
         given,
         torch.as_tensor(transition, dtype=torch.float32, device=given.device),
     )
-    posterior[labels.trusted] = F.one_hot(given[labels.trusted], labels.n_classes).float()
+    # Where no other row has the class of a row, no out-of-sample prediction can name it.
+    active = weights > 0
+    others = torch.bincount(given[active], minlength=labels.n_classes)[given] - active.long()
+    kept = labels.trusted | (others == 0)
+    posterior[kept] = F.one_hot(given[kept], labels.n_classes).float()
     return LabelPosterior(posterior, transition, scores, log_votes, graph.indices)

@@ -166,6 +166,10 @@ def fit_noise(
         np.zeros(1),
         torch.eye(labels.n_classes, device=scores.device),
     )
+    if not has_signal:
+        # Every class is as probable as the others, the predicted one by a hair more.
+        chance = (labels.n_classes - 1) / labels.n_classes
+        return replace(model, inverse_temperature=0.0, errors=np.full(1, 0.999 * chance))
     model = _fit_floor(model, some_scores, some_votes, some)
     prototypes = class_prototypes(model.transition)
     top = prototype_fit(some_scores / mean_sum, prototypes).amax(1)
@@ -175,7 +179,7 @@ def fit_noise(
     model = _fit_floor(model, some_scores, some_votes, some)
 
     predicted = model.evidence(some_scores, some_votes).argmax(1)
-    known = recognized_classes(some_scores, predicted, some.codes, some.weights) & has_signal
+    known = recognized_classes(some_scores, predicted, some.codes, some.weights)
     transition = torch.where(known.unsqueeze(0), model.transition, 0.0)
     transition.diagonal().copy_(model.transition.diagonal())
     return replace(model, transition=transition / transition.sum(1, keepdim=True))

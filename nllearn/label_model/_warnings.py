@@ -8,7 +8,6 @@ import warnings
 import numpy as np
 
 from nllearn.exceptions import NoisyLabelWarning
-from nllearn.label_model._posterior import LabelPosterior
 
 __all__ = ["warn_of_doubt", "warn_of_lost_classes"]
 
@@ -18,30 +17,30 @@ _LOG = logging.getLogger("nllearn")
 _N_CHECKED = 30
 
 
-def warn_of_doubt(posterior: LabelPosterior, n_rows: int, stacklevel: int) -> None:
+def warn_of_doubt(has_signal: bool, n_undecided: int, n_rows: int, stacklevel: int) -> None:
     """Warn where nothing can be told, and say how many rows are left undecided.
 
     Parameters
     ----------
-    posterior : LabelPosterior
-    n_rows : int
+    has_signal : bool
+    n_undecided, n_rows : int
     stacklevel : int
         As for ``warnings.warn``, counted from the caller.
     """
-    if not posterior.has_signal:
+    if not has_signal:
         warnings.warn(
             "the features tell nothing about the labels (out of sample, they are predicted no "
             "better than by the class frequencies): no label is changed",
             NoisyLabelWarning,
             stacklevel=stacklevel + 1,
         )
-    elif posterior.n_undecided:
+    elif n_undecided:
         _LOG.info(
             "%d of %d rows are near a class boundary, where hard rows and wrong labels look the "
             "same: their labels are kept. %d checked rows passed as trusted would decide",
-            posterior.n_undecided,
+            n_undecided,
             n_rows,
-            min(_N_CHECKED, posterior.n_undecided),
+            min(_N_CHECKED, n_undecided),
         )
 
 

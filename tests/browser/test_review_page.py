@@ -500,7 +500,7 @@ def test_low_qualities_are_words_and_bars_and_stay_in_order(page, tmp_path):
 def test_the_page_of_a_label_cleaner(page, tmp_path):
     issues = issue_table(40, ["cat", "dog", "fox"], 20)
     issues["decided_by"] = "neighbors"
-    issues["easy_share_given"] = 0.25
+    issues["boundary_quality"] = 0.25
     issues["neighbor_rows"] = [[(row + 1) % 40, (row + 2) % 40] for row in range(40)]
     features = np.random.default_rng(0).normal(size=(40, 5))
     words = {"issues": issues, "predicted_by": "all predictors", "features": features}
@@ -513,7 +513,7 @@ def test_the_page_of_a_label_cleaner(page, tmp_path):
     predictor = "All predictors, without the given label"
     assert evidence[predictor] == f"{issues['corrected_label'][0]} 90 %"
     assert evidence["Suggestion follows"] == "the neighbours, not the regression"
-    assert evidence["Easy neighbours' votes for the given label"] == "25 %"
+    assert evidence["Quality if noise lies at the class boundary"] == "25 %"
     assert not [name for name in evidence if "Network" in name]
     near = page.execute_script(
         "return [...document.querySelectorAll('.neighbors li')].map((item) => item.textContent)"

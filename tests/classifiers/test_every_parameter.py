@@ -34,6 +34,7 @@ SHARED = {
     "warmup_epochs": 3,
     "refresh_every": 3,
     "posterior_share": 0.2,
+    "boundary_noise": True,
     "batch_size": 50,
     "lr": 3e-3,
     "weight_decay": 5.0,
@@ -93,7 +94,7 @@ def fit(cls, blobs, **params):
 @pytest.mark.parametrize("cls", CHANGES, ids=["ah", "mixnn"])
 def test_every_parameter_is_watched(cls):
     assert set(cls().get_params(deep=False)) == set(CHANGES[cls]) | set(ELSEWHERE)
-    assert len(cls().get_params(deep=False)) <= 31
+    assert len(cls().get_params(deep=False)) <= 32
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from nllearn.cleaning._evidence import gather_evidence
 from nllearn.cleaning._resample import apply_action
-from nllearn.label_model import LabelPosterior, NoiseEstimate
+from nllearn.label_model import LabelPosterior
 
 
 def test_the_predictors_of_a_corrected_label():
@@ -20,11 +20,8 @@ def test_the_predictors_of_a_corrected_label():
     votes = torch.log(
         torch.tensor([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]] * 2)[[0, 1, 2, 1, 1, 1]]
     )
-    easy_votes = votes.flip(1)
-    easy = torch.tensor([True, False] * 3)
     trusted = np.arange(6) == 0
-    noise = NoiseEstimate(None, votes, None, None, easy, easy_votes)
-    posterior = LabelPosterior(scores, np.eye(3), scores, votes, torch.zeros(6, 1), noise)
+    posterior = LabelPosterior(scores, np.eye(3), scores, votes, torch.zeros(6, 1))
     found = gather_evidence(posterior, given, corrected, trusted)
     assert found["decided_by"].tolist() == [
         "trusted",
@@ -36,9 +33,15 @@ def test_the_predictors_of_a_corrected_label():
     ]
     np.testing.assert_allclose(found["neighbor_share_given"], [0.7, 0.2, 0.6, 0.2, 0.2, 0.2])
     np.testing.assert_allclose(found["neighbor_share_corrected"], [0.7, 0.7, 0.3, 0.7, 0.2, 0.1])
-    np.testing.assert_allclose(found["easy_share_given"], [0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
-    np.testing.assert_allclose(found["easy_share_corrected"], [0.1, 0.7, 0.3, 0.7, 0.1, 0.2])
-    assert found["is_easy"].tolist() == easy.tolist()
+    assert "boundary_quality" not in found
+
+
+def test_the_quality_at_the_boundary_is_shown_where_it_is_left_open():
+    one, quality = torch.eye(2), torch.tensor([0.3, 0.9])
+    near = torch.zeros(2, 1)
+    posterior = LabelPosterior(one, np.eye(2), one, one, near, boundary_quality=quality)
+    found = gather_evidence(posterior, np.arange(2), np.arange(2), np.zeros(2, bool))
+    assert found["boundary_quality"].tolist() == quality.tolist()
 
 
 @pytest.mark.parametrize(

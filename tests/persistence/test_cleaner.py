@@ -69,7 +69,8 @@ def assert_same(found, expected, rows):
         if isinstance(value, np.ndarray):
             assert getattr(found, key).dtype == value.dtype, key
             np.testing.assert_array_equal(getattr(found, key), value)
-    assert found.noise_rate_ == expected.noise_rate_
+    for name in ("noise_rate_", "has_signal_", "n_undecided_"):
+        assert getattr(found, name) == getattr(expected, name)
     assert repr(found.resolved_params_) == repr(expected.resolved_params_)
     pd.testing.assert_frame_equal(found.label_issues(0.7), expected.label_issues(0.7))
     if expected.training_features() is None:

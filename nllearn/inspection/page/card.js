@@ -5,13 +5,11 @@ const EVIDENCE_NAMES = {
   is_easy: "Easy row",
   neighbor_share_given: "Neighbours' votes for the given label",
   neighbor_share_corrected: "Neighbours' votes for the suggested label",
-  easy_share_given: "Easy neighbours' votes for the given label",
-  easy_share_corrected: "Easy neighbours' votes for the suggested label",
+  boundary_quality: "Quality if noise lies at the class boundary",
   target_changed_at: "Label last changed in epoch",
 };
 const SHARES = new Set([
-  "clean_proba", "neighbor_share_given", "neighbor_share_corrected", "easy_share_given",
-  "easy_share_corrected",
+  "clean_proba", "neighbor_share_given", "neighbor_share_corrected", "boundary_quality",
 ]);
 // What a label cleaner writes into `decided_by`: in the evidence, and as a sentence.
 const DECIDERS = {

@@ -18,6 +18,7 @@ LEVELS = {
     "exceptions": 0,
     "_labels": 0,
     "_validation": 0,
+    "_delimited": 0,
     "_whole_file": 0,
     "metrics": 0,
     "functional": 0,

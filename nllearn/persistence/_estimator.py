@@ -77,6 +77,8 @@ def save(estimator: Any, path: str | os.PathLike[str], *, overwrite: bool = Fals
     writer = Writer()
     write = write_cleaner if name == CLEANER else write_classifier
     document = {"class": name, **write(writer, estimator)}
+    if getattr(estimator, "_table_reading", None) is not None:
+        document["table"] = writer.encode(estimator._table_reading, "_table_reading")
     write_container(Path(path), document, writer.tensors, overwrite=overwrite)
 
 
@@ -157,4 +159,7 @@ def _read_document(reader: Reader, document: Any, device: str | None) -> Any:
             "loaded"
         )
     read = read_cleaner if document["class"] == CLEANER else read_classifier
-    return read(reader, document, device)
+    estimator = read(reader, document, device)
+    if "table" in document:
+        estimator._table_reading = reader.decode(document["table"])
+    return estimator

@@ -17,10 +17,11 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from nllearn.tables._cells import as_dates, as_numbers, looks_like_dates
+from nllearn.tables._cells import as_numbers, is_gap
 from nllearn.tables._columns import MAX_CATEGORIES, ColumnPlan
+from nllearn.tables._dates import as_dates, looks_like_dates
 from nllearn.tables._errors import TableError, column_list
-from nllearn.tables._reading import Table, is_gap
+from nllearn.tables._reading import Table
 
 __all__ = ["TextVectors", "build_transformer", "feature_matrix", "prepare_columns"]
 
@@ -98,9 +99,8 @@ def prepare_columns(frame: pd.DataFrame, plans: Sequence[ColumnPlan]) -> pd.Data
             continue
         column = frame[plan.name]
         if plan.role == "number":
-            prepared[plan.name] = as_numbers(
-                as_dates(column) if looks_like_dates(column) else column
-            )[0]
+            is_date = plan.form is None and looks_like_dates(column)
+            prepared[plan.name] = as_numbers(as_dates(column) if is_date else column, plan.form)[0]
         elif plan.role == "category":
             prepared[plan.name] = _category_texts(column)
         elif plan.role == "text":

@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from nllearn._judgement import warn_of_lost_classes
 from nllearn._validation import (
     check_params,
+    check_same_rows,
     check_trusted,
     check_weights,
     resolve_device,
@@ -105,6 +106,7 @@ class BaseNoisyLabelClassifier(
             For sparse input.
         """
         check_params(self, shared_constraints() | self._constraints())
+        check_same_rows(X, sample_weight=sample_weight, trusted=trusted)
         X, y, index = check_input(self, X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)

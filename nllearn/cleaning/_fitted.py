@@ -20,7 +20,7 @@ from nllearn._judgement import (
     mixed_rows,
     row_blocks,
 )
-from nllearn._labels import check_labels
+from nllearn._labels import check_labels, label_index
 from nllearn._validation import check_rows
 from nllearn.classifiers._review import ReviewMethods
 from nllearn.classifiers._saving import SaveMethod
@@ -209,7 +209,7 @@ class FittedMethods(SaveMethod, ReviewMethods):
         """Positions in ``classes_``; a label that is not there is an error."""
         import pandas as pd
 
-        codes = pd.Index(self.classes_).get_indexer(pd.Index(labels)).astype(np.int64)
+        codes = label_index(self.classes_).get_indexer(label_index(labels)).astype(np.int64)
         if (codes < 0).any():
             unknown = pd.unique(pd.Series(labels[codes < 0]))[:5].tolist()
             raise ValueError(

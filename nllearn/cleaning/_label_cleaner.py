@@ -27,6 +27,7 @@ from nllearn._labels import check_labels
 from nllearn._validation import (
     check_params,
     check_rows,
+    check_same_rows,
     check_trusted,
     read_sample_weight,
     resolve_device,
@@ -34,7 +35,11 @@ from nllearn._validation import (
 from nllearn.cleaning._evidence import gather_evidence, name_neighbors, predict_alone
 from nllearn.cleaning._fitted import FittedMethods
 from nllearn.cleaning._graph import find_graph
-from nllearn.cleaning._inputs import check_neighbor_graph, check_pred_probs, check_sparse_size
+from nllearn.cleaning._inputs import (
+    check_neighbor_graph,
+    check_pred_probs,
+    check_sparse_size,
+)
 from nllearn.cleaning._model import add_model
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
 from nllearn.cleaning._sampler import SamplerBase
@@ -210,7 +215,8 @@ class LabelCleaner(FittedMethods, SamplerBase):
             to measure the witnesses.
         pred_probs : array-like of shape (n_samples, n_classes), optional
             Out-of-sample probabilities of any model, as one more witness; columns in
-            the order of the sorted labels.
+            the order of the sorted labels, or a DataFrame whose columns are named by
+            the labels. A DataFrame with another index than X is refused.
         neighbor_graph : array-like, pair of arrays or sparse matrix, optional
             Neighbours of every row, without the row itself: row numbers of shape
             (n_samples, k), or what scikit-learn's ``kneighbors`` or
@@ -226,6 +232,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
             For bad parameters (all are told at once) or bad data.
         """
         index = getattr(X, "index", None) if hasattr(X, "iloc") else None
+        check_same_rows(X, y=y, sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
         X, y = self._check_data(X, y)
         self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = index

@@ -2,7 +2,13 @@
 
 from nllearn.images._decode import decode_image, decode_images, image_size, is_path_like_column
 from nllearn.images._layout import LAYOUTS, resolve_layout
-from nllearn.images._paths import IMAGE_SUFFIXES, list_images
+from nllearn.images._paths import (
+    IMAGE_SUFFIXES,
+    existing_path,
+    images_below,
+    is_image,
+    list_images,
+)
 from nllearn.images._records import (
     ArrayRecords,
     DatasetRecords,
@@ -24,7 +30,10 @@ __all__ = [
     "dataset_labels",
     "decode_image",
     "decode_images",
+    "existing_path",
     "image_size",
+    "images_below",
+    "is_image",
     "is_path_like_column",
     "list_images",
     "resolve_layout",

@@ -7,12 +7,16 @@ import importlib.util
 import io
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from nllearn._validation import is_tensor
 from nllearn.exceptions import MissingExtraError
+from nllearn.images import existing_path
+from nllearn.inspection._frames import as_frame
 
 __all__ = ["Content", "content_reader", "rows_within"]
 
@@ -76,14 +80,33 @@ def content_reader(images: Any, texts: Any, table: Any) -> Content | None:
 
 
 def _text_reader(texts: Any) -> Content:
-    if isinstance(texts, str) or not hasattr(texts, "__len__"):
-        raise ValueError(f"texts is a {type(texts).__name__}; pass a sequence of strings")
-    items = list(texts)
-    return Content("texts", len(items), lambda row: _short(str(items[row]), _MAX_TEXT), [])
+    items = _items("texts", texts, "strings")
+    return Content("texts", len(items), lambda row: _short(_word(items[row]), _MAX_TEXT), [])
+
+
+def _items(name: str, values: Any, what: str) -> Any:
+    """One item per row, by position."""
+    if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
+        values = values.iloc[:, 0]
+    no_rows = isinstance(values, str | bytes | os.PathLike | dict | set | pd.DataFrame)
+    if no_rows or not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
+        raise ValueError(
+            f"{name} is a {type(values).__name__}; pass a sequence of {what}, one per row"
+        )
+    # Series of pandas find rows by index, and those of other libraries hold objects of theirs.
+    for method in ("to_pylist", "to_list"):
+        if hasattr(values, method):
+            return getattr(values, method)()
+    return values
+
+
+def _word(value: Any) -> str:
+    is_gap = value is None or (pd.api.types.is_scalar(value) and pd.isna(value))
+    return "" if is_gap else str(value)
 
 
 def _table_reader(table: Any) -> Content:
-    frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(np.asarray(table))
+    frame = as_frame("table", table, max_columns=_MAX_COLUMNS)
     shown = frame.iloc[:, :_MAX_COLUMNS]
     names = [str(name) for name in shown.columns]
     columns = [shown.iloc[:, i].tolist() for i in range(len(names))]
@@ -95,26 +118,42 @@ def _table_reader(table: Any) -> Content:
 def _image_reader(images: Any) -> Content:
     if importlib.util.find_spec("PIL") is None:
         raise MissingExtraError("pictures need Pillow: pip install 'nllearn[report]'")
-    if not hasattr(images, "__len__") or not hasattr(images, "__getitem__"):
-        raise ValueError(
-            f"images is a {type(images).__name__}; pass an array of images or a list of paths"
-        )
-    if isinstance(images, pd.Series):
-        images = images.tolist()
+    if is_tensor(images):
+        images = images.detach().cpu().numpy()
+    images = _items("images", images, "images or paths")
     is_array = isinstance(images, np.ndarray) and images.dtype.kind not in "OUS"
     if is_array and images.ndim not in (3, 4):
         raise ValueError(
             f"images have shape {images.shape}; expected (n, H, W), (n, H, W, C) or (n, C, H, W)"
         )
-    low, high = _value_range(images) if is_array else (0.0, 255.0)
+    low, high = _value_range(images) if is_array else _range_of_items(images)
     return Content("images", len(images), lambda row: _thumbnail(images[row], low, high), [])
+
+
+def _range_of_items(images: Any) -> tuple[float, float]:
+    """Values that become black and white, of arrays in a list; pictures have their own."""
+    step = max(1, len(images) // _N_SAMPLED)
+    arrays = [_array_of(images[row]) for row in range(0, len(images), step)]
+    values = [array.ravel() for array in arrays if array is not None]
+    if not values:
+        return 0.0, 255.0
+    return _value_range(np.concatenate(values))
+
+
+def _array_of(item: Any) -> np.ndarray | None:
+    """Pixels of an item that is neither a path nor a picture."""
+    if isinstance(item, tuple):  # what a Dataset gives: the image and its label
+        item = item[0]
+    if isinstance(item, str | os.PathLike) or hasattr(item, "convert"):
+        return None
+    return item.detach().cpu().numpy() if is_tensor(item) else np.asarray(item)
 
 
 def _value_range(images: np.ndarray) -> tuple[float, float]:
     """Values that become black and white."""
     if images.dtype == np.uint8:
         return 0.0, 255.0
-    step = max(1, len(images) // _N_SAMPLED)
+    step = max(1, len(images) // _N_SAMPLED) if images.ndim > 1 else 1
     sample = np.asarray(images[::step], dtype=np.float64)
     low, high = float(np.nanmin(sample)), float(np.nanmax(sample))
     if low >= 0.0:  # the two usual scales; anything else was standardised
@@ -127,18 +166,33 @@ def _thumbnail(item: Any, low: float, high: float) -> str:
     """Picture of at most 96 pixels a side as the data URI of a JPEG."""
     from PIL import Image
 
-    if isinstance(item, str | os.PathLike):
-        with Image.open(item) as opened:
+    if isinstance(item, tuple):
+        item = item[0]
+    array = _array_of(item)
+    if array is not None:
+        picture = Image.fromarray(_pixels(array, low, high)).convert("RGB")
+    elif isinstance(item, str | os.PathLike):
+        with Image.open(existing_path(Path(item))) as opened:
             opened.draft("RGB", (_THUMBNAIL, _THUMBNAIL))  # a JPEG decodes small, and fast
-            picture = opened.convert("RGB")
-    elif isinstance(item, Image.Image):
-        picture = item.convert("RGB")
+            picture = _upright(opened)
     else:
-        picture = Image.fromarray(_pixels(np.asarray(item), low, high)).convert("RGB")
+        picture = _upright(item)
     picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _upright(picture: Any) -> Any:
+    """Turn a picture as its camera was held, in bytes of red, green and blue."""
+    from PIL import Image, ImageOps
+
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+        # Pillow would cut off all above 255.
+        values = np.asarray(picture)
+        picture = Image.fromarray(_pixels(values, *_value_range(values)))
+    return picture.convert("RGB")
 
 
 def _pixels(image: np.ndarray, low: float, high: float) -> np.ndarray:

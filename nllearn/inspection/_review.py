@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._labels import label_index
 from nllearn.inspection._content import content_reader
 from nllearn.inspection._files import check_free, write_whole
 from nllearn.inspection._map import feature_map
@@ -151,7 +152,7 @@ def write_review_page(
     quality = issues["label_quality"].to_numpy(dtype=float)
     rows = np.flatnonzero(issue)
     rows = rows[np.argsort(quality[rows], kind="stable")][: int(max_rows)]
-    ids = None if _counts_rows(issues.index) else [str(name) for name in issues.index]
+    ids = None if _counts_rows(issues.index) else [_row_name(name) for name in issues.index]
     # Float16 features become float32 only where they are drawn or compared.
     features = None if features is None else np.asarray(features)
     neighbors = _neighbors(issues, features, rows)
@@ -314,11 +315,11 @@ def _codes(issues: pd.DataFrame, classes: Any) -> tuple[np.ndarray, dict[str, np
         labels = pd.concat([issues[f"{name}_label"] for name in names])
         classes = np.unique(labels.dropna().to_numpy())
     classes = np.asarray(classes)
-    index = pd.Index(classes)
+    index = label_index(classes)
     codes = {}
     for name in names:
         column = issues[f"{name}_label"]
-        codes[name] = index.get_indexer(pd.Index(column))
+        codes[name] = index.get_indexer(label_index(column))
         if (codes[name] < 0).any():
             row = int(np.flatnonzero(codes[name] < 0)[0])
             raise ValueError(
@@ -336,6 +337,11 @@ def _check_shape(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
     ):
         wanted = ", ".join("d" if w is None else str(w) for w in shape)
         raise ValueError(f"{name} has shape {found}; expected ({wanted}), one row per issue row")
+
+
+def _row_name(name: Any) -> str:
+    """Name of a row on the page; the levels of a MultiIndex side by side."""
+    return " / ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
 def _counts_rows(index: pd.Index) -> bool:

@@ -72,7 +72,14 @@ def features_of(
         say(args, f"  {args.embeddings}: {embeddings.shape[1]} numbers per row")
     if isinstance(embeddings, np.memmap) and not any(plan.used for plan in plans):
         return _finite_rows(embeddings, args.embeddings)
-    return feature_matrix(table, plans, embeddings=embeddings, random_state=args.seed)
+    return feature_matrix(
+        table,
+        plans,
+        embeddings=embeddings,
+        random_state=args.seed,
+        labels=labels,
+        tell=lambda line: say(args, line),
+    )
 
 
 def embeddings_of(path: str, n_rows: int) -> Any:

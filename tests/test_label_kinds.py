@@ -30,9 +30,7 @@ def containers(values):
         "pyarrow": pyarrow.array(values),
         "chunks": pyarrow.chunked_array([values[:7], values[7:]]),
         "codes": pyarrow.array(values).dictionary_encode(),
-        "ArrowDtype": pd.Series(
-            pyarrow.array(values), dtype=pd.ArrowDtype(pyarrow.array(values).type)
-        ),
+        "ArrowDtype": pd.Series(arrow, dtype=pd.ArrowDtype(arrow.type)),
     }
     try:
         import polars

@@ -111,7 +111,6 @@ def _clean(args: argparse.Namespace) -> None:
         check_output,
         earlier_columns,
         missing_error,
-        read_labels,
         refuse_taken,
         result_columns,
         summary_lines,
@@ -142,13 +141,10 @@ def _clean(args: argparse.Namespace) -> None:
     reading = replace(table.reading, n_rows=table.n_rows, id=args.id, rows=np.flatnonzero(known))
     if n_missing and args.missing_labels == "drop":
         table, embeddings = table.select(known), None if embeddings is None else embeddings[known]
-        labels = read_labels(table, labels.name, given=np.ones(table.n_rows, dtype=bool))
-        known = ~labels.missing
+        known = np.ones(table.n_rows, dtype=bool)
     plans = plans_of(args, table, labels.name, id=args.id, aside=args.trusted)
     reading = replace(reading, text=tuple(plan.name for plan in plans if plan.role == "text"))
-    # Networks find weights of their own; the cleaner compares rows as they are.
-    weighing = labels if args.method == "cleaner" else None
-    X = features_of(args, table, plans, embeddings, weighing)
+    X = features_of(args, table, plans, embeddings)
     if X.ndim > 2 and args.method == "cleaner":
         raise CommandError(
             f"the rows are images of shape {X.shape[1:]}, and --method cleaner needs a table or "

@@ -61,9 +61,8 @@ def features_of(
     table: Table,
     plans: list[ColumnPlan],
     embeddings: Any,
-    labels: LabelColumn | None = None,
 ) -> Any:
-    """Compute the matrix to learn from; with `labels` its blocks are balanced by them."""
+    """Compute the matrix to learn from."""
     import numpy as np
 
     from nllearn.tables import feature_matrix
@@ -72,14 +71,7 @@ def features_of(
         say(args, f"  {args.embeddings}: {embeddings.shape[1]} numbers per row")
     if isinstance(embeddings, np.memmap) and not any(plan.used for plan in plans):
         return _finite_rows(embeddings, args.embeddings)
-    return feature_matrix(
-        table,
-        plans,
-        embeddings=embeddings,
-        random_state=args.seed,
-        labels=labels,
-        tell=lambda line: say(args, line),
-    )
+    return feature_matrix(table, plans, embeddings=embeddings, random_state=args.seed)
 
 
 def embeddings_of(path: str, n_rows: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,25 +12,22 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from nllearn.tables._balance import block_weights
+from nllearn.tables._balance import balance_blocks
 from nllearn.tables._cells import as_numbers, is_gap
 from nllearn.tables._columns import MAX_CATEGORIES, ColumnPlan
 from nllearn.tables._dates import as_dates, looks_like_dates
 from nllearn.tables._errors import TableError, column_list
-from nllearn.tables._labels import LabelColumn
 from nllearn.tables._reading import Table
 
 __all__ = ["TextVectors", "build_transformer", "feature_matrix", "prepare_columns"]
 
 # The squares of a billion such numbers add up to less than the largest double.
 _LARGEST = 1e145
-# More numbers and categories than this are weighed together.
-_MAX_APART = 40
 
 
 class TextVectors(TransformerMixin, BaseEstimator):
@@ -112,9 +109,7 @@ def prepare_columns(frame: pd.DataFrame, plans: Sequence[ColumnPlan]) -> pd.Data
     return pd.DataFrame(prepared, index=frame.index)
 
 
-def build_transformer(
-    plans: Sequence[ColumnPlan], *, random_state: int = 0, apart: pd.DataFrame | None = None
-) -> ColumnTransformer:
+def build_transformer(plans: Sequence[ColumnPlan], *, random_state: int = 0) -> ColumnTransformer:
     """Build the scikit-learn transformer for prepared columns.
 
     Parameters
@@ -123,9 +118,6 @@ def build_transformer(
         From :func:`plan_columns`.
     random_state : int, default=0
         Seed of the text vectors.
-    apart : DataFrame, optional
-        Prepared columns: every number, the gaps of every number and every category become a part
-        of their own, unless there are more than 40 of them.
 
     Returns
     -------
@@ -137,30 +129,25 @@ def build_transformer(
     def named(role: str) -> list[str]:
         return [plan.name for plan in plans if plan.role == role]
 
+    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     categories = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
         max_categories=MAX_CATEGORIES,
         sparse_output=False,
         dtype=np.float32,
     )
-    parts = [
-        (f"text {name}", TextVectors(random_state=random_state), name) for name in named("text")
+    texts = [
+        (f"text {i}", TextVectors(random_state=random_state), name)
+        for i, name in enumerate(named("text"))
     ]
-    if apart is None or len(named("number")) + len(named("category")) > _MAX_APART:
-        numbers = make_pipeline(
-            SimpleImputer(strategy="median", add_indicator=True), StandardScaler()
-        )
-        parts += [
+    return ColumnTransformer(
+        [
             ("numbers", numbers, named("number")),
             ("categories", categories, named("category")),
-        ]
-    else:
-        alone = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-        gaps = make_pipeline(MissingIndicator(), StandardScaler())
-        parts += [(f"number {name}", alone, [name]) for name in named("number")]
-        parts += [(f"gaps {n}", gaps, [n]) for n in named("number") if apart[n].isna().any()]
-        parts += [(f"category {name}", categories, [name]) for name in named("category")]
-    return ColumnTransformer(parts, sparse_threshold=0.0)
+            *texts,
+        ],
+        sparse_threshold=0.0,
+    )
 
 
 def feature_matrix(
@@ -169,10 +156,11 @@ def feature_matrix(
     *,
     embeddings: NDArray[np.float32] | None = None,
     random_state: int = 0,
-    labels: LabelColumn | None = None,
-    tell: Callable[[str], None] | None = None,
 ) -> NDArray[Any]:
     """Compute what is learned from.
+
+    Text, arrays and embeddings are balanced against the other columns, see
+    :func:`balance_blocks`. Numbers and categories alone have unit variance and one-hot columns.
 
     Parameters
     ----------
@@ -184,11 +172,6 @@ def feature_matrix(
         Vectors to append.
     random_state : int, default=0
         Seed of the text vectors.
-    labels : LabelColumn, optional
-        The given labels: text and vectors are weighed against the other columns by them, see
-        :func:`block_weights`. Without it all columns are as they are.
-    tell : callable, optional
-        Gets a line about the weights.
 
     Returns
     -------
@@ -203,32 +186,25 @@ def feature_matrix(
     images = [table.blocks[plan.name] for plan in plans if plan.role == "images"]
     if images and embeddings is None:
         return images[0]
-    used = [plan for plan in plans if plan.used]
-    vectors = [plan for plan in used if plan.role in ("text", "array")]
-    # Numbers and categories alone are a table as any other.
-    n_vectors, n_parts = (len(x) + (embeddings is not None) for x in (vectors, used))
-    balanced = labels is not None and n_vectors > 0 and n_parts > 1
-    parts: dict[str, NDArray[Any]] = {}
+    vectors: dict[str, NDArray[Any]] = {}
+    plain: dict[str, NDArray[Any]] = {}
     columns = prepare_columns(table.frame, plans)
     if columns.shape[1]:
         _refuse_huge(columns)
-        transformer = build_transformer(
-            plans, random_state=random_state, apart=columns if balanced else None
-        )
+        transformer = build_transformer(plans, random_state=random_state)
         joined = np.asarray(transformer.fit_transform(columns))
-        parts = {
-            name: joined[:, where]
-            for name, where in transformer.output_indices_.items()
-            if where.stop > where.start
-        }
+        for name, where in transformer.output_indices_.items():
+            if where.stop > where.start:
+                (vectors if name.startswith("text") else plain)[name] = joined[:, where]
     for plan in plans:
         if plan.role == "array":
             block = table.blocks.get(plan.name)
             if block is None:
                 block = np.stack([np.asarray(v) for v in table.frame[plan.name]])
-            parts[f"array {plan.name}"] = _finite(block, f"array {plan.name!r}")
+            vectors[f"array {plan.name}"] = _finite(block, f"array {plan.name!r}")
     if embeddings is not None:
-        parts["embeddings"] = _finite(embeddings, "--embeddings")
+        vectors["embeddings"] = _finite(embeddings, "--embeddings")
+    parts = [*vectors.values(), *plain.values()]
     if not parts:
         left = [plan.name for plan in plans if not plan.used and plan.role != "label"]
         raise TableError(
@@ -236,47 +212,13 @@ def feature_matrix(
             f"{'are' if len(left) > 1 else 'is'} all there is. Name one with --text, --numeric or "
             "--categorical, or add --embeddings FILE.npy"
         )
-    if balanced and labels is not None:
-        parts = _balanced(parts, labels, random_state, tell)
+    if vectors and len(parts) > 1:
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Values so large that their squares overflow stay as they are, and are refused below.
+            parts = balance_blocks(vectors, plain)
     with np.errstate(over="ignore"):
-        matrix = np.hstack([part.astype(np.float32, copy=False) for part in parts.values()])
+        matrix = np.hstack([part.astype(np.float32, copy=False) for part in parts])
     return _finite(matrix, "the table")
-
-
-def _balanced(
-    parts: dict[str, NDArray[Any]],
-    labels: LabelColumn,
-    random_state: int,
-    tell: Callable[[str], None] | None,
-) -> dict[str, NDArray[Any]]:
-    """Scale parts by what they say of the labels; leave out those that say nothing."""
-    known = ~labels.missing
-    codes = pd.factorize(pd.Series(labels.values[known], dtype=object))[0]
-    groups = {
-        name: "numbers"
-        if name.startswith(("number", "gaps"))
-        else "categories"
-        if name.startswith("categor")
-        else name
-        for name in parts
-    }
-    weights = block_weights(
-        {name: part[known] for name, part in parts.items()},
-        groups,
-        codes.astype(np.int64),
-        random_state=random_state,
-    )
-    kept = {name: part * np.float32(weights[name]) for name, part in parts.items() if weights[name]}
-    if not kept:  # nothing varies; the estimator says so
-        return parts
-    if tell is not None:
-        spread = {name: float(np.sqrt(part.var(axis=0).sum())) for name, part in kept.items()}
-        largest = max(spread.values())
-        said = ", ".join(f"{name} {value / largest:.2g}" for name, value in spread.items())
-        tell(f"  weights by the labels of near rows: {said}")
-        if silent := [name for name in parts if name not in kept]:
-            tell(f"  without weight, as they say nothing more of the labels: {', '.join(silent)}")
-    return kept
 
 
 def _refuse_huge(columns: pd.DataFrame) -> None:

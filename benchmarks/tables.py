@@ -192,9 +192,10 @@ def render(runs: Runs) -> None:
         "them. The texts are those of Banking77 under 77 intents, the vectors MiniLM embeddings "
         "of them. The other two are tables of scikit-learn with holes in a tenth of the rows of "
         "every third column, every eighth column in three words instead of numbers, and an id, a "
-        "date, an empty and a constant column. The reviews are made up: a text of one of eight topics, "
-        "a price with decimal commas, stars, a flag and a weight, with gaps, an id and a date; a "
-        "quarter of the labels are moved, mostly between topics that are confused. Nothing is said of them to the command but the "
+        "date, an empty and a constant column. The reviews are made up: a text of one of eight "
+        "topics, a price with decimal commas, stars, a flag and a weight, with gaps, an id and a "
+        "date; a quarter of the labels are moved, mostly between topics that are confused. "
+        "Nothing is said of the tables to the command but the "
         "label column. The seed draws the order, the holes and the noise. Mean and standard error "
         "over the seeds; seconds (median) are those of the whole command on one thread, with "
         "imports, reading and writing.",

@@ -82,7 +82,7 @@ def as_numbers(
 
 
 def _with_words(
-    column: pd.Series[Any], values: NDArray[np.float64]
+    column: pd.Series[Any], values: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.floating[Any]], dict[str, int]]:
     """Numbers, and the texts that were none."""
     junk = column[np.isnan(values) & column.notna().to_numpy()]

@@ -175,7 +175,7 @@ def _split_off_head(text: str, named: str | None, reading: Reading) -> tuple[str
     marks = (asked,) if asked else _SEPARATORS
     choices = [(body, mark) for body in starts for mark in marks]
     # Of equals the first: max keeps it.
-    return max(choices, key=lambda choice: _score(*choice, reading.label))
+    return max(choices, key=lambda choice: _score(choice[0], choice[1], reading.label))
 
 
 def _score(text: str, separator: str, label: str | None) -> tuple[bool, float, int]:

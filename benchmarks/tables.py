@@ -68,9 +68,9 @@ def reviews(seed: int, *, useful: bool) -> tuple[pd.DataFrame, np.ndarray, np.nd
         other = k ^ 1 if rng.random() < 0.8 else rng.integers(N_TOPICS)
         said = []
         for share in rng.random(rng.integers(8, 22)):
-            if share < 0.51:
-                said.append(own[k if share < 0.39 else other][min(int(rng.exponential(5)), 17)])
-            elif share < 0.6:
+            if share < 0.525:
+                said.append(own[k if share < 0.405 else other][min(int(rng.exponential(5)), 17)])
+            elif share < 0.615:
                 said.append(pairs[k // 2][rng.integers(25)])
             else:
                 said.append(common[min(int(rng.exponential(50)), 249)])

@@ -25,9 +25,10 @@ def balance_blocks(
 ) -> list[NDArray[np.floating]]:
     """Scale blocks so that the similarities within them are spread as they should be.
 
-    Every block of vectors has a :func:`similarity_spread` of one, and all plain columns together
-    of a half: measured on mixed reviews (docs/benchmarks/tables.md) this gains where the columns
-    say something of the label, and costs nothing where they do not.
+    The first block of vectors stays as it is. All others have its :func:`similarity_spread`, and
+    all plain columns together have half of it: measured on mixed reviews
+    (docs/benchmarks/tables.md) this gains where the columns say something of the label, and costs
+    nothing where they do not.
 
     Parameters
     ----------
@@ -39,17 +40,19 @@ def balance_blocks(
     Returns
     -------
     blocks : list of ndarray
-        In the order of both; blocks that do not vary are as they were.
+        The plain columns, then the vectors; blocks that do not vary are as they were.
     """
+    spreads = [similarity_spread(block) for block in vectors.values()]
+    unit = next((spread for spread in spreads if 0 < spread < np.inf), 1.0)
 
-    def scaled(block: NDArray[np.floating], target: float) -> NDArray[np.floating]:
-        spread = similarity_spread(block)
+    def scaled(block: NDArray[np.floating], spread: float, target: float) -> NDArray[np.floating]:
         return block * np.sqrt(target / spread) if 0 < spread < np.inf else block
 
-    blocks = [scaled(block, 1.0) for block in vectors.values()]
-    if plain:
-        blocks.append(scaled(np.hstack(list(plain.values())), _PLAIN_SPREAD))
-    return blocks
+    joined = [np.hstack(list(plain.values()))] if plain else []
+    return [scaled(b, similarity_spread(b), _PLAIN_SPREAD * unit) for b in joined] + [
+        block if spread == unit else scaled(block, spread, unit)
+        for block, spread in zip(vectors.values(), spreads, strict=True)
+    ]
 
 
 def similarity_spread(block: NDArray[np.floating]) -> float:

@@ -204,7 +204,7 @@ def feature_matrix(
             vectors[f"array {plan.name}"] = _finite(block, f"array {plan.name!r}")
     if embeddings is not None:
         vectors["embeddings"] = _finite(embeddings, "--embeddings")
-    parts = [*vectors.values(), *plain.values()]
+    parts = [*plain.values(), *vectors.values()]
     if not parts:
         left = [plan.name for plan in plans if not plan.used and plan.role != "label"]
         raise TableError(

@@ -68,6 +68,9 @@ class LabelIssuesMixin(metaclass=ABCMeta):
     """
 
     fit: Callable[..., Any]
+    # How the command line read the table of fit; a file keeps it, so that the review reads the
+    # same rows in the same way.
+    table_reading_: dict[str, Any] | None = None
     classes_: np.ndarray
     label_quality_: np.ndarray
     label_distributions_: np.ndarray
@@ -314,4 +317,6 @@ class LabelIssuesMixin(metaclass=ABCMeta):
             )
         writer = Writer()
         document = {"class": name, **self._write_state(writer)}
+        if self.table_reading_ is not None:
+            document["table"] = writer.encode(self.table_reading_, "table_reading_")
         write_container(Path(path), document, writer.tensors, overwrite=overwrite)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nllearn._validation import is_tensor, refuse_tensor
 
-__all__ = ["check_labels", "label_arrays", "label_values"]
+__all__ = ["check_labels", "label_arrays", "label_index", "label_values"]
 
 
 def check_labels(y: Any) -> Any:
@@ -49,27 +49,113 @@ def check_labels(y: Any) -> Any:
     masked = isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y)
     if masked and y.ndim == 1:
         _refuse_missing(np.ma.getmaskarray(y))
-    if isinstance(y, list | tuple):
-        if not all(value is None or np.isscalar(value) for value in y):
-            return y  # rows of several labels, and other input that is rejected by its shape
-        values: Any = np.empty(len(y), dtype=object)
-        values[:] = y
-    elif isinstance(y, np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
-        values = y
-    else:
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        check_labels(y.iloc[:, 0])
         return y
-    if values.ndim != 1 or len(values) == 0:
+    values = _one_dimensional(y)
+    if values is None or values.ndim != 1 or len(values) == 0:
         return y
     _refuse_missing(np.asarray(pd.isna(values)))
     dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        y = values = np.asarray(values)
+        dtype = values.dtype
     if not isinstance(dtype, np.dtype) or dtype.kind in "OUT":
         _refuse_mixture(values)
     if isinstance(dtype, np.dtype):
+        if dtype.kind == "O":
+            typed = _typed_objects(values)
+            # numpy gives a list its type by itself.
+            return y if isinstance(y, list | tuple) else typed
         return np.array(values.tolist()) if dtype.kind == "T" else y
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_integer_dtype(dtype):
         plain = getattr(dtype, "numpy_dtype", None)
         return np.asarray(y, dtype=plain)
-    return y
+    return _typed_objects(np.asarray(values, dtype=object))
+
+
+def label_index(labels: Any) -> pd.Index:
+    """Labels as an index to find others in; pandas has none of half or extended floats.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,)
+
+    Returns
+    -------
+    index : Index
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nllearn._labels import label_index
+    >>> label_index(np.array([1, 2], dtype=np.float16)).get_indexer([2.0]).tolist()
+    [1]
+    """
+    if not isinstance(labels, pd.Series | pd.Index):
+        labels = np.asarray(labels)
+    if getattr(labels.dtype, "kind", "") == "f":
+        labels = np.asarray(labels, dtype=np.float64)
+    return pd.Index(labels)
+
+
+def _one_dimensional(y: Any) -> Any:
+    """Labels as something with a dtype, without respelling them; None for what has no such form."""
+    if isinstance(y, np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        return y
+    # pyarrow's arrays and polars' series; an array made of them would lose what is missing.
+    for name in ("to_pylist", "to_list"):
+        if not isinstance(y, list | tuple) and callable(getattr(y, name, None)):
+            y = getattr(y, name)()
+    if not isinstance(y, list | tuple):
+        return np.asarray(y) if hasattr(y, "__array__") else None
+    if not all(value is None or _is_single(value) for value in y):
+        return None  # rows of several labels, and other input that is rejected by its shape
+    values = np.empty(len(y), dtype=object)
+    values[:] = y
+    return values
+
+
+def _is_single(value: Any) -> bool:
+    """Whether a value is one label rather than several."""
+    return np.isscalar(value) or not hasattr(value, "__len__")
+
+
+def _typed_objects(values: Any) -> Any:
+    """Give objects that are all bools, or all numbers, the dtype that they have by themselves.
+
+    pandas leaves objects where a gap was dropped.
+    """
+    array = np.asarray(values, dtype=object)
+    kinds = {_kind(value) for value in array}
+    if kinds <= {"text"}:
+        return values
+    if len(kinds) == 1 and kinds <= {"bool", "number"}:
+        typed = np.array(array.tolist())
+        if typed.dtype.kind in "biuf":
+            return typed
+        raise ValueError(
+            f"y holds whole numbers beyond 64 bits, such as {max(array, key=abs)}; convert labels "
+            "to text, for example with [str(label) for label in y]"
+        )
+    if kinds == {"bool", "number"}:
+        raise ValueError(
+            "y mixes bools and numbers; labels must be of one type. Convert them first, for "
+            "example with [int(label) for label in y]"
+        )
+    other = next(value for value in array if _kind(value) == "other")
+    raise ValueError(
+        f"y holds labels of type {type(other).__name__}, such as {str(other)!r}; labels are text, "
+        "numbers or bools. Convert them first, for example with [str(label) for label in y]"
+    )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str | bytes):
+        return "text"
+    if isinstance(value, bool | np.bool_):
+        return "bool"
+    return "number" if isinstance(value, int | float | np.integer | np.floating) else "other"
 
 
 def label_arrays(**named: Any) -> list[np.ndarray]:

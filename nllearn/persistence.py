@@ -110,4 +110,7 @@ def _read_document(reader: Reader, document: Any, device: str | None) -> Any:
             f"its class {name!r} is none of {sorted(_READERS)}, and no other is ever loaded"
         )
     cls, read = _READERS[name]
-    return read(reader, document, cls, device)
+    estimator = read(reader, document, cls, device)
+    if "table" in document:
+        estimator.table_reading_ = reader.decode(document["table"])
+    return estimator

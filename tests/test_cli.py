@@ -203,7 +203,16 @@ def test_text_embeddings_drop(tmp_path, fake, capsys):
     np.save(tmp_path / "e.npy", rng.normal(size=(90, 4)))
     out = tmp_path / "out.parquet"
     words = ("clean", source, "--label", "art", "-o", out, "--text", "nachricht")
-    words += ("--embeddings", tmp_path / "e.npy", "--id", "stadt", "--drop", "aktiv")
+    words += (
+        "--embeddings",
+        tmp_path / "e.npy",
+        "--id",
+        "Nr",
+        "--drop",
+        "stadt",
+        "--drop",
+        "aktiv",
+    )
     assert run(*words) == 0
     screen = capsys.readouterr().out
     assert "e.npy: 4 numbers per row" in screen
@@ -374,7 +383,7 @@ def test_a_warning_is_one_line(table, tmp_path, monkeypatch, capsys):
         (["clean", "none.csv", "--label", "art", "-o", "o.csv"], "none.csv: no such file"),
         (["clean", "in.csv", "-o", "o.csv"], "name the label column with --label.*'größe'"),
         (["clean", "in.csv", "--label", "Art", "-o", "o.csv"], "Did you mean 'art'"),
-        (["clean", "in.csv", "--label", "art", "-o", "o.xlsx"], "end in '.xlsx'"),
+        (["clean", "in.csv", "--label", "art", "-o", "o.xls"], "end in '.xls'"),
         (["clean", "in.csv", "--label", "art"], "required: -o/--output .*clean --help"),
         (["clean", "in.csv", "--label", "größe", "-o", "o.csv"], "fractions"),
         (["clean", "in.csv", "--label", "Nr", "-o", "o.csv"], "90 different values"),
@@ -484,12 +493,29 @@ def test_images_need_a_classifier(tmp_path, fake, capsys):
     assert fake.made.seen_.shape == (60, 8, 8, 3)
 
 
-def test_a_cleaned_table_is_refused_by_name(table, tmp_path, fake, capsys):
-    once = tmp_path / "once.csv"
+def test_a_cleaned_table_is_cleaned_anew(table, tmp_path, fake, capsys):
+    once, twice = tmp_path / "once.csv", tmp_path / "twice.csv"
     assert run("clean", table, "--label", "art", "-o", once) == 0
+    width = fake.made.seen_.shape[1]
+    assert run("clean", once, "--label", "art", "-o", twice) == 0
+    screen = capsys.readouterr().out
+    assert "cleaned before" in screen and "corrected_label, label_quality" in screen
+    assert fake.made.seen_.shape[1] == width
+    assert pd.read_csv(twice).columns.tolist() == pd.read_csv(once).columns.tolist()
+
+
+def test_columns_of_the_user_are_never_replaced(table, tmp_path, fake, capsys):
+    frame = pd.read_csv(table).assign(label_quality=1)
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    err = error_of(
+        capsys, "clean", tmp_path / "mine.csv", "--label", "art", "-o", tmp_path / "o.csv"
+    )
+    assert "already has the column 'label_quality'" in err
+    out = tmp_path / "once.csv"
+    assert run("clean", table, "--label", "art", "-o", out) == 0
     capsys.readouterr()
-    err = error_of(capsys, "clean", once, "--label", "art", "-o", tmp_path / "twice.csv")
-    assert "'corrected_label', 'label_quality'" in err
+    words = ("clean", out, "--label", "corrected_label", "-o", tmp_path / "o.csv")
+    assert "'corrected_label', which would be overwritten" in error_of(capsys, *words)
 
 
 @pytest.mark.parametrize("kind", list(NOISE_TYPES))

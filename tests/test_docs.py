@@ -97,12 +97,20 @@ def make_readme_files() -> None:
     np.save("vectors.npy", np.random.default_rng(0).normal(size=(6 * len(rows), 4)))
     numbers = "".join(f"{k},{k % 7},{'ab'[k % 2]}\n" for k in range(40))
     Path("table.csv").write_text("x1,x2,y\n" + numbers, encoding="utf-8")
-    decision = {"row": 0, "decision": "reject", "given_label": "card", "label": "card"}
+    make_decisions("card")
+
+
+def make_decisions(label: str) -> None:
+    """What the review page exports: the label of the first row is kept."""
+    decision = {"row": 0, "decision": "reject", "given_label": label, "label": label}
     export = {"format": "nllearn-decisions", "version": 1, "decisions": [decision]}
     Path("decisions.json").write_text(json.dumps(export), encoding="utf-8")
 
 
-MAKES_FILES = {"README.md": make_readme_files}
+MAKES_FILES = {
+    "README.md": make_readme_files,
+    "docs/howto/mixed_tables.md": lambda: make_decisions("pro"),
+}
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "nllearn"
 LEVELS = {
     "exceptions": 0,
     "_atomic_write": 0,
+    "_delimited": 0,
     "_validation": 1,
     "_labels": 2,
     "functional": 2,

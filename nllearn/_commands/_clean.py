@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ from nllearn._commands._options import (
     number,
     say,
 )
-from nllearn._commands._review import refuse_existing, write_page
-from nllearn._commands._rows import embeddings_of, features_of, read_rows
+from nllearn._commands._review import refuse_existing, rows_shown, write_page
+from nllearn._commands._rows import embeddings_of, features_of, plans_of, read_rows
 
 if TYPE_CHECKING:
     from nllearn.tables import Table
@@ -54,6 +55,11 @@ def add_clean_command(commands: Any) -> None:
     clean.set_defaults(run=_clean)
     add_table_options(clean)
     add_column_options(clean)
+    clean.add_argument(
+        "--id",
+        metavar="COLUMN",
+        help="names the rows on the review page and in exports; nothing is learnt from it",
+    )
     clean.add_argument(
         "--missing-labels",
         choices=("error", "drop", "predict"),
@@ -103,6 +109,7 @@ def _clean(args: argparse.Namespace) -> None:
     from nllearn.tables import (
         RESULT_COLUMNS,
         check_output,
+        earlier_columns,
         missing_error,
         refuse_taken,
         result_columns,
@@ -116,17 +123,28 @@ def _clean(args: argparse.Namespace) -> None:
         if extra:
             refuse_existing(extra, force=args.force)
     table, labels = read_rows(args)
-    refuse_taken(table, RESULT_COLUMNS)
+    earlier = earlier_columns(table, labels.name)
+    refuse_taken(table, [name for name in RESULT_COLUMNS if name not in earlier])
+    if earlier:
+        say(
+            args,
+            f"note: the table was cleaned before; its columns {', '.join(earlier)} are left aside, "
+            "and those that cleaning writes are written anew",
+        )
     embeddings = embeddings_of(args.embeddings, table.n_rows) if args.embeddings else None
     n_missing = int(labels.missing.sum())
     if n_missing and args.missing_labels == "error":
         raise missing_error(labels)
     given, known = labels.given, ~labels.missing
     trusted = None if args.trusted is None else _trusted(table, args.trusted)[known]
+    names = None if args.id is None else _row_names(args, table)[known]
+    reading = replace(table.reading, n_rows=table.n_rows, id=args.id, rows=np.flatnonzero(known))
     if n_missing and args.missing_labels == "drop":
         table, embeddings = table.select(known), None if embeddings is None else embeddings[known]
         known = np.ones(table.n_rows, dtype=bool)
-    X = features_of(args, table, labels.name, embeddings, aside=args.trusted)
+    plans = plans_of(args, table, labels.name, id=args.id, aside=args.trusted)
+    reading = replace(reading, text=tuple(plan.name for plan in plans if plan.role == "text"))
+    X = features_of(args, table, plans, embeddings)
     if X.ndim > 2 and args.method == "cleaner":
         raise CommandError(
             f"the rows are images of shape {X.shape[1:]}, and --method cleaner needs a table or "
@@ -148,16 +166,17 @@ def _clean(args: argparse.Namespace) -> None:
     with _interrupts():
         # All rows as they are: a memmap is not copied.
         rows = X if known.all() else X[known]
-        if not known.all() and X.ndim == 2:
-            # The index carries the rows' numbers in the table to the review page and back.
-            rows = pd.DataFrame(rows, index=np.flatnonzero(known))
+        if X.ndim == 2 and (names is not None or n_missing):
+            # The index carries the names of the rows, or their numbers in the table.
+            rows = pd.DataFrame(rows, index=reading.rows if names is None else names)
         estimator.fit(rows, given, **({} if trusted is None else {"trusted": trusted}))
+    # Later commands read the table as this one did.
+    estimator.table_reading_ = reading.to_dict()
     issues = estimator.label_issues(threshold=args.threshold)
     proba = None if known.all() else getattr(estimator, METHODS[args.method][1])(X[~known])
     columns = result_columns(issues, known, classes=estimator.classes_, proba=proba)
-    spelling = {name: labels.spelling for name in ("corrected_label", "predicted_label")}
-    write_table(table, columns, args.output, spelling=spelling, force=args.force)
-    for line in summary_lines(issues, labels, estimator.noise_rate_):
+    write_table(table, columns, args.output, force=args.force)
+    for line in summary_lines(issues, estimator.noise_rate_):
         say(args, line)
     if estimator.n_undecided_:
         say(
@@ -170,11 +189,9 @@ def _clean(args: argparse.Namespace) -> None:
         say(args, f"rows without a label  {n_missing}, {how}")
     say(args, f"written: {args.output}")
     if args.report:
-        shown = args.text[0] if len(args.text) == 1 else None
-        rows = table.frame[known]
         # With the threshold, so that page and table mark the same rows.
         options = {"threshold": args.threshold, "overwrite": args.force}
-        write_page(estimator, rows, args.report, text=shown, **options)
+        write_page(estimator, table.frame[known], args.report, **rows_shown(reading), **options)
         say(args, f"written: {args.report}")
     if args.save:
         estimator.save(args.save, overwrite=args.force)
@@ -218,6 +235,20 @@ def _make_estimator(
     from nllearn import classifiers
 
     return getattr(classifiers, METHODS[method][0])(max_epochs=epochs, **shared)
+
+
+def _row_names(args: argparse.Namespace, table: Table) -> Any:
+    """Read the column that names the rows, as it is written."""
+    from nllearn.tables._errors import unknown_column
+
+    if args.id not in table.frame.columns:
+        raise unknown_column(args.id, table.names, option="--id")
+    column = (table.frame if table.cells is None else table.cells)[args.id]
+    names = column.where(column.notna(), "").astype(str)
+    n_twice = int(names.duplicated(keep=False).sum())
+    if n_twice:
+        say(args, f"note: {n_twice} rows share their name in column {args.id!r} with another row")
+    return names.to_numpy(dtype=object)
 
 
 def _trusted(table: Table, name: str) -> Any:

@@ -12,7 +12,7 @@ from nllearn._commands._options import (
     number,
     say,
 )
-from nllearn._commands._rows import embeddings_of, features_of, read_rows
+from nllearn._commands._rows import embeddings_of, features_of, plans_of, read_rows
 
 __all__ = ["NOISE_TYPES", "add_noise_command"]
 
@@ -91,7 +91,8 @@ def _noise(args: argparse.Namespace) -> None:
     inputs: tuple[Any, ...] = (given,)
     if needs_features:
         rows = embeddings_of(args.embeddings, table.n_rows) if args.embeddings else None
-        inputs = (features_of(args, table, labels.name, rows)[known], given)
+        plans = plans_of(args, table, labels.name)
+        inputs = (features_of(args, table, plans, rows)[known], given)
     noisy = getattr(datasets, generator)(*inputs, **options)
 
     column = labels.values.copy()
@@ -103,7 +104,6 @@ def _noise(args: argparse.Namespace) -> None:
         table,
         pd.DataFrame(columns),
         args.output,
-        spelling=dict.fromkeys(columns, labels.spelling),
         force=args.force,
     )
     changed = int(np.sum(noisy != given))

@@ -11,10 +11,12 @@ __all__ = [
     "CommandError",
     "Parser",
     "add_column_options",
+    "add_reading_options",
     "add_run_options",
     "add_table_options",
     "budget_of",
     "number",
+    "reading_of",
     "say",
 ]
 
@@ -32,19 +34,53 @@ class Parser(argparse.ArgumentParser):
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
     """Add the table, its label column and the output."""
-    parser.add_argument("table", metavar="TABLE", help=".csv, .tsv, .parquet or .npz")
+    parser.add_argument(
+        "table", metavar="TABLE", help=".csv, .tsv, .jsonl (also with .gz), .parquet, .xlsx or .npz"
+    )
     parser.add_argument("--label", metavar="COLUMN", help="the label column (.npz: default y)")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help=".csv, .tsv, .parquet or .npz"
+        "-o", "--output", required=True, metavar="OUT", help="a name with one of these endings"
     )
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
-    parser.add_argument("--encoding", default="utf-8", help="of a text table (default: utf-8)")
-    parser.add_argument(
+    add_reading_options(parser)
+    add_run_options(parser)
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how a table is read."""
+    group = parser.add_argument_group("how the table is read (each is found out by default)")
+    group.add_argument("--encoding", help="of a text table (default: utf-8, or as the file says)")
+    group.add_argument(
+        "--separator", type=_separator, metavar="MARK", help="between cells: , ; | or tab"
+    )
+    group.add_argument("--decimal", choices=(".", ","), help="mark before decimals, as in 3,5")
+    group.add_argument(
+        "--thousands",
+        choices=(".", ",", " ", "'"),
+        help="mark between thousands, as in 1.337,43",
+    )
+    group.add_argument(
         "--keep-na-words",
         action="store_true",
+        default=None,
         help="the words NA, None, null, ... in the label column are classes, not gaps",
     )
-    add_run_options(parser)
+
+
+def reading_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What the user says of how the table is read, by the names of `Reading`."""
+    names = ("encoding", "separator", "decimal", "thousands", "keep_na_words")
+    return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def _separator(text: str) -> str:
+    """Read a separator; a shell hardly lets a tab through."""
+    mark = {"tab": "\t", "\\t": "\t"}.get(text.lower(), text)
+    if len(mark) != 1 or mark in '"\r\n':
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not one mark; use for example ';', '|' or tab"
+        )
+    return mark
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +96,7 @@ def add_column_options(parser: argparse.ArgumentParser) -> None:
         ("--text",): "free text",
         ("--categorical",): "categories, also when they are numbers",
         ("--numeric",): "numbers, also when they look like an id; dates count days",
-        ("--drop", "--id"): "leave the column out (it is still written)",
+        ("--drop",): "leave the column out (it is still written)",
     }.items():
         group.add_argument(*flags, action="append", default=[], metavar="COLUMN", help=words)
     group.add_argument(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nllearn._atomic_write import check_replaceable
-from nllearn._commands._options import say
+from nllearn._commands._options import add_reading_options, reading_of, say
 
-__all__ = ["add_review_commands", "refuse_existing", "write_page"]
+if TYPE_CHECKING:
+    from nllearn.tables import Reading, Table
 
-FINAL_COLUMNS = ("final_label", "is_reviewed")
+__all__ = ["add_review_commands", "refuse_existing", "rows_shown", "write_page"]
 
 
 def add_review_commands(commands: Any) -> None:
@@ -32,7 +33,7 @@ def add_review_commands(commands: Any) -> None:
     report.add_argument(
         "--table",
         required=True,
-        help="the rows that the model was fitted on, in the same order: what the page shows",
+        help="the table that the model was fitted on: what the page shows",
     )
     report.add_argument("-o", "--output", required=True, metavar="PAGE.html")
     report.add_argument(
@@ -76,7 +77,7 @@ def _add_page_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
-    parser.add_argument("--encoding", default="utf-8", help="of a text table (default: utf-8)")
+    add_reading_options(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -126,30 +127,29 @@ def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
     estimator.report(path, **shown, **options)
 
 
+def rows_shown(reading: Reading) -> dict[str, str]:
+    """Say which column the page shows of every row: the text, where there is one such column."""
+    return {"text": reading.text[0]} if len(reading.text) == 1 else {}
+
+
 def _report(args: argparse.Namespace) -> None:
     from nllearn.persistence import load
-    from nllearn.tables import read_table
+    from nllearn.tables import Reading, read_table
 
     refuse_existing(args.output, force=args.force)
     estimator = _or_one_line(lambda: load(args.model))
-    frame = read_table(args.table, encoding=args.encoding).frame
-    n = len(estimator.label_quality_)
-    index = estimator.label_issues().index
-    if index.dtype.kind == "i" and index.min() >= 0 and n <= index.max() < len(frame):
-        # nllearn clean kept the numbers of the rows that have a label.
-        frame = frame.iloc[index]
-    if len(frame) != n:
-        raise ValueError(
-            f"{args.table} has {len(frame)} rows, but the model was fitted on {n}; pass the rows "
-            "of the fit in their order"
-        )
+    stored = getattr(estimator, "table_reading_", None)
+    reading = Reading() if stored is None else Reading.from_dict(stored)
+    table = read_table(args.table, reading=reading, **reading_of(args))
+    frame = _rows_of_fit(table, reading, estimator, args.table)
+    asked = {"text": args.text, "images": args.images}
+    asked = {option: name for option, name in asked.items() if name is not None}
     _or_one_line(
         lambda: write_page(
             estimator,
             frame,
             args.output,
-            text=args.text,
-            images=args.images,
+            **(asked or rows_shown(reading)),
             title=args.title,
             max_rows=args.max_rows,
             threshold=args.threshold,
@@ -159,52 +159,97 @@ def _report(args: argparse.Namespace) -> None:
     say(args, f"written: {args.output}")
 
 
+def _rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> Any:
+    """Rows that a model was fitted on, in their order, checked by the labels they have."""
+    import numpy as np
+
+    frame, n = table.frame, len(estimator.label_quality_)
+    if reading.rows is not None and len(frame) == reading.n_rows:
+        frame = frame.iloc[reading.rows]
+    if len(frame) != n:
+        raise ValueError(
+            f"{path} has {len(frame)} rows, but the model was fitted on {n}; pass the table of the "
+            "fit, or its rows that have a label"
+        )
+    if reading.label in table.names:
+        words = (table.frame if table.cells is None else table.cells)[reading.label]
+        given = estimator.label_issues()["given_label"].astype(str).to_numpy()
+        found = words.loc[frame.index].astype(str).to_numpy()
+        other = np.flatnonzero(found != given)
+        # Typed files may hold 1.0 where the model has 1.
+        if table.cells is not None and len(other):
+            row = frame.index[other[0]]
+            raise ValueError(
+                f"{path}: row {row} has the label {found[other[0]]!r}, but the model was fitted "
+                f"with {given[other[0]]!r} there ({len(other)} rows differ); pass the table of the "
+                "fit with its rows in the same order"
+            )
+    return frame
+
+
 def _apply(args: argparse.Namespace) -> None:
     import numpy as np
     import pandas as pd
 
     from nllearn.inspection import apply_decisions_to
-    from nllearn.tables import check_output, read_labels, read_table, refuse_taken, write_table
+    from nllearn.tables import (
+        FINAL_COLUMNS,
+        check_output,
+        earlier_columns,
+        read_labels,
+        read_table,
+        refuse_taken,
+        write_table,
+    )
 
     check_output(args.output, args.table, force=args.force)
-    table = read_table(args.table, label=args.label, encoding=args.encoding)
+    table = read_table(args.table, label=args.label, **reading_of(args))
     if "corrected_label" not in table.names:
         raise ValueError(
             f"{args.table} has no column 'corrected_label'; pass the table that nllearn clean wrote"
         )
-    refuse_taken(table, FINAL_COLUMNS)
-    labels = read_labels(table, args.label)
+    earlier = earlier_columns(table, args.label)
+    taken = [name for name in FINAL_COLUMNS if name not in earlier and name != args.label]
+    refuse_taken(table, taken)
+    # Cleaning gave a quality to every row that has a label, and to no other.
+    scored = table.frame["label_quality"].notna() if "label_quality" in table.names else None
+    labels = read_labels(
+        table,
+        args.label,
+        keep_na_words=table.reading.keep_na_words,
+        given=None if scored is None else scored.to_numpy(dtype=bool),
+    )
     known = np.flatnonzero(~labels.missing)
-    corrected = _corrected(table, known, labels.given)
+    values = (table.frame if table.cells is None else table.cells)["corrected_label"]
+    corrected = _in_type_of(labels.given, values.to_numpy()[known])
     cleaned = pd.DataFrame({"given_label": labels.given, "corrected_label": corrected}, index=known)
     final, decided = _or_one_line(
         lambda: apply_decisions_to(cleaned, args.decisions, undecided=args.undecided)
     )
-    columns = pd.DataFrame(
-        {
-            # Rows without a label keep what cleaning put there.
-            "final_label": table.frame["corrected_label"].astype(object).copy(),
-            "is_reviewed": False,
-        }
-    )
+    # Rows without a label keep what cleaning put there.
+    columns = pd.DataFrame({"final_label": values.astype(object).copy(), "is_reviewed": False})
     columns.loc[known, "final_label"] = pd.Series(final.tolist(), index=known, dtype=object)
     columns.loc[known, "is_reviewed"] = decided
-    spelling = {"final_label": labels.spelling}
-    write_table(table, columns, args.output, spelling=spelling, force=args.force)
+    if "is_reviewed" in earlier:
+        before = table.frame["is_reviewed"]
+        columns["is_reviewed"] |= before.isin([True, 1, "True", "true"])
+    write_table(table, columns, args.output, force=args.force)
     changed = int((final != labels.given).sum())
     say(args, f"{int(decided.sum())} labels decided by hand, {changed} differ from the given ones")
     say(args, f"written: {args.output}")
 
 
-def _corrected(table: Any, known: Any, given: Any) -> Any:
-    """Corrected labels in the type of the given ones."""
+def _in_type_of(given: Any, values: Any) -> Any:
+    """Labels in the type of the given ones, by how they are written."""
     import numpy as np
 
-    values = table.frame["corrected_label"].to_numpy()[known]
     if given.dtype == object or given.dtype.kind in "US":
         spelled = {str(value): value for value in given.tolist()}
         return np.array([spelled.get(str(v), str(v)) for v in values.tolist()], dtype=object)
-    return values.astype(given.dtype)
+    if given.dtype.kind == "b":
+        return np.array([str(value) == "True" for value in values.tolist()])
+    # Whole numbers in text go through int: a float would round those beyond 2**53.
+    return np.array([int(value) for value in values.tolist()], dtype=given.dtype)
 
 
 def _or_one_line(call: Callable[[], Any]) -> Any:

@@ -7,12 +7,12 @@ import contextlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from nllearn._commands._options import CommandError, say
+from nllearn._commands._options import CommandError, reading_of, say
 
 if TYPE_CHECKING:
-    from nllearn.tables import LabelColumn, Table
+    from nllearn.tables import ColumnPlan, LabelColumn, Table
 
-__all__ = ["embeddings_of", "features_of", "read_rows"]
+__all__ = ["embeddings_of", "features_of", "plans_of", "read_rows"]
 
 
 def read_rows(args: argparse.Namespace) -> tuple[Table, LabelColumn]:
@@ -20,28 +20,27 @@ def read_rows(args: argparse.Namespace) -> tuple[Table, LabelColumn]:
     from nllearn.tables import read_labels, read_table
 
     if args.label is None and not args.table.lower().endswith(".npz"):
-        known = ", ".join(map(repr, read_table(args.table, encoding=args.encoding).names[:30]))
+        known = ", ".join(map(repr, read_table(args.table, **reading_of(args)).names[:30]))
         raise CommandError(f"name the label column with --label; the table has {known}")
     name = "y" if args.label is None else args.label
-    table = read_table(args.table, label=name, encoding=args.encoding)
-    labels = read_labels(table, name, keep_na_words=args.keep_na_words)
+    table = read_table(args.table, label=name, **reading_of(args))
+    labels = read_labels(table, name, keep_na_words=table.reading.keep_na_words)
     say(args, f"{args.table}: {table.n_rows} rows, {len(table.names)} columns")
     for note in labels.notes:
         say(args, f"note: {note}")
     return table, labels
 
 
-def features_of(
+def plans_of(
     args: argparse.Namespace,
     table: Table,
     label: str,
-    embeddings: Any,
+    *,
+    id: str | None = None,
     aside: str | None = None,
-) -> Any:
-    """Plan the columns, show the plan, compute the matrix; `aside` is not learnt from."""
-    import numpy as np
-
-    from nllearn.tables import feature_matrix, plan_columns, plan_text
+) -> list[ColumnPlan]:
+    """Plan the columns and show the plan; `aside` is not learnt from."""
+    from nllearn.tables import plan_columns, plan_text
 
     plans = plan_columns(
         table,
@@ -50,9 +49,24 @@ def features_of(
         categorical=args.categorical,
         numeric=args.numeric,
         drop=args.drop if aside is None or aside in args.drop else [*args.drop, aside],
+        id=id,
     )
     for line in plan_text(plans):
         say(args, f"  {line}")
+    return plans
+
+
+def features_of(
+    args: argparse.Namespace,
+    table: Table,
+    plans: list[ColumnPlan],
+    embeddings: Any,
+) -> Any:
+    """Compute the matrix to learn from."""
+    import numpy as np
+
+    from nllearn.tables import feature_matrix
+
     if embeddings is not None:
         say(args, f"  {args.embeddings}: {embeddings.shape[1]} numbers per row")
     if isinstance(embeddings, np.memmap) and not any(plan.used for plan in plans):

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._validation import (
     check_params,
+    check_same_rows,
     check_trusted,
     check_weights,
     resolve_device,
@@ -107,6 +108,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
             For sparse input.
         """
         check_params(self, shared_constraints() | self._constraints())
+        check_same_rows(X, sample_weight=sample_weight, trusted=trusted)
         X, y, index = check_input(self, X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)

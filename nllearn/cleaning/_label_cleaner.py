@@ -14,10 +14,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
-from nllearn._labels import check_labels
+from nllearn._labels import check_labels, label_index
 from nllearn._validation import (
     check_params,
     check_rows,
+    check_same_rows,
     check_trusted,
     read_sample_weight,
     resolve_device,
@@ -209,7 +210,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             to measure the accuracy of the predictors.
         pred_probs : array-like of shape (n_samples, n_classes), optional
             Out-of-sample probabilities of any model, as one more predictor; columns in
-            the order of the sorted labels.
+            the order of the sorted labels, or a DataFrame whose columns are named by
+            the labels. A DataFrame with another index than X raises an error.
         neighbor_graph : array-like, pair of arrays or sparse matrix, optional
             Neighbours of every row, without the row itself: row numbers of shape
             (n_samples, k), or what scikit-learn's ``kneighbors`` or
@@ -225,6 +227,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             For bad parameters (all are reported at once) or bad data.
         """
         index = getattr(X, "index", None) if hasattr(X, "iloc") else None
+        check_same_rows(X, y=y, sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
         X, y = self._check_data(X, y)
         self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = index
@@ -368,7 +371,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         """Positions in ``classes_``; a label that is not there is an error."""
         import pandas as pd
 
-        codes = pd.Index(self.classes_).get_indexer(pd.Index(labels)).astype(np.int64)
+        codes = label_index(self.classes_).get_indexer(label_index(labels)).astype(np.int64)
         if (codes < 0).any():
             unknown = pd.unique(pd.Series(labels[codes < 0]))[:5].tolist()
             raise ValueError(

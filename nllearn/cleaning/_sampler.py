@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from nllearn._labels import check_labels
+from nllearn._validation import check_same_rows
 
 __all__ = ["HAS_IMBLEARN", "SamplerBase"]
 
@@ -17,6 +19,40 @@ try:
     HAS_IMBLEARN = True
 except ImportError:
     HAS_IMBLEARN = False
+
+
+def _passed(**params: Any) -> dict[str, Any]:
+    """What is not None."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _refuse_lost_params() -> None:
+    """Refuse to go on where imbalanced-learn's Pipeline keeps what the user passes to this step.
+
+    Without metadata routing it hands nothing to a sampler, and says nothing. A mask of trusted
+    rows would be ignored; only the frame of the caller still has it.
+    """
+    frame = inspect.currentframe()
+    # Past `fit_resample`, which calls this.
+    caller = frame and frame.f_back and frame.f_back.f_back
+    if caller is None or caller.f_code.co_name != "_fit_resample_one":
+        return
+    lost = (caller.f_locals.get("params") or {}).get("fit")
+    if lost:
+        raise TypeError(
+            f"imbalanced-learn's Pipeline does not pass {', '.join(map(repr, lost))} on to a "
+            "sampler unless metadata routing is on: call "
+            "sklearn.set_config(enable_metadata_routing=True) and "
+            "set_fit_resample_request(...=True) of the step, or clean before the Pipeline"
+        )
+
+
+def _with_index(sampler: Any, before: Any, after: Any) -> Any:
+    """Give rows the index that they came with, so that pandas puts results where they belong."""
+    if hasattr(before, "iloc") and hasattr(after, "iloc"):
+        kept = getattr(sampler, "sample_indices_", None)
+        after.index = before.index if kept is None else before.index[kept]
+    return after
 
 
 if HAS_IMBLEARN:
@@ -30,8 +66,21 @@ if HAS_IMBLEARN:
         def __init__(self) -> None:
             pass
 
-        def fit_resample(self, X: Any, y: Any, **params: Any) -> Any:
+        def fit_resample(
+            self,
+            X: Any,
+            y: Any,
+            sample_weight: Any = None,
+            trusted: Any = None,
+            pred_probs: Any = None,
+            neighbor_graph: Any = None,
+        ) -> Any:
             """Clean, and return rows and labels.
+
+            In imbalanced-learn's Pipeline, `trusted` and the others arrive with metadata routing
+            alone: ``sklearn.set_config(enable_metadata_routing=True)`` and
+            ``set_fit_resample_request(trusted=True)``. Without it that Pipeline passes nothing
+            on to a sampler, and this raises a TypeError.
 
             Parameters
             ----------
@@ -39,18 +88,31 @@ if HAS_IMBLEARN:
                 As for ``fit``.
             y : array-like of shape (n_samples,)
                 Given labels.
-            **params : dict
+            sample_weight, trusted, pred_probs, neighbor_graph : optional
                 As for ``fit``.
 
             Returns
             -------
             X : array or DataFrame of shape (n_kept, n_features)
-                Rows, in the form in which they were given.
+                Rows, in the form in which they were given, with their index.
             y : array or Series of shape (n_kept,)
                 Their labels.
             """
+            params = _passed(
+                sample_weight=sample_weight,
+                trusted=trusted,
+                pred_probs=pred_probs,
+                neighbor_graph=neighbor_graph,
+            )
+            check_same_rows(X, y=y, **params)
+            _refuse_lost_params()
             # Missing labels would make the base class cast NaN to whole numbers.
-            return super().fit_resample(X, check_labels(y), **params)
+            labels = check_labels(y)
+            if hasattr(y, "iloc") and not hasattr(labels, "iloc"):
+                # The base class gives back a Series for a Series.
+                labels = type(y)(labels, index=y.index, name=getattr(y, "name", None))
+            rows, labels = super().fit_resample(X, labels, **params)
+            return _with_index(self, X, rows), _with_index(self, y, labels)
 
         def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
             y, binarized = check_target_type(y, indicate_one_vs_all=True)
@@ -66,21 +128,46 @@ else:
         DataFrames and Series come back as what they were.
         """
 
-        def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        def fit_resample(
+            self,
+            X: Any,
+            y: Any,
+            sample_weight: Any = None,
+            trusted: Any = None,
+            pred_probs: Any = None,
+            neighbor_graph: Any = None,
+        ) -> tuple[Any, Any]:
             """Clean, and return rows and labels.
+
+            In imbalanced-learn's Pipeline, `trusted` and the others arrive with metadata routing
+            alone: ``sklearn.set_config(enable_metadata_routing=True)`` and
+            ``set_fit_resample_request(trusted=True)``. Without it that Pipeline passes nothing
+            on to a sampler, and this raises a TypeError.
 
             Parameters
             ----------
             X : array-like of shape (n_samples, n_features)
+                As for ``fit``.
             y : array-like of shape (n_samples,)
-            **params : dict
+                Given labels.
+            sample_weight, trusted, pred_probs, neighbor_graph : optional
                 As for ``fit``.
 
             Returns
             -------
             X : array or DataFrame of shape (n_kept, n_features)
+                Rows, in the form in which they were given, with their index.
             y : array or Series of shape (n_kept,)
+                Their labels.
             """
+            params = _passed(
+                sample_weight=sample_weight,
+                trusted=trusted,
+                pred_probs=pred_probs,
+                neighbor_graph=neighbor_graph,
+            )
+            check_same_rows(X, y=y, **params)
+            _refuse_lost_params()
             import numpy as np
             import pandas as pd
 
@@ -93,4 +180,4 @@ else:
                 labels = pd.Series(labels, name=y.name).astype(y.dtype)
             elif isinstance(y, list):
                 labels = np.asarray(labels).tolist()
-            return rows, labels
+            return _with_index(self, X, rows), _with_index(self, y, labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,10 @@ def load_image_folder(
 
 def _from_folders(root: Path) -> tuple[list[Path], list[Any]]:
     """List images class by class."""
-    loose = sorted(path for path in root.iterdir() if _is_image(path))
+    # Not at the top: nllearn.images loads torch, which the noise generators do without.
+    from nllearn.images import IMAGE_SUFFIXES, images_below, is_image
+
+    loose = sorted(path for path in root.iterdir() if is_image(path))
     if loose:
         raise ValueError(
             f"{loose[0]} lies outside of the class folders ({len(loose)} such images in {root}); "
@@ -97,14 +101,14 @@ def _from_folders(root: Path) -> tuple[list[Path], list[Any]]:
     paths: list[Path] = []
     names: list[Any] = []
     for folder in folders:
-        found = _images_below(folder)
+        found = images_below(folder)
         if not found:
             raise ValueError(
-                f"the class folder {folder} holds no image ({', '.join(_image_suffixes())}); "
+                f"the class folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}); "
                 "remove it or fill it"
             )
         paths += found
-        names += [folder.name] * len(found)
+        names += [_composed(folder.name)] * len(found)
     if all(path.parent.parent != root for path in paths):
         # root/train/cat/1.png: "train" would become a label.
         raise ValueError(
@@ -114,30 +118,10 @@ def _from_folders(root: Path) -> tuple[list[Path], list[Any]]:
     return paths, names
 
 
-def _images_below(folder: Path) -> list[Path]:
-    """Sorted images of a folder and its sub-folders, without hidden ones."""
-    found = []
-    for parent, subfolders, files in os.walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [path for path in map(Path(parent).joinpath, files) if _is_image(path)]
-    return sorted(found)
-
-
-def _is_image(path: Path) -> bool:
-    suffixes = _image_suffixes()
-    hidden = path.name.startswith(".")  # such as the "._1.png" that macOS leaves
-    return not hidden and path.suffix.lower() in suffixes and path.is_file()
-
-
-def _image_suffixes() -> tuple[str, ...]:
-    # Not at the top: nllearn.images loads torch, which the noise generators do without.
-    from nllearn.images import IMAGE_SUFFIXES
-
-    return IMAGE_SUFFIXES
-
-
 def _from_table(root: Path, table_path: Path) -> tuple[list[Path], list[Any]]:
     """List the images that a table names."""
+    from nllearn.images import existing_path
+
     table = _read_table(table_path)
     column = next((name for name in _PATH_COLUMNS if name in table.columns), None)
     if column is None or "label" not in table.columns:
@@ -152,7 +136,7 @@ def _from_table(root: Path, table_path: Path) -> tuple[list[Path], list[Any]]:
             raise ValueError(f"{table_path}, row {line}: the label {label!r} has no file")
         if not label.strip():
             raise ValueError(f"{table_path}, row {line}: {file} has no label")
-        path = root / file
+        path = existing_path(root / file)
         if not path.is_file():
             raise ValueError(
                 f"{table_path}, row {line}: {path} does not exist; "
@@ -166,11 +150,16 @@ def _from_table(root: Path, table_path: Path) -> tuple[list[Path], list[Any]]:
         paths.append(path)
     if not paths:
         raise ValueError(f"{table_path} has no rows; there must be one per image")
-    names: list[Any] = table["label"].str.strip().tolist()
+    names: list[Any] = [_composed(word.strip()) for word in table["label"]]
     try:
         return paths, [int(name) for name in names]
     except ValueError:
         return paths, names
+
+
+def _composed(name: str) -> str:
+    """One Unicode form, so that a class that looks like one is one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _read_table(path: Path) -> pd.DataFrame:

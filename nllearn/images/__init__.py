@@ -2,7 +2,13 @@
 
 from nllearn.images._decode import decode_images, image_size, is_path_like_column
 from nllearn.images._layout import LAYOUTS, as_channels_first_shape, resolve_layout
-from nllearn.images._paths import IMAGE_SUFFIXES, list_images
+from nllearn.images._paths import (
+    IMAGE_SUFFIXES,
+    existing_path,
+    images_below,
+    is_image,
+    list_images,
+)
 from nllearn.images._pixels import pixels_of
 from nllearn.images._records import (
     ArrayRecords,
@@ -25,7 +31,10 @@ __all__ = [
     "as_channels_first_shape",
     "dataset_labels",
     "decode_images",
+    "existing_path",
     "image_size",
+    "images_below",
+    "is_image",
     "is_path_like_column",
     "list_images",
     "pixels_of",

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
+from nllearn.inspection._frames import as_frame, items_of
 from nllearn.inspection._thumbnails import thumbnail_reader
 
 __all__ = ["Content", "content_reader", "rows_within"]
@@ -90,27 +90,20 @@ def content_reader(images: Any, texts: Any, table: Any, *, side: int = _SIDE) ->
 
 
 def _text_reader(texts: Any) -> Content:
-    if isinstance(texts, str) or not hasattr(texts, "__len__"):
-        raise ValueError(f"texts is a {type(texts).__name__}; pass a sequence of strings")
-    items = list(texts)
-    return Content("texts", len(items), lambda row: _short(str(items[row]), _MAX_TEXT))
+    items = items_of("texts", texts, "strings")
+    return Content("texts", len(items), lambda row: _short(_word(items[row]), _MAX_TEXT))
+
+
+def _word(value: Any) -> str:
+    is_gap = value is None or (pd.api.types.is_scalar(value) and pd.isna(value))
+    return "" if is_gap else str(value)
 
 
 def _table_reader(table: Any) -> Content:
-    if sparse.issparse(table):
-        rows = sparse.csr_array(table)[:, :_MAX_COLUMNS]
-        names = [str(i) for i in range(rows.shape[1])]
-
-        def read(row: int) -> list[str]:
-            return [_cell(value) for value in rows[[row]].toarray()[0].tolist()]
-
-        return Content("table", rows.shape[0], read, columns=names)
-    if not isinstance(table, pd.DataFrame):
-        # Frames of polars and pyarrow convert themselves.
-        table = table.to_pandas() if hasattr(table, "to_pandas") else np.asarray(table)
-    frame = pd.DataFrame(table).iloc[:, :_MAX_COLUMNS]
-    names = [str(name) for name in frame.columns]
-    columns = [frame.iloc[:, i].tolist() for i in range(len(names))]
+    frame = as_frame("table", table, max_columns=_MAX_COLUMNS)
+    shown = frame.iloc[:, :_MAX_COLUMNS]
+    names = [str(name) for name in shown.columns]
+    columns = [shown.iloc[:, i].tolist() for i in range(len(names))]
     return Content(
         "table",
         len(frame),

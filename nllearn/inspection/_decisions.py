@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from nllearn.inspection._exports import unguard_cell
+from nllearn.inspection._frames import as_frame
 
 __all__ = ["Decision", "apply_decisions_to", "read_decisions"]
 
@@ -160,21 +160,22 @@ def apply_decisions_to(
     return labels, decided
 
 
-def _labels_of(source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _labels_of(source: Any) -> tuple[np.ndarray, np.ndarray, Any]:
     """Given and corrected labels, and every label that a row may get."""
     table = source.label_issues() if hasattr(source, "label_issues") else source
-    if not isinstance(table, pd.DataFrame):
+    if isinstance(table, str | list | tuple) or not hasattr(table, "__len__"):
         raise ValueError(
             f"expected a fitted classifier or a DataFrame, not a {type(source).__name__}"
         )
+    table = as_frame("the table", table)
     missing = [name for name in ("given_label", "corrected_label") if name not in table.columns]
     if missing:
         raise ValueError(f"the table has no column {missing}; pass what label_issues() returns")
     given, corrected = (table[name].to_numpy() for name in ("given_label", "corrected_label"))
     classes = getattr(source, "classes_", None)
     if classes is None:
-        classes = pd.unique(np.concatenate([given, corrected]))
-    return given, corrected, np.asarray(classes)
+        classes = [*dict.fromkeys([*given.tolist(), *corrected.tolist()])]
+    return given, corrected, classes
 
 
 def _some(names: Iterable[str]) -> str:

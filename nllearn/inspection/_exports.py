@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import os
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
+from nllearn._delimited import write_delimited
 from nllearn.exceptions import MissingExtraError
 from nllearn.inspection._files import check_free, write_whole
+from nllearn.inspection._frames import as_frame
 
 __all__ = ["export_issues", "guard_cell", "unguard_cell"]
 
@@ -79,7 +80,8 @@ def export_issues(
 ) -> Path:
     """Write the table of issues as CSV, Parquet or JSON lines, by the ending of the path.
 
-    The index becomes the column `row`. The rows come in the order of the table. JSON lines hold
+    The index becomes the column `row`, and a MultiIndex one column per level, by its name. The
+    rows come in the order of the table. JSON lines hold
     one object per line with plain numbers, strings, true and false, and null for a missing value,
     which Argilla, FiftyOne and most labelling tools read.
 
@@ -141,11 +143,9 @@ def export_issues(
 
     def write(file: BinaryIO) -> None:
         if ending == ".parquet":
-            frame.to_parquet(file, index=False)
+            _storable(frame).to_parquet(file, index=False)
         elif ending == ".csv":
-            text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-            _guarded(frame).to_csv(text, index=False, lineterminator="\n")
-            text.detach()
+            write_delimited(_guarded(frame), file)
         else:
             for record in _records(frame):
                 line = json.dumps(record, ensure_ascii=False, allow_nan=False)
@@ -155,20 +155,46 @@ def export_issues(
 
 
 def _with_content(issues: pd.DataFrame, content: Any) -> pd.DataFrame:
-    """Index as the column `row`, then the issues, then the content."""
-    frame = issues.reset_index(names="row")
+    """Index as columns, then the issues, then the content."""
+    taken = [str(name) for name in issues.columns]
+    names: list[str] = []
+    for level, name in enumerate(issues.index.names):
+        single = issues.index.nlevels == 1
+        plain = "row" if single else f"row_{level}" if name is None else str(name)
+        while plain in taken:
+            plain = f"row_{plain}"
+        names.append(plain)
+        taken.append(plain)
+    levels = {name: issues.index.get_level_values(level) for level, name in enumerate(names)}
+    frame = pd.concat([pd.DataFrame(levels), issues.reset_index(drop=True)], axis=1)
     if content is None:
         return frame
     if len(content) != len(issues):
         raise ValueError(
             f"content has {len(content)} rows and issues has {len(issues)}; pass one per row"
         )
-    if not isinstance(content, pd.DataFrame):
-        content = pd.DataFrame({"content": list(content)})
+    is_table = hasattr(content, "columns") or hasattr(content, "column_names")
+    content = as_frame("content", content if is_table else {"content": list(content)})
     taken = [str(name) for name in content.columns if name in frame.columns]
     if taken:
         raise ValueError(f"content has the column(s) {taken}, which issues has too; rename them")
     return pd.concat([frame, content.reset_index(drop=True)], axis=1)
+
+
+def _storable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Write as text what Parquet has no type for, such as numbers beside text."""
+    import pyarrow
+
+    columns = {}
+    for name in frame.columns:
+        column = frame[name]
+        if column.dtype == object:
+            try:
+                pyarrow.array(column, from_pandas=True)
+            except pyarrow.ArrowException:
+                column = column.map(str, na_action="ignore")
+        columns[str(name)] = column
+    return pd.DataFrame(columns)
 
 
 def _guarded(frame: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nllearn._labels import label_index
 from nllearn.inspection._content import content_reader
 from nllearn.inspection._files import check_free, write_whole
 from nllearn.inspection._map import feature_map
@@ -163,7 +164,7 @@ def write_review_page(
     if content is not None and content.n_rows != n:
         raise ValueError(f"{content.kind} has {content.n_rows} rows and issues has {n}")
 
-    ids = None if _counts_rows(issues.index) else [str(name) for name in issues.index]
+    ids = None if _counts_rows(issues.index) else [_row_name(name) for name in issues.index]
     called = _row_names(names, issues.index, ids, None if content is None else content.names)
     # Float16 features become float32 only where they are drawn or compared.
     features = None if features is None else np.asarray(features)
@@ -255,22 +256,17 @@ def _codes(issues: pd.DataFrame, classes: Any) -> tuple[np.ndarray, dict[str, np
         labels = pd.concat([issues[f"{name}_label"] for name in names])
         classes = np.unique(labels.dropna().to_numpy())
     classes = np.asarray(classes)
-    index = _as_index(classes)
+    index = label_index(classes)
     codes = {}
     for name in names:
         column = issues[f"{name}_label"]
-        codes[name] = index.get_indexer(_as_index(column))
+        codes[name] = index.get_indexer(label_index(column))
         if (codes[name] < 0).any():
             row = int(np.flatnonzero(codes[name] < 0)[0])
             raise ValueError(
                 f"{name}_label of row {row} is {column.iloc[row]!r}, which is not in classes"
             )
     return classes, codes
-
-
-def _as_index(values: Any) -> pd.Index:
-    """Index of labels; pandas has none of float16."""
-    return pd.Index(np.asarray(values, dtype=np.float32) if values.dtype == np.float16 else values)
 
 
 def _check_shape(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
@@ -282,6 +278,11 @@ def _check_shape(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
     ):
         wanted = ", ".join("d" if w is None else str(w) for w in shape)
         raise ValueError(f"{name} has shape {found}; expected ({wanted}), one row per issue row")
+
+
+def _row_name(name: Any) -> str:
+    """Name of a row on the page; the levels of a MultiIndex side by side."""
+    return " / ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
 def _counts_rows(index: pd.Index) -> bool:

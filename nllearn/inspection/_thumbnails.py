@@ -8,15 +8,16 @@ import io
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
 from nllearn.exceptions import MissingExtraError
-from nllearn.images import decode_images, image_size, pixels_of
+from nllearn.images import decode_images, existing_path, image_size, pixels_of
+from nllearn.inspection._frames import items_of
 
 __all__ = ["file_names", "thumbnail_reader"]
 
@@ -61,15 +62,9 @@ def thumbnail_reader(images: Any, side: int) -> tuple[int, Callable[[int], str],
         raise MissingExtraError("pictures need Pillow: pip install 'nllearn[report]'")
     if isinstance(images, str | os.PathLike):
         raise ValueError(
-            f"images is the single path {os.fspath(images)!r}; pass a list of paths, one per row"
+            f"images is a single path, {os.fspath(images)!r}; pass a list of paths, one per row"
         )
-    if not hasattr(images, "__len__") or not hasattr(images, "__getitem__"):
-        raise ValueError(
-            f"images is a {type(images).__name__}; pass an array of images, a list of paths or a "
-            "torch Dataset"
-        )
-    if isinstance(images, pd.Series | pd.Index):
-        images = images.tolist()
+    images = items_of("images", images, "images or paths")
     is_stack = isinstance(images, torch.Tensor) or (
         isinstance(images, np.ndarray) and images.dtype.kind not in "OUS"
     )
@@ -82,7 +77,9 @@ def thumbnail_reader(images: Any, side: int) -> tuple[int, Callable[[int], str],
 
     def item_of(row: int) -> Any:
         item = images[row]
-        return item[0] if is_dataset and isinstance(item, tuple | list) else item
+        # What a Dataset gives, also as a list: the image and its label.
+        pair = isinstance(item, tuple) or (is_dataset and isinstance(item, list))
+        return item[0] if pair else item
 
     names = _names_of(images, len(images), is_stack)
     low, high = _value_range(item_of, len(images))
@@ -178,8 +175,9 @@ def _thumbnail(item: Any, low: float, high: float, side: int) -> str:
     if array is not None:
         pixels = _bytes_of(array, low, high, channels_first=isinstance(item, torch.Tensor))
     elif isinstance(item, str | os.PathLike):
-        size = _fitted(image_size(item), side)
-        pixels = decode_images([item], size=size, n_jobs=1)[0].transpose(1, 2, 0)
+        path = existing_path(Path(item))
+        size = _fitted(image_size(path), side)
+        pixels = decode_images([path], size=size, n_jobs=1)[0].transpose(1, 2, 0)
     else:
         pixels = pixels_of(item, None, None).transpose(1, 2, 0)
     if pixels.ndim == 3 and pixels.shape[2] == 1:

@@ -2,8 +2,8 @@
 
 This is a side room: only the commands of ``nllearn.cli`` import it, and it imports no torch. ::
 
-    read_table    file -> Table (values to work with, cells as they were written)
-    read_labels   Table -> LabelColumn (classes, gaps, spelling)
+    read_table    file -> Table (values to work with, cells as they were written, how it was read)
+    read_labels   Table -> LabelColumn (classes, gaps)
     plan_columns  Table -> one ColumnPlan per column (role and reason)
     feature_matrix  Table + plans -> dense float32 matrix
     write_table   Table + new columns -> file, whole or not at all
@@ -12,22 +12,32 @@ This is a side room: only the commands of ``nllearn.cli`` import it, and it impo
 from __future__ import annotations
 
 from nllearn.tables._columns import TRUE_LABEL, ColumnPlan, plan_columns, plan_text
+from nllearn.tables._description import Reading
 from nllearn.tables._errors import TableError
 from nllearn.tables._features import build_transformer, feature_matrix, prepare_columns
 from nllearn.tables._labels import LabelColumn, missing_error, read_flips, read_labels
 from nllearn.tables._reading import Table, read_embeddings, read_table
-from nllearn.tables._results import RESULT_COLUMNS, result_columns, summary_lines
+from nllearn.tables._results import (
+    FINAL_COLUMNS,
+    RESULT_COLUMNS,
+    earlier_columns,
+    result_columns,
+    summary_lines,
+)
 from nllearn.tables._writing import check_output, refuse_taken, write_table
 
 __all__ = [
+    "FINAL_COLUMNS",
     "RESULT_COLUMNS",
     "TRUE_LABEL",
     "ColumnPlan",
     "LabelColumn",
+    "Reading",
     "Table",
     "TableError",
     "build_transformer",
     "check_output",
+    "earlier_columns",
     "feature_matrix",
     "missing_error",
     "plan_columns",

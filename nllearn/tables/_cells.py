@@ -1,4 +1,4 @@
-"""What the cells of a column look like: numbers, dates, ids, running text."""
+"""What the cells of a column look like: numbers, ids, running text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nllearn.tables._numbers import NumberFormat, read_numbers
+
 __all__ = [
-    "as_dates",
     "as_numbers",
+    "is_gap",
     "is_id_name",
     "is_index_name",
-    "looks_like_dates",
+    "is_text",
     "mean_words",
     "short",
 ]
@@ -22,22 +24,37 @@ __all__ = [
 _ID_NAME = re.compile(r"(?:^|[\s_.\-])(?:id|uuid|guid)$", re.IGNORECASE)
 _CAMEL_ID = re.compile(r"[a-z0-9](?:Id|ID|Uuid|UUID)$")
 _INDEX_NAME = re.compile(r"^(?:|index|row|rowid|nr|unnamed: \d+)$", re.IGNORECASE)
-_DATE = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2}"
-    r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b",
-    re.IGNORECASE,
-)
 # One word per run of non-blanks; scripts that put no blanks between words count by character.
 _WORD = re.compile(
     "[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+"
 )
 
 
-def as_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.floating[Any]], dict[str, int]]:
+def is_gap(value: Any) -> bool:
+    """Tell whether one cell is a gap: None, NaN, NaT or NA."""
+    return value is None or (
+        not isinstance(value, str) and pd.api.types.is_scalar(value) and bool(pd.isna(value))
+    )
+
+
+def is_text(column: pd.Series[Any]) -> bool:
+    """Tell whether a column may hold text."""
+    return column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+
+
+def as_numbers(
+    column: pd.Series[Any], form: NumberFormat | None = None
+) -> tuple[NDArray[np.floating[Any]], dict[str, int]]:
     """Read a column as numbers.
 
     Dates become days since 1970, durations become seconds. Infinite values and text that is no
     number become NaN.
+
+    Parameters
+    ----------
+    column : Series
+    form : NumberFormat, optional
+        How text in it writes numbers.
 
     Returns
     -------
@@ -53,12 +70,21 @@ def as_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.floating[Any]], dict[
         return column.dt.total_seconds().to_numpy(dtype=np.float64), {}
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
+    if form is not None and is_text(column):
+        values = read_numbers(column.astype(object).map(lambda v: v if is_gap(v) else str(v)), form)
+        return _with_words(column, values)
     if column.dtype == object:
         # pandas stops at whole numbers beyond the largest double instead of coercing them.
         column = column.map(lambda v: str(v) if isinstance(v, int) and abs(v) > 10**308 else v)
     with np.errstate(all="ignore"):
         numbers = pd.to_numeric(column, errors="coerce").astype("Float64")
-    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    return _with_words(column, numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _with_words(
+    column: pd.Series[Any], values: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.floating[Any]], dict[str, int]]:
+    """Numbers, and the texts that were none."""
     junk = column[np.isnan(values) & column.notna().to_numpy()]
     spelled = pd.Series([str(word) for word in junk], dtype=object)
     words = {str(word): int(n) for word, n in spelled.value_counts().items()}
@@ -80,22 +106,6 @@ def is_index_name(name: str) -> bool:
 def is_id_name(name: str) -> bool:
     """Tell whether a column is named like an id."""
     return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
-
-
-def looks_like_dates(column: pd.Series[Any]) -> bool:
-    """Find text in which nearly every cell is a date or a time."""
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return False
-    values = column.dropna().astype(str)
-    sample = values if len(values) <= 500 else values.sample(500, random_state=0)
-    if len(sample) == 0 or np.mean([bool(_DATE.search(value)) for value in sample]) < 0.95:
-        return False
-    return float(as_dates(sample).notna().mean()) >= 0.95
-
-
-def as_dates(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Read text as dates; what is none becomes NaT."""
-    return pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
 
 
 def short(value: Any, limit: int = 24) -> str:

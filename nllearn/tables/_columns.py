@@ -11,16 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nllearn.tables._cells import (
-    as_dates,
     as_numbers,
+    is_gap,
     is_id_name,
     is_index_name,
-    looks_like_dates,
     mean_words,
     short,
 )
+from nllearn.tables._dates import as_dates, date_order, looks_like_dates
 from nllearn.tables._errors import TableError, count_of, unknown_column
-from nllearn.tables._reading import Table, is_gap
+from nllearn.tables._numbers import PLAIN, NumberFormat, looks_numeric, read_numbers
+from nllearn.tables._reading import Table
+from nllearn.tables._results import earlier_columns
 
 __all__ = [
     "MAX_CATEGORIES",
@@ -53,15 +55,18 @@ class ColumnPlan:
         The column.
     role : str
         ``number``, ``category``, ``text``, ``array``, ``images`` (learned from); ``label``,
-        ``id``, ``date``, ``constant``, ``empty``, ``copy``, ``truth``, ``dropped``, ``unused``
-        (not).
+        ``id``, ``date``, ``constant``, ``empty``, ``copy``, ``truth``, ``result``, ``dropped``,
+        ``unread``, ``unused`` (not).
     reason : str
         Why, in words for the screen.
+    form : NumberFormat or None
+        How text in the column writes numbers.
     """
 
     name: str
     role: str
     reason: str
+    form: NumberFormat | None = None
 
     @property
     def used(self) -> bool:
@@ -77,12 +82,13 @@ def plan_columns(
     categorical: Sequence[str] = (),
     numeric: Sequence[str] = (),
     drop: Sequence[str] = (),
+    id: str | None = None,
 ) -> list[ColumnPlan]:
     """Decide the role of every column.
 
     Numbers are scaled and low-cardinality text, bools and categories become one-hot. Ids, dates,
-    constants, empty columns and copies of the label are left out, because a network memorises
-    them or learns nothing from them.
+    constants, empty columns, copies of the label and what an earlier cleaning wrote are left out:
+    nothing about the label can be learned from them, or nothing but the label itself.
 
     Parameters
     ----------
@@ -92,6 +98,8 @@ def plan_columns(
         The label column.
     text, categorical, numeric, drop : sequence of str
         Columns whose role the user gives.
+    id : str, optional
+        The column that names the rows. It is left out.
 
     Returns
     -------
@@ -107,20 +115,29 @@ def plan_columns(
     asked = _asked(
         table,
         label,
-        {"--text": text, "--categorical": categorical, "--numeric": numeric, "--drop": drop},
+        {
+            "--text": text,
+            "--categorical": categorical,
+            "--numeric": numeric,
+            "--drop": drop,
+            "--id": () if id is None else (id,),
+        },
     )
     labels = table.frame[label]
+    earlier = earlier_columns(table, label)
     plans = []
     for name in map(str, table.frame.columns):
         column = table.frame[name]
         if name == label:
             plans.append(ColumnPlan(name, "label", "the given labels"))
         elif name in asked:
-            plans.append(_plan_asked(name, column, asked[name]))
+            plans.append(_plan_asked(name, column, asked[name], table.reading.numbers.get(name)))
+        elif name in earlier:
+            plans.append(ColumnPlan(name, "result", earlier[name]))
         elif name == TRUE_LABEL:
             plans.append(ColumnPlan(name, "truth", "true labels, which cleaning must not see"))
         else:
-            plans.append(_plan_column(name, column, labels))
+            plans.append(_plan_column(name, column, labels, table.reading.numbers.get(name)))
     plans += [
         ColumnPlan(name, "dropped", "--drop") if name in asked else _plan_block(name, block)
         for name, block in table.blocks.items()
@@ -174,18 +191,29 @@ def _asked(table: Table, label: str, options: dict[str, Sequence[str]]) -> dict[
     return asked
 
 
-def _plan_asked(name: str, column: pd.Series[Any], option: str) -> ColumnPlan:
+def _plan_asked(
+    name: str, column: pd.Series[Any], option: str, form: NumberFormat | None
+) -> ColumnPlan:
     """Follow the user, but refuse what cannot work."""
     if option == "--drop":
         return ColumnPlan(name, "dropped", option)
+    if option == "--id":
+        return ColumnPlan(name, "id", "names the rows (--id)")
     if not column.notna().any():
         raise TableError(f"{option}: column {name!r} has no values at all")
     if option == "--text":
         return ColumnPlan(name, "text", option)
     if option == "--categorical":
         return ColumnPlan(name, "category", _category_reason(column, option))
+    is_date = form is None and looks_like_dates(column)
+    if is_date and date_order(column) == "both":
+        raise TableError(
+            f"{option}: column {name!r} writes some dates with the day first and others with the "
+            "month first, so most of them cannot be told; give all of them one order, such as "
+            "2024-03-25"
+        )
     try:
-        numbers, words = as_numbers(as_dates(column) if looks_like_dates(column) else column)
+        numbers, words = as_numbers(as_dates(column) if is_date else column, form)
     except (TypeError, ValueError) as error:
         raise TableError(f"{option}: column {name!r} does not hold numbers ({error})") from error
     if sum(words.values()) > len(column) / 2:
@@ -193,10 +221,12 @@ def _plan_asked(name: str, column: pd.Series[Any], option: str) -> ColumnPlan:
             f"{option}: column {name!r} holds {next(iter(words))!r} and other texts that are no "
             "numbers; use --categorical or --text"
         )
-    return ColumnPlan(name, "number", _number_reason(numbers, words, option))
+    return ColumnPlan(name, "number", _number_reason(numbers, words, option, form), form)
 
 
-def _plan_column(name: str, column: pd.Series[Any], labels: pd.Series[Any]) -> ColumnPlan:
+def _plan_column(
+    name: str, column: pd.Series[Any], labels: pd.Series[Any], form: NumberFormat | None
+) -> ColumnPlan:
     """Find the role of a column that no option names."""
     values = column.dropna()
     if len(values) == 0:
@@ -219,19 +249,63 @@ def _plan_column(name: str, column: pd.Series[Any], labels: pd.Series[Any]) -> C
     if pd.api.types.is_bool_dtype(values.infer_objects().dtype):
         return ColumnPlan(name, "category", _category_reason(column))
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return _plan_number(name, *as_numbers(column))
+        return _plan_number(name, *as_numbers(column), form)
+    unread = None
     if not isinstance(column.dtype, pd.CategoricalDtype):
         # Numbers with a few words between them, such as "?" for a gap.
-        numbers, words = as_numbers(column)
-        if np.isfinite(numbers).sum() >= MIN_NUMBER_SHARE * len(values) and len(words) <= 3:
-            return _plan_number(name, numbers, words)
+        numbers, words = as_numbers(column, form)
+        share = float(np.isfinite(numbers).sum() / len(values))
+        if share >= MIN_NUMBER_SHARE and len(words) <= 3:
+            return _plan_number(name, numbers, words, form)
         if looks_like_dates(column):
-            return ColumnPlan(name, "date", f"dates (--numeric {name} uses them as days)")
-    return _plan_words(name, column, n_values)
+            return ColumnPlan(name, "date", _date_reason(name, column))
+        unread = _unread_reason(name, values, words, share)
+    return _plan_words(name, column, n_values, unread)
+
+
+def _date_reason(name: str, column: pd.Series[Any]) -> str:
+    order = date_order(column)
+    if order == "both":
+        return "dates, some with the day first and others with the month first: give them one order"
+    first = "" if order is None else f", {order} first"
+    return f"dates{first} (--numeric {name} uses them as days)"
+
+
+def _unread_reason(
+    name: str,
+    values: pd.Series[Any],
+    words: dict[str, int],
+    share: float,
+) -> str | None:
+    """Say why a column of numbers cannot be read, and what reads it; None for other columns."""
+    if share >= MIN_NUMBER_SHARE:
+        return (
+            f"numbers with {len(words)} different words between them "
+            f"({', '.join(short(word) for word in list(words)[:3])}, ...): --numeric {name} reads "
+            "them and counts the words as gaps"
+        )
+    if not looks_numeric(values):
+        return None
+    texts = values.astype(str)
+    ways = [
+        f"--decimal {form.decimal}"
+        for form in (PLAIN, NumberFormat(","))
+        if 2 * np.isfinite(read_numbers(texts, form)).sum() >= len(texts)
+    ]
+    cells = texts.unique().tolist()
+    shown = ", ".join(short(cell) for cell in [cells[0], *words][:3])
+    how = " or ".join(ways) or "--decimal or --thousands"
+    return (
+        f"numbers that are not written in one way ({shown}): {how} says how to read them "
+        f"(--categorical or --drop {name} if they are codes)"
+    )
 
 
 def _plan_number(
-    name: str, numbers: NDArray[np.floating[Any]], words: dict[str, int]
+    name: str,
+    numbers: NDArray[np.floating[Any]],
+    words: dict[str, int],
+    form: NumberFormat | None,
 ) -> ColumnPlan:
     """Tell measurements from row numbers and codes."""
     finite = numbers[np.isfinite(numbers)]
@@ -249,17 +323,21 @@ def _plan_number(
         if n_values > MAX_CATEGORIES:
             return ColumnPlan(name, "id", f"an id by its name (--numeric {name} uses it)")
         return ColumnPlan(name, "category", _category_reason(pd.Series(numbers)))
-    return ColumnPlan(name, "number", _number_reason(numbers, words))
+    return ColumnPlan(name, "number", _number_reason(numbers, words, form=form), form)
 
 
-def _plan_words(name: str, column: pd.Series[Any], n_values: int) -> ColumnPlan:
-    """Tell categories, text and ids among strings."""
+def _plan_words(
+    name: str, column: pd.Series[Any], n_values: int, unread: str | None = None
+) -> ColumnPlan:
+    """Tell categories, text and ids among strings; `unread` is the reason of failed numbers."""
     values = column.dropna().astype(str)
     repeats = n_values <= max(2, len(values) / 2)
     if repeats and n_values <= MAX_CATEGORIES:
         return ColumnPlan(name, "category", _category_reason(column))
     if mean_words(values) >= MIN_TEXT_WORDS:
         return ColumnPlan(name, "text", f"looks like free text (--drop {name} leaves it out)")
+    if unread is not None and not is_id_name(name):
+        return ColumnPlan(name, "unread", unread)
     if is_id_name(name) or n_values == len(values):
         why = "every value differs" if n_values == len(values) else "by its name"
         return ColumnPlan(name, "id", f"an id: {why} (--text or --categorical {name} uses it)")
@@ -309,8 +387,15 @@ def _images_alone(plans: list[ColumnPlan]) -> list[ColumnPlan]:
 
 
 def _number_reason(
-    numbers: NDArray[np.floating[Any]], words: dict[str, int], reason: str = "scaled"
+    numbers: NDArray[np.floating[Any]],
+    words: dict[str, int],
+    reason: str = "scaled",
+    form: NumberFormat | None = None,
 ) -> str:
+    if form is not None and form.decimal == ",":
+        reason += ", decimal comma"
+    if form is not None and form.thousands:
+        reason += f", thousands with {form.thousands!r}"
     gaps = int(np.isnan(numbers).sum())
     if gaps:
         reason += f", {count_of(gaps, 'gap')} filled with the median and marked"

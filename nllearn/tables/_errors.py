@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-__all__ = ["TableError", "column_list", "count_of", "unknown_column"]
+__all__ = ["TableError", "column_list", "count_of", "first_line", "unknown_column"]
 
 
 class TableError(ValueError):
@@ -33,6 +33,13 @@ def unknown_column(name: str, names: Iterable[str], *, option: str) -> TableErro
     folded = {known_name.strip().casefold(): known_name for known_name in reversed(known)}
     close = difflib.get_close_matches(name.strip().casefold(), list(folded), n=3, cutoff=0.6)
     hint = f"Did you mean {column_list([folded[c] for c in close])}? " if close else ""
+    split = "" if len(known) > 1 else ". If that is a whole line, name its --separator"
     return TableError(
         f"{option}: the table has no column {name!r}. {hint}Its columns: {column_list(known)}"
+        f"{split}"
     )
+
+
+def first_line(error: BaseException) -> str:
+    """First line of what an error says, or its type."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -17,10 +17,12 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from nllearn.tables._cells import as_dates, as_numbers, looks_like_dates
+from nllearn.tables._balance import balance_blocks
+from nllearn.tables._cells import as_numbers, is_gap
 from nllearn.tables._columns import MAX_CATEGORIES, ColumnPlan
+from nllearn.tables._dates import as_dates, looks_like_dates
 from nllearn.tables._errors import TableError, column_list
-from nllearn.tables._reading import Table, is_gap
+from nllearn.tables._reading import Table
 
 __all__ = ["TextVectors", "build_transformer", "feature_matrix", "prepare_columns"]
 
@@ -98,9 +100,8 @@ def prepare_columns(frame: pd.DataFrame, plans: Sequence[ColumnPlan]) -> pd.Data
             continue
         column = frame[plan.name]
         if plan.role == "number":
-            prepared[plan.name] = as_numbers(
-                as_dates(column) if looks_like_dates(column) else column
-            )[0]
+            is_date = plan.form is None and looks_like_dates(column)
+            prepared[plan.name] = as_numbers(as_dates(column) if is_date else column, plan.form)[0]
         elif plan.role == "category":
             prepared[plan.name] = _category_texts(column)
         elif plan.role == "text":
@@ -156,7 +157,10 @@ def feature_matrix(
     embeddings: NDArray[np.float32] | None = None,
     random_state: int = 0,
 ) -> NDArray[Any]:
-    """Compute what the classifier learns from.
+    """Compute what is learned from.
+
+    Text, arrays and embeddings are balanced against the other columns, see
+    :func:`balance_blocks`. Numbers and categories alone have unit variance and one-hot columns.
 
     Parameters
     ----------
@@ -182,20 +186,25 @@ def feature_matrix(
     images = [table.blocks[plan.name] for plan in plans if plan.role == "images"]
     if images and embeddings is None:
         return images[0]
-    parts: list[NDArray[Any]] = []
+    vectors: dict[str, NDArray[Any]] = {}
+    plain: dict[str, NDArray[Any]] = {}
     columns = prepare_columns(table.frame, plans)
     if columns.shape[1]:
         _refuse_huge(columns)
         transformer = build_transformer(plans, random_state=random_state)
-        parts.append(np.asarray(transformer.fit_transform(columns)))
+        joined = np.asarray(transformer.fit_transform(columns))
+        for name, where in transformer.output_indices_.items():
+            if where.stop > where.start:
+                (vectors if name.startswith("text") else plain)[name] = joined[:, where]
     for plan in plans:
         if plan.role == "array":
             block = table.blocks.get(plan.name)
             if block is None:
                 block = np.stack([np.asarray(v) for v in table.frame[plan.name]])
-            parts.append(_finite(block, f"array {plan.name!r}"))
+            vectors[f"array {plan.name}"] = _finite(block, f"array {plan.name!r}")
     if embeddings is not None:
-        parts.append(_finite(embeddings, "--embeddings"))
+        vectors["embeddings"] = _finite(embeddings, "--embeddings")
+    parts = [*plain.values(), *vectors.values()]
     if not parts:
         left = [plan.name for plan in plans if not plan.used and plan.role != "label"]
         raise TableError(
@@ -203,6 +212,10 @@ def feature_matrix(
             f"{'are' if len(left) > 1 else 'is'} all there is. Name one with --text, --numeric or "
             "--categorical, or add --embeddings FILE.npy"
         )
+    if vectors and len(parts) > 1:
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Values so large that their squares overflow stay as they are, and are refused below.
+            parts = balance_blocks(vectors, plain)
     with np.errstate(over="ignore"):
         matrix = np.hstack([part.astype(np.float32, copy=False) for part in parts])
     return _finite(matrix, "the table")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nllearn.tables._description import NA_WORDS
 from nllearn.tables._errors import TableError, column_list, count_of
+from nllearn.tables._numbers import NumberFormat, read_numbers
 from nllearn.tables._reading import Table
+from nllearn.tables._text import plain_values
 
 __all__ = ["LabelColumn", "missing_error", "read_flips", "read_labels"]
 
@@ -30,8 +35,6 @@ class LabelColumn:
         Rows without a label.
     missing_words : dict of str to int
         How the gaps are written in the file, and how often.
-    spelling : dict
-        Class -> the text that stands for it in a CSV or TSV file; empty for typed files.
     notes : tuple of str
         What a user should know before trusting the classes.
     """
@@ -40,7 +43,6 @@ class LabelColumn:
     values: NDArray[Any]
     missing: NDArray[np.bool_]
     missing_words: dict[str, int]
-    spelling: dict[Any, str]
     notes: tuple[str, ...] = ()
 
     @property
@@ -48,16 +50,23 @@ class LabelColumn:
         """Labels of the rows that have one, in row order."""
         return _compact(self.values[~self.missing])
 
-    def spell(self, label: Any) -> str:
-        """Write a class as the file writes it."""
-        return self.spelling.get(label, str(label))
 
-
-def read_labels(table: Table, name: str, *, keep_na_words: bool = False) -> LabelColumn:
+def read_labels(
+    table: Table,
+    name: str,
+    *,
+    keep_na_words: bool = False,
+    given: NDArray[np.bool_] | None = None,
+) -> LabelColumn:
     """Read the label column and check that it holds classes.
 
-    A label is missing where the cell is blank or where pandas reads a gap (``NA``, ``NaN``,
+    A label is missing where the cell is blank or holds a word for a gap (``NA``, ``NaN``,
     ``None``, ``null`` and the like in text files).
+
+    The classes of a text file are the texts in it: ``7``, ``007`` and ``7.0`` are three. Only
+    where all are whole numbers in their plain form, or all are ``True`` and ``False``, they are
+    such values, which are written with the same letters. So a class always leaves the program as
+    it came in.
 
     Parameters
     ----------
@@ -67,6 +76,8 @@ def read_labels(table: Table, name: str, *, keep_na_words: bool = False) -> Labe
         The label column.
     keep_na_words : bool, default=False
         Count words such as ``NA`` and ``None`` as classes; only a blank cell is then missing.
+    given : ndarray of bool of shape (n_rows,), optional
+        Rows that have a label, where that is known already.
 
     Returns
     -------
@@ -78,31 +89,34 @@ def read_labels(table: Table, name: str, *, keep_na_words: bool = False) -> Labe
         If the column holds dates, lists or fractions, has fewer than two classes, or so many
         that it cannot be a label.
     """
-    column = table.frame[name]
-    if keep_na_words and table.cells is not None:
-        column = table.cells[name]
+    column = table.frame[name] if table.cells is None else table.cells[name]
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
-    blank = column.map(lambda value: isinstance(value, str) and not value.strip())
-    missing = (column.isna() | blank.fillna(False)).to_numpy(dtype=bool)
-    given = column[~missing]
-    if len(given) == 0:
+    if given is None:
+        blank = column.map(lambda value: isinstance(value, str) and not value.strip())
+        missing = (column.isna() | blank.fillna(False)).to_numpy(dtype=bool)
+        if table.cells is not None and not keep_na_words:
+            missing = missing | column.isin(NA_WORDS).to_numpy()
+    else:
+        missing = ~given
+    labelled = column[~missing]
+    if len(labelled) == 0:
         raise TableError(f"--label: every row of column {name!r} is without a label")
-    _check_kind(name, given)
-    values = column.to_numpy(dtype=object)
-    spelling: dict[Any, str] = {}
     words: dict[str, int] = {}
-    if table.cells is not None:
-        # The first spelling of a class serves for all: 1 and 1.0 are one class, written as first.
-        spelled = table.cells[name].to_numpy(dtype=object)
-        for value, word in zip(values[~missing], spelled[~missing], strict=True):
-            spelling.setdefault(value, str(word))
-        counts = pd.Series(spelled[missing], dtype=object).value_counts()
+    if table.cells is None:
+        _check_kind(name, labelled)
+        labelled = _whole(labelled)
+    else:
+        _refuse_fractions(name, labelled, table.reading.numbers.get(name))
+        labelled = plain_values(labelled)
+        counts = column[missing].value_counts()
         words = {str(word): int(count) for word, count in counts.items()}
-    classes = given.unique()
-    _check_count(name, len(classes), len(given))
-    notes = _look_alikes(name, [spelling.get(value, str(value)) for value in classes])
-    return LabelColumn(name, values, missing, words, spelling, notes)
+    values = column.to_numpy(dtype=object, copy=True)
+    values[~missing] = labelled.to_numpy(dtype=object)
+    classes = labelled.unique()
+    _check_count(name, len(classes), len(labelled))
+    notes = _look_alikes(name, [str(value) for value in classes])
+    return LabelColumn(name, values, missing, words, notes)
 
 
 def missing_error(labels: LabelColumn) -> TableError:
@@ -121,7 +135,7 @@ def missing_error(labels: LabelColumn) -> TableError:
 
 def read_flips(pairs: Sequence[str], labels: LabelColumn) -> dict[Any, Any]:
     """Read FROM=TO pairs, with the classes as the file spells them."""
-    by_word = {labels.spell(label): label for label in dict.fromkeys(labels.given.tolist())}
+    by_word = {str(label): label for label in dict.fromkeys(labels.given.tolist())}
     flips: dict[Any, Any] = {}
     for pair in pairs:
         source, mark, target = pair.partition("=")
@@ -154,14 +168,35 @@ def _check_kind(name: str, given: pd.Series[Any]) -> None:
     if pd.api.types.is_float_dtype(given.dtype):
         broken = given[given % 1 != 0]
         if len(broken):
-            raise TableError(
-                f"--label: column {name!r} holds fractions or infinities (for example "
-                f"{broken.iloc[0]:g}), so it looks like a measurement; classes are text, whole "
-                "numbers or true/false"
-            )
+            raise _fractions(name, f"{broken.iloc[0]:g}")
     kinds = set(given.map(lambda value: isinstance(value, str)))
     if len(kinds) > 1:
         raise TableError(f"--label: column {name!r} mixes text and numbers; make all of them text")
+
+
+def _refuse_fractions(name: str, cells: pd.Series[Any], form: NumberFormat | None) -> None:
+    """Refuse text in which every cell is a number and some are fractions."""
+    if form is None:
+        return
+    numbers = read_numbers(cells, form)
+    broken = np.flatnonzero(numbers % 1 != 0)
+    if len(broken) and np.isfinite(numbers).all():
+        raise _fractions(name, cells.iloc[broken[0]])
+
+
+def _fractions(name: str, example: Any) -> TableError:
+    return TableError(
+        f"--label: column {name!r} holds fractions or infinities (for example "
+        f"{example}), so it looks like a measurement; classes are text, whole "
+        "numbers or true/false"
+    )
+
+
+def _whole(labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Turn floats, which whole numbers become where a label is missing, back."""
+    if pd.api.types.is_float_dtype(labels.dtype) and (labels.abs() <= 2**53).all():
+        return labels.astype(np.int64)
+    return labels
 
 
 def _check_count(name: str, n_classes: int, n_given: int) -> None:
@@ -179,14 +214,28 @@ def _check_count(name: str, n_classes: int, n_given: int) -> None:
 
 
 def _look_alikes(name: str, classes: list[str]) -> tuple[str, ...]:
-    """Name classes that differ only in case or outer blanks: nearly always a slip."""
-    groups: dict[str, list[str]] = {}
-    for spelled in classes:
-        groups.setdefault(spelled.strip().casefold(), []).append(spelled)
-    twins = [spelled for group in groups.values() if len(group) > 1 for spelled in group]
+    """Name classes that a reader would take for one: nearly always a slip."""
+    groups: dict[Any, list[str]] = {}
+    for word in classes:
+        groups.setdefault(_bare(word), []).append(word)
+    twins = [word for group in groups.values() if len(group) > 1 for word in group]
     if not twins:
         return ()
     return (
-        f"column {name!r}: {column_list(twins)} differ only in case or blanks and count as "
-        "different classes",
+        f"column {name!r}: {column_list(twins)} differ only in case, blanks, Unicode form or the "
+        "spelling of a number, and count as different classes",
     )
+
+
+def _bare(word: str) -> Any:
+    """What is left of a word without case, blanks, invisible letters and Unicode forms."""
+    folded = unicodedata.normalize("NFKC", word).casefold()
+    seen = "".join(letter for letter in folded if unicodedata.category(letter) != "Cf")
+    seen = unicodedata.normalize("NFKC", " ".join(seen.split()))
+    # Whole numbers exactly: a float would make neighbours beyond 2**53 equal.
+    if re.fullmatch(r"[+-]?[0-9]{1,300}(\.0*)?", seen):
+        return int(seen.split(".")[0])
+    try:
+        return float(seen)
+    except ValueError:
+        return seen

@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import cohen_kappa_score
 
-from nllearn.tables._labels import LabelColumn
+from nllearn.tables._reading import Table
 
-__all__ = ["RESULT_COLUMNS", "result_columns", "summary_lines"]
+__all__ = [
+    "FINAL_COLUMNS",
+    "RESULT_COLUMNS",
+    "earlier_columns",
+    "result_columns",
+    "summary_lines",
+]
 
 RESULT_COLUMNS = (
     "corrected_label",
@@ -19,7 +26,48 @@ RESULT_COLUMNS = (
     "predicted_label",
     "predicted_proba",
 )
+# What `nllearn apply` adds.
+FINAL_COLUMNS = ("final_label", "is_reviewed")
 MAX_WORST = 5
+# Agreement beyond chance from which on a column with the classes of the label is a label.
+_MIN_KAPPA = 0.2
+
+
+def earlier_columns(table: Table, label: str) -> dict[str, str]:
+    """Find what an earlier cleaning wrote into a table: it must not be learned from.
+
+    Beside the columns that cleaning writes, that is the label of then, which the table holds under
+    a name of its own. It has the same classes and mostly the same labels.
+
+    Parameters
+    ----------
+    table : Table
+    label : str
+        The label column of now.
+
+    Returns
+    -------
+    dict of str to str
+        Column -> what it is. Empty for a table that was not cleaned.
+    """
+    names = [name for name in (*RESULT_COLUMNS, *FINAL_COLUMNS) if name in table.frame.columns]
+    if "corrected_label" not in names or len(names) < 2:
+        return {}
+    found = dict.fromkeys(names, "result of an earlier cleaning")
+    found.pop(label, None)
+    values = table.frame if table.cells is None else table.cells
+    corrected = values["corrected_label"].astype(str)
+    known = set(corrected) | set(values[label].astype(str))
+    for name in table.frame.columns:
+        if name in found or name == label:
+            continue
+        words = values[name].astype(str)
+        own = set(words[table.frame[name].notna()])
+        if len(own) < 2 or len(own & known) < 0.9 * len(own):
+            continue
+        if cohen_kappa_score(words, corrected) > _MIN_KAPPA:
+            found[name] = f"the label of an earlier cleaning (--categorical {name} uses it)"
+    return found
 
 
 def result_columns(
@@ -64,15 +112,13 @@ def result_columns(
     return pd.concat([columns, filled]).sort_index()
 
 
-def summary_lines(issues: pd.DataFrame, labels: LabelColumn, noise_rate: float) -> list[str]:
+def summary_lines(issues: pd.DataFrame, noise_rate: float) -> list[str]:
     """Write what cleaning found, with the classes that have the largest share of issues.
 
     Parameters
     ----------
     issues : DataFrame
         What ``label_issues()`` of a classifier returns.
-    labels : LabelColumn
-        The given labels, for their spelling.
     noise_rate : float
         ``noise_rate_`` of the classifier.
 
@@ -95,12 +141,12 @@ def summary_lines(issues: pd.DataFrame, labels: LabelColumn, noise_rate: float) 
     if len(worst) == 0:
         return lines
     lines.append("classes with the largest share of issues")
-    words = [labels.spell(label) for label in worst.index]
+    words = [str(label) for label in worst.index]
     width = max(map(len, words))
     named = len(shares) > 2  # of two classes, each can only turn into the other
     for word, (label, share) in zip(words, worst.items(), strict=True):
         mine = changed & (issues["given_label"] == label).to_numpy()
         target = issues["corrected_label"][mine].mode()
-        most = f", most often to {labels.spell(target.iloc[0])}" if named and len(target) else ""
+        most = f", most often to {target.iloc[0]}" if named and len(target) else ""
         lines.append(f"  {word:<{width}}  {share:4.0%} of its rows{most}")
     return lines

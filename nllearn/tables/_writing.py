@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
+import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,10 +16,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nllearn._atomic_write import atomic_write, check_replaceable
+from nllearn._delimited import write_delimited
+from nllearn.tables._cells import is_gap
 from nllearn.tables._errors import TableError, column_list
-from nllearn.tables._reading import ENDINGS, Table, is_gap
+from nllearn.tables._reading import ENDINGS, Table, ending_of
 
 __all__ = ["check_output", "refuse_taken", "write_table"]
+
+_LIBRARIES = {
+    ".parquet": ("Parquet", "pyarrow", "table"),
+    ".xlsx": ("XLSX", "openpyxl", "excel"),
+}
 
 
 def check_output(path: str | Path, table_path: str | Path, *, force: bool = False) -> Path:
@@ -38,14 +47,15 @@ def check_output(path: str | Path, table_path: str | Path, *, force: bool = Fals
         The output as a Path.
     """
     path = Path(path)
-    ending = path.suffix.lower()
-    if ending not in ENDINGS:
+    ending = ending_of(path)
+    if not ending:
         raise TableError(
-            f"--output: cannot write files that end in {ending or 'nothing'!r}; "
+            f"--output: cannot write files that end in {path.suffix.lower() or 'nothing'!r}; "
             f"use one of {', '.join(ENDINGS)}"
         )
-    if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise TableError("--output: Parquet needs pyarrow (pip install 'nllearn[table]')")
+    for kind, (title, library, extra) in _LIBRARIES.items():
+        if ending == kind and importlib.util.find_spec(library) is None:
+            raise TableError(f"--output: {title} needs {library} (pip install 'nllearn[{extra}]')")
     if path.is_dir():
         raise TableError(f"--output: {path} is a folder; name a file in it")
     folder = _target(path).parent
@@ -65,12 +75,12 @@ def check_output(path: str | Path, table_path: str | Path, *, force: bool = Fals
 
 
 def refuse_taken(table: Table, names: Sequence[str]) -> None:
-    """Refuse new columns whose names the table has."""
+    """Refuse new columns whose names the table has: a column of the user's is never replaced."""
     taken = [name for name in names if name in table.names or name in table.extras]
     if taken:
         raise TableError(
             f"the table already has the column {column_list(taken)}, which would be overwritten; "
-            "rename or remove it (was the table cleaned before?)"
+            "rename or remove it"
         )
 
 
@@ -79,7 +89,6 @@ def write_table(
     new_columns: pd.DataFrame,
     path: str | Path,
     *,
-    spelling: Mapping[str, Mapping[Any, str]] | None = None,
     force: bool = False,
 ) -> None:
     """Write a table with columns added or replaced.
@@ -98,43 +107,104 @@ def write_table(
     new_columns : DataFrame of n_rows rows
         Columns to append. A name that the table has is replaced where it stands.
     path : str or Path
-        The output, ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``.
-    spelling : dict of dict, optional
-        New column -> value -> its text in a CSV or TSV file that was read from such a file.
+        The output; its ending is one that can be read.
     force : bool, default=False
         Replace an existing file.
     """
     path = Path(path)
-    ending = path.suffix.lower()
-    if ending == ".npz":
+    ending = ending_of(path)
+    plain = ending.removesuffix(".gz")
+    if plain in (".csv", ".tsv"):
+        write = _delimited_writer(table, new_columns, plain)
+    elif plain == ".npz":
         arrays = _arrays(table, new_columns)
-        _replace(path, lambda file: _save_arrays(file, arrays), force)
-        return
-    if ending == ".parquet":
+
+        def write(file: BinaryIO) -> None:
+            _save_arrays(file, arrays)
+    else:
         frame = _joined(_flat(table, table.frame), new_columns)
-        _replace(path, lambda file: frame.to_parquet(file, index=False), force)
-        return
+        write = {
+            ".parquet": lambda file: frame.to_parquet(file, index=False),
+            ".jsonl": lambda file: _write_json_lines(file, frame),
+            ".xlsx": lambda file: _write_xlsx(file, frame),
+        }[plain]
+    _replace(path, _packed(write) if ending != plain else write, force)
+
+
+def _delimited_writer(
+    table: Table, new_columns: pd.DataFrame, ending: str
+) -> Callable[[BinaryIO], Any]:
+    """Write as CSV or TSV, with the marks of the input where it is of the same kind."""
     separator, decimal = ("\t", ".") if ending == ".tsv" else (",", ".")
-    if ending == table.path.suffix.lower():
-        separator, decimal = table.separator, table.decimal
+    if table.cells is not None and ending == ending_of(table.path).removesuffix(".gz"):
+        separator = table.reading.separator or separator
+        decimal = table.reading.common_decimal
     base = table.frame if table.cells is None else table.cells
     spelled = {
-        name: _spelled(
-            new_columns[name],
-            {} if table.cells is None or spelling is None else spelling.get(name, {}),
-            base[name] if name in base.columns else None,
-            decimal,
-        )
+        name: _spelled(new_columns[name], base[name] if name in base.columns else None, decimal)
         for name in new_columns.columns
     }
     frame = _joined(_flat(table, base), pd.DataFrame(spelled, dtype=object))
-    _replace(
-        path,
-        lambda file: frame.to_csv(
-            file, sep=separator, index=False, encoding="utf-8", lineterminator="\n"
-        ),
-        force,
-    )
+    return lambda file: write_delimited(frame, file, separator=separator)
+
+
+def _packed(write: Callable[[BinaryIO], Any]) -> Callable[[BinaryIO], Any]:
+    """Pack what is written; without name and time, so that equal tables give equal files."""
+
+    def packed(file: BinaryIO) -> None:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as inner:
+            write(inner)  # type: ignore[arg-type]
+
+    return packed
+
+
+def _write_json_lines(file: BinaryIO, frame: pd.DataFrame) -> None:
+    """Write one object per row; gaps and infinite numbers are null."""
+    names = [str(name) for name in frame.columns]
+    columns = [[_plain(value) for value in frame[name].tolist()] for name in frame.columns]
+    for row in zip(*columns, strict=True):
+        record = dict(zip(names, row, strict=True))
+        file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+
+
+def _write_xlsx(file: BinaryIO, frame: pd.DataFrame) -> None:
+    """Write one sheet. Text is marked as text, so that no cell is run as a formula."""
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+
+    def cell(value: Any) -> Any:
+        value = _plain(value)
+        if not isinstance(value, str):
+            return value if not isinstance(value, list | dict) else json.dumps(value)
+        made = WriteOnlyCell(sheet, value)
+        made.data_type = "s"
+        return made
+
+    try:
+        sheet.append([cell(str(name)) for name in frame.columns])
+        for row in frame.astype(object).itertuples(index=False, name=None):
+            sheet.append([cell(value) for value in row])
+    finally:
+        sheet.close()
+    book.save(file)
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value into what JSON has; dates become text."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if is_gap(value):
+        return None
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if isinstance(value, str | bool | int) else str(value)
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], Any], force: bool) -> None:
@@ -186,12 +256,10 @@ def _flat(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1) if len(parts) > 1 else frame
 
 
-def _spelled(
-    column: pd.Series[Any], words: Mapping[Any, str], old: pd.Series[Any] | None, decimal: str
-) -> list[Any]:
+def _spelled(column: pd.Series[Any], old: pd.Series[Any] | None, decimal: str) -> list[Any]:
     """Write values as text: numbers with six digits; a gap stays as the file wrote it."""
     gaps = ["" for _ in column] if old is None else old.tolist()
-    is_float = pd.api.types.is_float_dtype(column.dtype) and not words
+    is_float = pd.api.types.is_float_dtype(column.dtype)
     spelled: list[Any] = []
     for value, gap in zip(column.tolist(), gaps, strict=True):
         if is_gap(value):
@@ -199,7 +267,7 @@ def _spelled(
         elif is_float:
             spelled.append(f"{value:.6g}".replace(".", decimal))
         else:
-            spelled.append(words.get(value, value))
+            spelled.append(value)
     return spelled
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -293,9 +294,16 @@ CRAFTED = {
     "an entry that is no array": (".npz", archive(X=b"text", y=npy(Y)), "is no array"),
     "a csv that is a zip": (".csv", archive(y=npy(Y)), "text"),
     "a npz that is a csv": (".npz", b"a,label\n1,b\n", "not a readable NPZ"),
+    "JSON that is no object": (".jsonl", b"[1]\n", "line 1 is a list"),
+    "JSON cut off": (".jsonl", b'{"a": 1, "label": "x"}\n{"a": 2, "la', "line 2 is no JSON"),
+    "deep JSON": (".jsonl", b"[" * 100_000, "line 1 is no JSON"),
+    "gzip cut off": (".csv.gz", gzip.compress(b"a,label\n1,b\n")[:-3], "not a readable gzip"),
+    "gzip of nothing": (".csv.gz", gzip.compress(b""), "is empty"),
+    "no gzip": (".jsonl.gz", b"{}", "not a readable gzip"),
+    "no workbook": (".xlsx", b"PK\3\4" * 9, "not a readable XLSX|needs openpyxl"),
     "parquet magic alone": (".parquet", b"PAR1" * 3, "not a readable Parquet"),
     "zero bytes": (".csv", b"a,label\n1,\0\n", "zero bytes"),
-    "UTF-16 without a word": (".csv", "a,label\n1,b\n".encode("utf-16"), "not utf-8"),
+    "UTF-16 without a word": (".csv", "a,label\n1,b\n".encode("utf-16-le"), "utf-16-le"),
     "two encodings": (".csv", "a,label\né,b\n".encode() + b"\xe9,c\n", "not utf-8"),
     "an open quote": (".csv", b'a,label\n1,"b\n2,c\n3,d\n', "not a regular table|classes|label"),
     "a header alone": (".csv", b"a,label\n", "no rows"),

@@ -186,7 +186,7 @@ def test_refusals():
         content_reader(None, "abc", None)
     with pytest.raises(ValueError, match=r"images have shape \(2, 4\)"):
         content_reader(np.zeros((2, 4)), None, None)
-    with pytest.raises(ValueError, match="images is the single path 'cats'"):
+    with pytest.raises(ValueError, match="images is a single path, 'cats'"):
         content_reader("cats", None, None)
     with pytest.raises(ValueError, match=r"gone\.png does not exist"):
         content_reader(["gone.png"], None, None).read(0)

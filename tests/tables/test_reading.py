@@ -55,7 +55,7 @@ def test_wrong_encoding_says_what_to_do(tmp_path):
 )
 def test_separators(tmp_path, text, separator, decimal, values):
     table = read_table(write(tmp_path / "t.csv", text), label="k")
-    assert (table.separator, table.decimal) == (separator, decimal)
+    assert (table.reading.separator, table.reading.common_decimal) == (separator, decimal)
     assert table.frame["a"].tolist() == values
 
 
@@ -81,7 +81,7 @@ def test_an_index_column_without_a_name_stays(tmp_path):
         ("t.csv", b"a,b,a\n1,2,3\n", "several columns have the name 'a'"),
         ("t.csv", b"a\0b,k\n1,2\n", "zero bytes"),
         ("t.csv", b'a,k\n"1,x\n', "not a regular table"),
-        ("t.xlsx", b"PK", r"end in '.xlsx'.*use one of .csv, .tsv, .parquet, .npz"),
+        ("t.xls", b"PK", r"end in '.xls'.*use one of .csv, .tsv, .jsonl, .*.parquet, .xlsx, .npz"),
         ("t", b"a", "end in 'nothing'"),
         ("t.parquet", b"PAR1 no", "not a readable Parquet file"),
         ("t.npz", b"PK no", "not a readable NPZ file"),

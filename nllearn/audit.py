@@ -420,6 +420,7 @@ def draw_audit_sample(audited: AuditedLabels, n: int, *, random_state: Any = Non
     Parameters
     ----------
     audited : AuditedLabels
+        Of all rows.
     n : int
         From 1 to the number of rows.
     random_state : int, RandomState or None, default=None
@@ -450,6 +451,7 @@ def audit_labels(
     Parameters
     ----------
     audited : AuditedLabels
+        Of all rows.
     rows : int array-like of shape (m,)
         Numbers of the rows that were looked at, each once.
     right : array-like of shape (m,)

@@ -133,7 +133,7 @@ def _read_cleaned(args: argparse.Namespace) -> tuple[AuditedLabels, np.ndarray, 
     import pandas as pd
 
     from nllearn.audit import AuditedLabels
-    from nllearn.tables import RESULT_COLUMNS, read_labels, read_table
+    from nllearn.tables import read_labels, read_table
 
     table = read_table(args.source, label=args.label, encoding=args.encoding)
     lacking = [name for name in ("corrected_label", "label_quality") if name not in table.names]
@@ -161,8 +161,7 @@ def _read_cleaned(args: argparse.Namespace) -> tuple[AuditedLabels, np.ndarray, 
         quality=quality[numbers],
         classes=classes,
     )
-    hidden = [args.label, *RESULT_COLUMNS]
-    shown = cells.drop(columns=[name for name in hidden if name in cells.columns])
+    shown = cells.drop(columns=args.label)
     return audited, numbers, shown.iloc[numbers].reset_index(drop=True)
 
 
@@ -180,6 +179,7 @@ def _write_sample(
 
     from nllearn._atomic_write import atomic_write
     from nllearn.inspection import guard_cell
+    from nllearn.tables import RESULT_COLUMNS
 
     sample = pd.DataFrame(
         {
@@ -190,7 +190,8 @@ def _write_sample(
     )
     if shown is not None:
         free = shown.iloc[rows].reset_index(drop=True)
-        free = free.drop(columns=[name for name in SAMPLE_COLUMNS if name in free.columns])
+        hidden = {*SAMPLE_COLUMNS, *RESULT_COLUMNS}
+        free = free.drop(columns=[name for name in free.columns if name in hidden])
         sample = pd.concat([sample, free], axis=1)
     sample = sample.map(lambda cell: guard_cell(cell) if isinstance(cell, str) else cell)
     separator = "\t" if path.lower().endswith(".tsv") else ","

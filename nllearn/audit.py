@@ -321,7 +321,7 @@ class Audit:
             steps.append("keep the given labels until more rows are checked")
         if self.boundary_noise is not None:
             steps.append(f"fit with boundary_noise={self.boundary_noise}")
-        steps.append("fit again on labels() with trusted=trusted_mask(): checked rows are kept")
+        steps.append("fit again with the checked rows: labels() as y, trusted_mask() as trusted")
         return steps
 
     def __str__(self) -> str:

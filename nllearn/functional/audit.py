@@ -26,8 +26,8 @@ _SUREST_CLAIM = 0.99
 _N_DRAWS = 4_000
 # Part of the one more answer that every stratum gets. With none, a stratum whose few answers
 # agree counts as known, and with two answers in each of six strata one bound in fourteen fails
-# where one in forty may; with a tenth, none of those tried fails too often from three answers in
-# each of four strata on, and the interval is wider by an eighth at most.
+# where one in forty may. With a tenth, from three answers in each of four strata on, none of those
+# simulated fails too often, and the bound is further from the estimate by a quarter at most.
 _EXTRA_EVERYWHERE = 0.1
 
 

@@ -1,28 +1,23 @@
-"""The audit of labels: rows drawn for a person to look at, and what the answers say."""
+"""What the answers about a sample say about all labels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from sklearn.utils import check_random_state
 
-from nllearn._labels import label_values
+from nllearn.audit._labels import AuditedLabels
 from nllearn.functional.audit import (
-    allocate_sample,
     bound_totals,
     boundary_log_ratio,
-    draw_sample,
     quality_strata,
-    sampling_density,
     stratified_mean,
     total_between_strata,
 )
 
-__all__ = ["Audit", "AuditedLabels", "Interval", "audit_labels", "draw_audit_sample"]
+__all__ = ["Audit", "Interval"]
 
 # Log-likelihood ratio from which one of two hypotheses is taken: ten to one.
 _DECIDING_LOG_RATIO = np.log(10.0)
@@ -45,46 +40,6 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True, eq=False)
-class AuditedLabels:
-    """What an audit needs to know about n labels.
-
-    Parameters
-    ----------
-    given, corrected : int64 ndarray of shape (n,)
-        Positions in `classes`.
-    quality : float ndarray of shape (n,)
-        Claimed probability that the given label is right.
-    classes : ndarray of shape (n_classes,)
-    corrected_proba : float ndarray of shape (n,), optional
-        Claimed probability of the corrected label.
-    boundary_quality : float ndarray of shape (n,), optional
-        The quality if noise lies at the class boundary.
-    """
-
-    given: np.ndarray
-    corrected: np.ndarray
-    quality: np.ndarray
-    classes: np.ndarray
-    corrected_proba: np.ndarray | None = None
-    boundary_quality: np.ndarray | None = None
-
-    @property
-    def changed(self) -> np.ndarray:
-        """Rows whose corrected label differs from the given one, bool of shape (n,)."""
-        return self.corrected != self.given
-
-    @cached_property
-    def density(self) -> np.ndarray:
-        """Share of a sample that is drawn from every row, float64 of shape (n,)."""
-        return sampling_density(self.quality, self.changed, self.boundary_quality)
-
-    @cached_property
-    def strata(self) -> np.ndarray:
-        """Stratum of every row, by rising quality, int64 of shape (n,)."""
-        return quality_strata(self.quality, self.changed, self.density)
 
 
 @dataclass(frozen=True, eq=False)
@@ -412,100 +367,6 @@ class Audit:
         others = 1.0 - self.audited.quality[self.rows].astype(np.float64)
         share = np.minimum(self.audited.corrected_proba[self.rows] / np.maximum(others, 1e-12), 1.0)
         return np.where(known, least, share), np.where(known, most, share)
-
-
-def draw_audit_sample(audited: AuditedLabels, n: int, *, random_state: Any = None) -> np.ndarray:
-    """Draw the rows to look at.
-
-    Parameters
-    ----------
-    audited : AuditedLabels
-        Of all rows.
-    n : int
-        From 1 to the number of rows.
-    random_state : int, RandomState or None, default=None
-        Draws the rows.
-
-    Returns
-    -------
-    rows : int64 ndarray of shape (n,)
-        In random order.
-
-    Raises
-    ------
-    ValueError
-        For another n.
-    """
-    n_rows = len(audited.given)
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= n_rows:
-        raise ValueError(f"n={n!r} must be a whole number from 1 to the number of rows, {n_rows}")
-    counts = allocate_sample(audited.density, audited.strata, int(n))
-    return draw_sample(audited.strata, counts, check_random_state(random_state))
-
-
-def audit_labels(
-    audited: AuditedLabels, rows: Any, right: Any, *, confidence_level: float = 0.95
-) -> Audit:
-    """Check the answers and make an audit of them.
-
-    Parameters
-    ----------
-    audited : AuditedLabels
-        Of all rows.
-    rows : int array-like of shape (m,)
-        Numbers of the rows that were looked at, each once.
-    right : array-like of shape (m,)
-        Bool: the given label is right. Otherwise the true labels, from the classes.
-    confidence_level : float in (0, 1), default=0.95
-        Of every interval.
-
-    Returns
-    -------
-    audit : Audit
-
-    Raises
-    ------
-    ValueError
-        For rows that are no row numbers or come twice, for answers of another length, missing
-        ones, and labels that are none of the classes.
-    """
-    rows = np.asarray(rows)
-    n_rows = len(audited.given)
-    if rows.ndim != 1 or len(rows) == 0 or rows.dtype.kind not in "iu":
-        raise ValueError(
-            f"rows has shape {rows.shape} and dtype {rows.dtype}; pass the row numbers that "
-            "audit_sample returned and whose labels were looked at, at least one"
-        )
-    rows = rows.astype(np.int64)
-    if rows.min() < 0 or rows.max() >= n_rows:
-        bad = rows[(rows < 0) | (rows >= n_rows)][0]
-        raise ValueError(f"rows has {bad}, but row numbers go from 0 to {n_rows - 1}")
-    if len(np.unique(rows)) < len(rows):
-        twice = np.unique(rows[pd.Series(rows).duplicated()])[0]
-        raise ValueError(f"rows has {twice} twice; pass every row once, with one answer")
-    if not 0.0 < confidence_level < 1.0:
-        raise ValueError(f"confidence_level={confidence_level!r} must be between 0 and 1")
-    answers = label_values("right", right)
-    if len(answers) != len(rows):
-        raise ValueError(f"right has {len(answers)} answers for {len(rows)} rows; pass one per row")
-    given = audited.given[rows]
-    if answers.dtype == object and all(isinstance(a, bool | np.bool_) for a in answers):
-        answers = answers.astype(bool)
-    if answers.dtype.kind == "b":
-        correct = np.asarray(answers, dtype=bool)
-        # Of two classes, a label that is not the one is the other.
-        other = 1 - given if len(audited.classes) == 2 else np.full(len(rows), -1)
-        true = np.where(correct, given, other)
-    else:
-        true = pd.Index(audited.classes).get_indexer(pd.Index(answers)).astype(np.int64)
-        if (true < 0).any():
-            unknown = pd.unique(pd.Series(answers[true < 0]))[:5].tolist()
-            raise ValueError(
-                f"right has labels that are none of the classes: {unknown}; known are "
-                f"{audited.classes[:20].tolist()}. Where no class is right, pass bool answers"
-            )
-        correct = true == given
-    return Audit(audited, rows, correct, true, confidence_level)
 
 
 def _interval(value: float, low: float, high: float) -> Interval:

@@ -105,9 +105,9 @@ class LabelIssuesMixin(metaclass=ABCMeta):
 
     def _find_issues(self, rows: TrainingRows, threshold: float | None) -> np.ndarray:
         """Mark the label issues, bool of shape (n,)."""
-        from nllearn.inspection import find_label_issues
+        from nllearn.inspection import mark_label_issues
 
-        return find_label_issues(
+        return mark_label_issues(
             rows.given, rows.corrected, self.label_quality_, threshold=threshold
         )
 
@@ -134,7 +134,9 @@ class LabelIssuesMixin(metaclass=ABCMeta):
             `neighbor_share_corrected`. From a classifier: `clean_proba`, `nearest_row`
             and `target_changed_at`. From a label cleaner: `decided_by` (the
             predictors that give the corrected label), `easy_share_given` and
-            `easy_share_corrected` (vote shares among the easy neighbours), and
+            `easy_share_corrected` (vote shares among the easy neighbours),
+            `duplicate_group` (number of the group of rows that are the same or nearly
+            so, -1 for none), `duplicates_disagree` (its labels differ), and
             `neighbor_rows`, the numbers of the nearest rows.
 
         Raises

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_float64",
+    "check_nested_params",
     "check_not_sparse",
     "check_numbers",
     "check_params",
     "check_row_weight",
     "check_rows",
+    "check_same_rows",
     "check_trusted",
     "check_weights",
     "is_tensor",
@@ -65,6 +67,30 @@ def check_params(estimator: Any, constraints: Mapping[str, list[Any]]) -> None:
             f"{type(estimator).__name__} has {len(problems)} invalid parameter(s): "
             + "; ".join(problems)
         )
+
+
+def check_nested_params(estimator: Any, params: Mapping[str, Any]) -> None:
+    """Refuse ``component__name`` where the component is None or a name.
+
+    Parameters
+    ----------
+    estimator : estimator
+    params : mapping of str to any
+        What ``set_params`` was given.
+
+    Raises
+    ------
+    ValueError
+        Says to pass an instance first.
+    """
+    for key in params:
+        name, nested, inner = key.partition("__")
+        value = params.get(name, getattr(estimator, name, None))
+        if nested and hasattr(estimator, name) and not hasattr(value, "get_params"):
+            raise ValueError(
+                f"{key} cannot be set because {name}={value!r} is no instance with "
+                f"parameters; pass an instance as {name}, then set {name}__{inner}"
+            )
 
 
 def check_not_sparse(X: Any) -> None:
@@ -226,6 +252,57 @@ def check_trusted(trusted: Any, n_rows: int) -> np.ndarray:
             "bool mask, not row numbers"
         )
     return mask.astype(bool)
+
+
+def check_same_rows(X: Any, /, *, to: str = "X", **named: Any) -> None:
+    """Refuse what has the rows of X in another order, by their index.
+
+    An index that counts from 0 says nothing, and passes. Probabilities, which come from another
+    program, are refused with an index of other rows too.
+
+    Parameters
+    ----------
+    X : any
+    to : str, default="X"
+        What an error calls it.
+    **named : any
+        By the name that an error calls it; what has no index is not looked at.
+
+    Raises
+    ------
+    ValueError
+        Names the argument and the first row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from nllearn._validation import check_same_rows
+    >>> check_same_rows(pd.DataFrame({"a": [1, 2]}), y=pd.Series(["x", "y"], index=[1, 0]))
+    Traceback (most recent call last):
+    ValueError: y has the rows of X in another order: row 0 of y is called 1; pass y.loc[X.index]...
+    """
+    for name, values in named.items():
+        if not hasattr(values, "iloc") or not len(values):
+            continue
+        index = values.index
+        counted = pd.RangeIndex(len(index))
+        own = X.index if hasattr(X, "iloc") else counted
+        if index.equals(counted) or index.equals(own):
+            continue
+        same = len(own) == len(index) and not len(own.symmetric_difference(index))
+        if same:
+            row = int(np.flatnonzero(np.asarray(index != own))[0])
+            raise ValueError(
+                f"{name} has the rows of {to} in another order: row {row} of {name} is called "
+                f"{index[row]}; pass {name}.loc[{to}.index], or {name}.to_numpy() if the order is "
+                "right and the index is not"
+            )
+        if name == "pred_probs" and not own.equals(counted):
+            raise ValueError(
+                f"the index of {name} is not that of {to} (its first row is called {index[0]}, "
+                f"that of {to} {own[0]}); pass {name}.loc[{to}.index], or {name}.to_numpy() if the "
+                f"rows are those of {to}"
+            )
 
 
 def read_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:

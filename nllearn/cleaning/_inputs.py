@@ -7,17 +7,25 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-__all__ = ["check_neighbor_graph", "check_pred_probs", "check_sparse_size"]
+__all__ = [
+    "check_neighbor_graph",
+    "check_pred_probs",
+    "check_sparse_size",
+    "log_probabilities",
+    "row_index",
+]
 
 # Dense rows of a sparse matrix, in numbers: 8 GB of float32.
 _LARGEST = 2_000_000_000
+# Added to probabilities before the logarithm, so that a confident model's zeros are no outliers.
+_FLOOR = 1e-3
 
 
 def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.ndarray | None:
     """Check out-of-sample probabilities: shape, range, sums."""
     if pred_probs is None:
         return None
-    probs = _as_array("pred_probs", pred_probs)
+    probs = _as_array("pred_probs", _by_class(pred_probs, classes))
     if probs.shape != (n_rows, len(classes)):
         raise ValueError(
             f"pred_probs has shape {probs.shape}; expected ({n_rows}, {len(classes)}), one row per "
@@ -45,6 +53,40 @@ def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.nd
             f"row {worst} of pred_probs sums to {sums[worst]:.6g}; every row must sum to 1"
         )
     return probs
+
+
+def _by_class(pred_probs: Any, classes: np.ndarray) -> Any:
+    """Put columns that are named by the classes into their order; other names are an error."""
+    names = getattr(pred_probs, "columns", None)
+    if names is None:
+        return pred_probs
+    names = list(names)
+    if names == list(range(len(names))) or len(names) != len(classes):
+        # Columns that count from 0 have no names; another number of them is refused by shape.
+        return pred_probs
+    words = [str(value) for value in classes.tolist()]
+    found = [str(name) for name in names]
+    if found == [f"column_{i}" for i in range(len(names))]:
+        return pred_probs  # polars counts in this way
+    foreign = sorted(set(found) - set(words))
+    if foreign or len(set(found)) < len(found):
+        raise ValueError(
+            f"pred_probs has the columns {names[:20]}, and {foreign[:5] or 'some'} are no classes "
+            f"or come twice; the classes are {words[:20]}. Name the columns by the classes, or "
+            "pass pred_probs.to_numpy() with columns in the order of the sorted labels"
+        )
+    values = np.asarray(pred_probs)
+    return values[:, [found.index(word) for word in words]]
+
+
+def log_probabilities(probs: np.ndarray) -> np.ndarray:
+    """Rows made of predictions alone: their logarithms, which a linear model calls scores."""
+    return np.log(probs.astype(np.float64) + _FLOOR)
+
+
+def row_index(*tables: Any) -> Any:
+    """Index of the first DataFrame or Series, or None."""
+    return next((table.index for table in tables if hasattr(table, "iloc")), None)
 
 
 def check_sparse_size(X: Any) -> Any:

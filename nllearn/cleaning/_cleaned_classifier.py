@@ -189,9 +189,9 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         kept, labels = self._training_labels(cleaner)
         params = {}
         if takes_weights:
-            weight = 1.0 if sample_weight is None else read_sample_weight(sample_weight, X)
+            weight = read_sample_weight(sample_weight, X)
             if self.action == "weight":
-                weight = weight * self.label_quality_.astype(np.float64)
+                weight *= self.label_quality_
             params["sample_weight"] = weight[kept]
         if len(kept) < len(self.label_quality_):
             X = _safe_indexing(X, kept)
@@ -205,6 +205,7 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (m, n_features)
+            Rows with the columns that fit saw.
 
         Returns
         -------
@@ -221,6 +222,7 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (m, n_features)
+            Rows with the columns that fit saw.
 
         Returns
         -------
@@ -237,6 +239,7 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (m, n_features)
+            Rows with the columns that fit saw.
 
         Returns
         -------
@@ -253,6 +256,7 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (m, n_features)
+            Rows with the columns that fit saw.
 
         Returns
         -------

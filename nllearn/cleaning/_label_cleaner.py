@@ -385,7 +385,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         check_rows(X_new)
         if not self._without_rows:
             return X_new
-        probs = check_pred_probs(X_new, len(X_new), self.classes_)
+        probs: Any = check_pred_probs(X_new, len(X_new), self.classes_)
         return log_probabilities(probs)
 
     def _codes_of(self, labels: np.ndarray) -> np.ndarray:

@@ -398,7 +398,7 @@ def test_new_rows_are_as_sure_as_those_of_weight_zero(hard):
 def test_easy_shares_against_loops(blobs):
     X, _, noisy = blobs
     cleaner = fitted(X, noisy, n_neighbors=5)
-    table, unit = cleaner.label_issues(), cleaner._predictors.unit.double().numpy()
+    table, unit = cleaner.label_issues(), cleaner._predictors.X_unit.double().numpy()
     labels, easy = cleaner._predictors.vote_labels[1].numpy(), cleaner._evidence["is_easy"]
     assert 0.75 < easy.mean() < 0.85
     for i in range(0, len(X), 5):

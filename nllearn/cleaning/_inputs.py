@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-__all__ = ["check_neighbor_graph", "check_pred_probs", "check_sparse_size"]
+__all__ = [
+    "check_neighbor_graph",
+    "check_pred_probs",
+    "check_sparse_size",
+    "log_probabilities",
+    "row_index",
+]
 
 # Dense rows of a sparse matrix, in numbers: 8 GB of float32.
 _LARGEST = 2_000_000_000
+# Added to probabilities before the logarithm, so that a confident model's zeros are no outliers.
+_FLOOR = 1e-3
 
 
 def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.ndarray | None:
@@ -69,6 +77,16 @@ def _by_class(pred_probs: Any, classes: np.ndarray) -> Any:
         )
     values = np.asarray(pred_probs)
     return values[:, [found.index(word) for word in words]]
+
+
+def log_probabilities(probs: np.ndarray) -> np.ndarray:
+    """Rows made of predictions alone: their logarithms, which a linear model calls scores."""
+    return np.log(probs.astype(np.float64) + _FLOOR)
+
+
+def row_index(*tables: Any) -> Any:
+    """Index of the first DataFrame or Series, or None."""
+    return next((table.index for table in tables if hasattr(table, "iloc")), None)
 
 
 def check_sparse_size(X: Any) -> Any:

@@ -47,6 +47,7 @@ _OTHERS: dict[str, Any] = {
     "n_undecided_": int,
     "sampling_strategy_": (str, dict),
     "_evidence": dict,
+    "_without_rows": bool,
 }
 _OPTIONAL = ("feature_names_in_", "sample_indices_", "sampling_strategy_")
 # Name of the dataclass of the predictors, for tensors and errors.

@@ -7,6 +7,8 @@ const EVIDENCE_NAMES = {
   neighbor_share_corrected: "Neighbours' votes for the suggested label",
   boundary_quality: "Quality if noise lies at the class boundary",
   target_changed_at: "Label last changed in epoch",
+  duplicate_group: "Group of near duplicates",
+  duplicates_disagree: "Near duplicates have different labels",
 };
 const SHARES = new Set([
   "clean_proba", "neighbor_share_given", "neighbor_share_corrected", "boundary_quality",
@@ -85,6 +87,7 @@ function evidenceText(name, value) {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (SHARES.has(name)) return percent(value);
   if (name === "target_changed_at" && value < 0) return "never";
+  if (name === "duplicate_group" && value < 0) return "none";
   if (name === "decided_by" && Object.hasOwn(DECIDERS, value)) return DECIDERS[value][0];
   return String(value);
 }

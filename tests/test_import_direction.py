@@ -18,6 +18,7 @@ LEVELS = {
     "exceptions": 0,
     "_labels": 0,
     "_validation": 0,
+    "_torch_state": 0,
     "_atomic_write": 0,
     "metrics": 0,
     "functional": 0,
@@ -50,6 +51,8 @@ SIDE_ROOMS = {
 SAME_LEVEL = {
     ("_labels", "_validation"),
     ("_validation", "exceptions"),
+    ("_torch_state", "exceptions"),
+    ("networks", "_torch_state"),
     ("functional", "_validation"),
     ("functional", "exceptions"),
     ("metrics", "_labels"),

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn.classifiers._review import ReviewMethods
 from nllearn.classifiers._saving import SaveMethod
 from nllearn.training import explain_memory, predict_logits
+from nllearn.training._inference import row_work
 
 __all__ = ["FittedMethods"]
 
@@ -19,6 +21,8 @@ __all__ = ["FittedMethods"]
 class FittedMethods(SaveMethod, ReviewMethods):
     """Methods of the classifiers after ``fit``; the base class has the rest."""
 
+    n_jobs: int | None
+    n_features_in_: int
     net_: Any
     classes_: np.ndarray
     label_quality_: np.ndarray
@@ -33,9 +37,13 @@ class FittedMethods(SaveMethod, ReviewMethods):
     def _logits(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Checked rows through the fitted network."""
         check_is_fitted(self, "net_")
-        device = next(self.net_.module_.parameters()).device
-        with explain_memory(device, self._input.is_image):
-            return predict_logits(self.net_.module_, self._input.new_source(self, X, device))
+        module = self.net_.module_
+        device = next(module.parameters()).device
+        source = self._input.new_source(self, X, device)
+        shape = self._input.shape if self._input.is_image else (self.n_features_in_,)
+        small = len(source) * row_work(module, shape) < LEAST_WORK
+        with explain_memory(device, self._input.is_image), torch_state(self.n_jobs, is_small=small):
+            return predict_logits(module, source)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of the network.
@@ -51,8 +59,25 @@ class FittedMethods(SaveMethod, ReviewMethods):
         proba : float64 ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``; rows sum to one.
         """
-        logits, _ = self._logits(X)
-        return logits.double().softmax(1).cpu().numpy()
+        with torch_state(self.n_jobs):
+            return self._logits(X)[0].double().softmax(1).cpu().numpy()
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithm of the class probabilities of the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        log_proba : float64 ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``; finite also where a probability is
+            rounded to zero.
+        """
+        with torch_state(self.n_jobs):
+            return self._logits(X)[0].double().log_softmax(1).cpu().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable class of every row.
@@ -84,7 +109,8 @@ class FittedMethods(SaveMethod, ReviewMethods):
         -------
         features : float32 ndarray of shape (n_samples, d)
         """
-        return self._logits(X)[1].cpu().numpy()
+        with torch_state(self.n_jobs):
+            return self._logits(X)[1].cpu().numpy()
 
     def compact(self) -> Any:
         """Drop the features of the training rows, the largest thing that fit keeps.

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._torch_state import torch_state
+
 __all__ = ["ReviewMethods"]
 
 
@@ -17,6 +19,7 @@ class ReviewMethods:
     """Methods for estimators with ``label_issues()``."""
 
     fit: Callable[..., Any]
+    n_jobs: int | None
     corrected_labels_: np.ndarray
 
     def report(
@@ -66,17 +69,18 @@ class ReviewMethods:
         check_is_fitted(self, "label_quality_")
         from nllearn.inspection import review_page_of
 
-        return review_page_of(
-            self,
-            path,
-            images=images,
-            texts=texts,
-            table=table,
-            threshold=threshold,
-            max_rows=max_rows,
-            title=title,
-            overwrite=overwrite,
-        )
+        with torch_state(self.n_jobs, is_small=False):
+            return review_page_of(
+                self,
+                path,
+                images=images,
+                texts=texts,
+                table=table,
+                threshold=threshold,
+                max_rows=max_rows,
+                title=title,
+                overwrite=overwrite,
+            )
 
     def apply_decisions(
         self, decisions: Any, *, undecided: str = "corrected", refit: bool = False, X: Any = None

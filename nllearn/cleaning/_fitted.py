@@ -10,6 +10,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nllearn._labels import check_labels
+from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import check_rows
 from nllearn.classifiers._review import ReviewMethods
 from nllearn.classifiers._saving import SaveMethod
@@ -27,6 +28,8 @@ class FittedMethods(SaveMethod, ReviewMethods):
 
     threshold: float | None
     budget: float | None
+    n_jobs: int | None
+    n_landmarks: int
     classes_: np.ndarray
     label_quality_: np.ndarray
     label_distributions_: np.ndarray
@@ -173,8 +176,9 @@ class FittedMethods(SaveMethod, ReviewMethods):
         self._check_can_score("label_proba")
         check_rows(X_new)
         X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
-        scores, votes = self._predict_new(X_new)
-        return self._noise.predict_proba(scores, votes).cpu().numpy()
+        with self._threads(len(self._given), X_new.shape):
+            scores, votes = self._predict_new(X_new)
+            return self._noise.predict_proba(scores, votes).cpu().numpy()
 
     def compact(self) -> Any:
         """Drop the float16 rows of the training data, the largest thing that fit keeps.
@@ -211,10 +215,16 @@ class FittedMethods(SaveMethod, ReviewMethods):
 
     def _score(self, X_new: Any, codes: np.ndarray) -> np.ndarray:
         """Quality of labels, as positions in ``classes_``, of checked new rows."""
-        scores, votes = self._predict_new(X_new)
-        given = torch.from_numpy(codes).to(scores.device)
-        posterior = self._noise.posterior(scores, votes, given)
-        return posterior.gather(1, given.unsqueeze(1)).squeeze(1).cpu().numpy()
+        with self._threads(len(self._given), X_new.shape):
+            scores, votes = self._predict_new(X_new)
+            given = torch.from_numpy(codes).to(scores.device)
+            posterior = self._noise.posterior(scores, votes, given)
+            return posterior.gather(1, given.unsqueeze(1)).squeeze(1).cpu().numpy()
+
+    def _threads(self, n: int, shape: tuple[int, ...]) -> Any:
+        """Threads for new rows of a shape beside n fitted ones."""
+        small = float(shape[0]) * (n * shape[1] + self.n_landmarks**2) < LEAST_WORK
+        return torch_state(self.n_jobs, is_small=small)
 
     def _predict_new(self, X_new: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores of the regressions and log votes of the neighbours, for checked new rows."""

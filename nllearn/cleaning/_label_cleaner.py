@@ -15,17 +15,24 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from nllearn._labels import check_labels
+from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import (
     check_params,
     check_rows,
     check_trusted,
+    n_jobs_constraints,
     read_sample_weight,
     resolve_device,
 )
 from nllearn.cleaning._evidence import gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._fitted import FittedMethods
 from nllearn.cleaning._graph import find_graph
-from nllearn.cleaning._inputs import check_neighbor_graph, check_pred_probs, check_sparse_size
+from nllearn.cleaning._inputs import (
+    check_is_table,
+    check_neighbor_graph,
+    check_pred_probs,
+    check_sparse_size,
+)
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
 from nllearn.cleaning._sampler import SamplerBase
 from nllearn.functional.transition import noise_rate
@@ -42,7 +49,15 @@ from nllearn.predictors import GivenPredictions
 
 __all__ = ["LabelCleaner"]
 
+# Above so many rows the search is approximate.
+_MOST_SEARCHED = 60_000
 _STAGES = ("neighbours", "regression", "regression of smoothed rows", "noise")
+
+
+def _work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:
+    """Multiply-adds of a regression and of the search, roughly."""
+    n, d = shape
+    return float(n) * (n_landmarks * (n_landmarks + n_classes) + min(n, _MOST_SEARCHED) * d)
 
 
 class LabelCleaner(FittedMethods, SamplerBase):
@@ -84,6 +99,10 @@ class LabelCleaner(FittedMethods, SamplerBase):
         approximate descent becomes the faster one.
     device : str, default="auto"
         "auto" takes a GPU where torch sees one.
+    n_jobs : int or None, default=None
+        Threads of torch; -1 is one per CPU that the process may use. None takes torch's
+        number, at most one per such CPU, and a single thread where the work is too small to
+        gain from more. What the caller set for torch is given back.
     verbose : int, default=0
         Above 0 shows a progress bar over the stages.
     random_state : int, RandomState or None, default=None
@@ -136,6 +155,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
             "n_landmarks",
             "neighbors",
             "device",
+            "n_jobs",
             "verbose",
             "random_state",
         ),
@@ -154,6 +174,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         "n_landmarks": [Interval(Integral, 2, None, closed="left")],
         "neighbors": [StrOptions({"auto", "exact", "descent"}), HasMethods("kneighbors"), None],
         "device": [str],
+        "n_jobs": n_jobs_constraints(),
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -169,6 +190,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         n_landmarks: int = 1000,
         neighbors: Any = None,
         device: str = "auto",
+        n_jobs: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -180,6 +202,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         self.n_landmarks = n_landmarks
         self.neighbors = neighbors
         self.device = device
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
 
@@ -226,13 +249,15 @@ class LabelCleaner(FittedMethods, SamplerBase):
         """
         index = getattr(X, "index", None) if hasattr(X, "iloc") else None
         X, y = self._check_data(X, y)
-        self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
+        with torch_state(self.n_jobs):
+            self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = index
         return self
 
     def _check_data(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Check parameters, rows and labels."""
         check_params(self, self._constraints)
+        check_is_table(X)
         check_rows(X)
         X, y = validate_data(
             self,
@@ -255,7 +280,8 @@ class LabelCleaner(FittedMethods, SamplerBase):
         neighbor_graph: Any = None,
     ) -> tuple[Any, np.ndarray]:
         """Clean, then relabel or drop the issues."""
-        self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
+        with torch_state(self.n_jobs):
+            self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = None
         labels, kept = apply_action(
             self.action,
@@ -314,7 +340,10 @@ class LabelCleaner(FittedMethods, SamplerBase):
         device = resolve_device(self.device)
         generator = torch.Generator().manual_seed(seed)
 
-        with self._progress() as advance:
+        # What a fit that fails leaves must not pass for fitted.
+        self.__dict__.pop("label_quality_", None)
+        small = _work(X.shape, self.n_landmarks, n_classes) < LEAST_WORK
+        with torch_state(self.n_jobs, is_small=small) as n_threads, self._progress() as advance:
             scale = choose_scaling(X, codes, n_classes, weight, generator)
             if scale is None:
                 raise ValueError(
@@ -347,6 +376,7 @@ class LabelCleaner(FittedMethods, SamplerBase):
         model = self._noise
         self.resolved_params_ = {
             "device": str(device),
+            "n_jobs": n_threads,
             "n_neighbors": self._n_neighbors,
             "neighbors": searched,
             "n_landmarks": len(self._fits[0].kmap.landmarks),

@@ -82,7 +82,7 @@ def estimate_transition(
     weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     weight = weight * (np.count_nonzero(weight) / max(weight.sum(), 1e-12))
     groups = _rows_by_label(probs, given, weight, trusted)
-    known = np.zeros(n_classes)
+    known: np.ndarray = np.zeros(n_classes)
     if trusted is not None:
         known = np.bincount(given[trusted], weights=weight[trusted], minlength=n_classes)
     # Its transpose, so that all reading and writing is along rows.

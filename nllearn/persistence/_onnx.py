@@ -64,7 +64,7 @@ def _sample(estimator: Any) -> torch.Tensor:
     """Two raw rows of the shape and dtype that the graph takes."""
     opened = estimator._input
     if not opened.is_image:
-        return torch.zeros(2, estimator.n_features_in_)
+        return torch.zeros(2, estimator.n_features_in_, dtype=torch.float32)
     dtype = torch.uint8 if opened._is_bytes else torch.int32
     if opened._is_float:
         dtype = torch.float32

@@ -194,7 +194,7 @@ class LeaveOneOutKernelRidge(BaseLabelPredictor):
                 factor = 1.0 / max(mean_top, 1e-6)
         del axes
         assert best_scores is not None
-        out = torch.zeros(len(codes), self.n_classes_, device=codes.device)
+        out = weights.new_zeros((len(codes), self.n_classes_))
         out[tried] += best_scores.mul_(factor)
 
         left = torch.ones(len(codes), dtype=torch.bool, device=codes.device)
@@ -218,7 +218,7 @@ def _balanced_weights(
 ) -> torch.Tensor:
     """Weights by probably right labels, with each class at the root of its size; mean one."""
     fitted = weights * clean_weight
-    none = torch.zeros(n_classes, device=codes.device)
+    none = weights.new_zeros(n_classes)
     mass = none.index_add(0, codes, fitted)
     size = none.index_add(0, codes, weights)
     fitted = fitted * (size.sqrt() / mass.clamp_min(1e-12))[codes]

@@ -45,6 +45,7 @@ _OTHERS: dict[str, Any] = {
     "noise_rate_": float,
     "n_iter_": int,
     "history_": list,
+    "skipped_images_": dict,
     "_batch_size": int,
     "_evidence": dict,
 }

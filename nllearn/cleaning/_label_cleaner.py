@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._labels import check_labels, label_index
+from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import (
     check_params,
     check_rows,
@@ -26,7 +27,12 @@ from nllearn._validation import (
 from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
-from nllearn.cleaning._inputs import check_neighbor_graph, check_pred_probs, check_sparse_size
+from nllearn.cleaning._inputs import (
+    check_is_table,
+    check_neighbor_graph,
+    check_pred_probs,
+    check_sparse_size,
+)
 from nllearn.cleaning._parameters import CONSTRAINTS
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
 from nllearn.cleaning._sampler import SamplerBase
@@ -45,7 +51,15 @@ from nllearn.predictors import GivenPredictions
 
 __all__ = ["LabelCleaner"]
 
+# Above so many rows the search is approximate.
+_MOST_SEARCHED = 60_000
 _STAGES = ("neighbours", "regression", "regression of smoothed rows", "noise")
+
+
+def _work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:
+    """Multiply-adds of a regression and of the search, roughly."""
+    n, d = shape
+    return float(n) * (n_landmarks * (n_landmarks + n_classes) + min(n, _MOST_SEARCHED) * d)
 
 
 class LabelCleaner(LabelIssuesMixin, SamplerBase):
@@ -87,6 +101,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         approximate descent becomes the faster one.
     device : str, default="auto"
         "auto" chooses the GPU if torch finds one.
+    n_jobs : int or None, default=None
+        Threads of torch; -1 is one per CPU that the process may use. None takes torch's
+        number, at most one per such CPU, and a single thread where the work is too small to
+        gain from more. The caller's number for torch is restored.
     verbose : int, default=0
         Above 0 shows a progress bar over the stages.
     random_state : int, RandomState or None, default=None
@@ -139,6 +157,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             "n_landmarks",
             "neighbors",
             "device",
+            "n_jobs",
             "verbose",
             "random_state",
         ),
@@ -158,6 +177,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         n_landmarks: int = 1000,
         neighbors: Any = None,
         device: str = "auto",
+        n_jobs: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -169,6 +189,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self.n_landmarks = n_landmarks
         self.neighbors = neighbors
         self.device = device
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
 
@@ -217,7 +238,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         index = getattr(X, "index", None) if hasattr(X, "iloc") else None
         check_same_rows(X, y=y, sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
         X, y = self._check_data(X, y)
-        self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
+        with torch_state(self.n_jobs):
+            self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = index
         return self
 
@@ -249,7 +271,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         X_new, y_new = validate_data(
             self, X_new, y_new, dtype="numeric", accept_sparse="csr", reset=False
         )
-        return self._predictors.label_quality(X_new, self._codes_of(y_new))
+        with self._threads(X_new.shape):
+            return self._predictors.label_quality(X_new, self._codes_of(y_new))
 
     def label_proba(self, X_new: Any) -> np.ndarray:
         """Probability of every label for rows that have none.
@@ -285,7 +308,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self._check_can_score("label_proba")
         check_rows(X_new)
         X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
-        return self._predictors.label_proba(X_new)
+        with self._threads(X_new.shape):
+            return self._predictors.label_proba(X_new)
 
     def compact(self) -> Any:
         """Drop the float16 rows of the training data, the largest thing that fit keeps.
@@ -355,6 +379,12 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         if self._predictors.X_unit is None:
             raise ValueError(f"compact() dropped the rows that {method} compares with; fit again")
 
+    def _threads(self, shape: tuple[int, ...]) -> Any:
+        """Threads for new rows of a shape beside the fitted ones."""
+        n = len(self._given)
+        small = float(shape[0]) * (n * shape[1] + self.n_landmarks**2) < LEAST_WORK
+        return torch_state(self.n_jobs, is_small=small)
+
     def _codes_of(self, labels: np.ndarray) -> np.ndarray:
         """Positions in ``classes_``; a label that is not there is an error."""
         import pandas as pd
@@ -373,6 +403,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     def _check_data(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Check parameters, rows and labels."""
         check_params(self, CONSTRAINTS)
+        check_is_table(X)
         check_rows(X)
         X, y = validate_data(
             self,
@@ -395,7 +426,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         neighbor_graph: Any = None,
     ) -> tuple[Any, np.ndarray]:
         """Clean, then relabel or drop the issues."""
-        self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
+        with torch_state(self.n_jobs):
+            self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = None
         labels, kept = apply_action(
             self.action,
@@ -454,7 +486,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         device = resolve_device(self.device)
         generator = torch.Generator().manual_seed(seed)
 
-        with self._progress() as advance:
+        # What a fit that fails leaves must not pass for fitted.
+        self.__dict__.pop("label_quality_", None)
+        small = _work(X.shape, self.n_landmarks, n_classes) < LEAST_WORK
+        with torch_state(self.n_jobs, is_small=small) as n_threads, self._progress() as advance:
             scale = choose_scaling(X, codes, n_classes, weight, generator)
             if scale is None:
                 raise ValueError(
@@ -497,6 +532,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         )
         self.resolved_params_ = {
             "device": str(device),
+            "n_jobs": n_threads,
             "n_neighbors": graph.indices.shape[1],
             "neighbors": searched,
             "n_landmarks": len(fits[0].kmap.landmarks),

@@ -7,6 +7,8 @@ from typing import Any
 
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from nllearn._validation import n_jobs_constraints
+
 __all__ = ["CONSTRAINTS"]
 
 CONSTRAINTS: dict[str, list[Any]] = {
@@ -22,6 +24,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_landmarks": [Interval(Integral, 2, None, closed="left")],
     "neighbors": [StrOptions({"auto", "exact", "descent"}), HasMethods("kneighbors"), None],
     "device": [str],
+    "n_jobs": n_jobs_constraints(),
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }

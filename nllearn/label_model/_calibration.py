@@ -53,7 +53,8 @@ class ExpectedAccuracy:
 
     def as_tensor(self) -> torch.Tensor:
         """As float32 of shape (3,), for a checkpoint, once `is_boundary` is known."""
-        return torch.tensor([self.expected, self.conservative, float(bool(self.is_boundary))])
+        values = [self.expected, self.conservative, float(bool(self.is_boundary))]
+        return torch.tensor(values, dtype=torch.float32)
 
     @classmethod
     def from_tensor(cls, values: torch.Tensor) -> ExpectedAccuracy | None:

@@ -144,7 +144,7 @@ def log_neighbor_shares(
 ) -> torch.Tensor:
     """Log vote shares of the neighbours, float32 of shape (n, n_classes); 0 without neighbours."""
     if graph.indices.shape[1] == 0:
-        return torch.zeros(len(graph.indices), n_classes, device=labels.device)
+        return weights.new_zeros((len(graph.indices), n_classes))
     return log_shares(graph_shares(graph, labels, n_classes, weights))
 
 
@@ -262,7 +262,7 @@ def easiest_per_class(
     order, rank = sort_within_groups(confidence, labels, descending=True)
     counts = torch.bincount(labels, minlength=n_classes)
     easy = torch.empty(len(order), dtype=torch.bool, device=labels.device)
-    easy[order] = rank < (counts[labels[order]] * _EASY_SHARE).ceil()
+    easy[order] = rank < (counts[labels[order]].float() * _EASY_SHARE).ceil()
     return easy
 
 

@@ -73,7 +73,7 @@ class SampleState:
     ) -> SampleState:
         """State at the start: every row is easy and its target is its given label."""
         n = len(given)
-        ones = torch.ones(n, device=given.device)
+        ones = torch.ones(n, dtype=torch.float32, device=given.device)
         yes = torch.ones(n, dtype=torch.bool, device=given.device)
         return cls(
             given=given,
@@ -86,7 +86,7 @@ class SampleState:
             easy=yes,
             labelled=yes.clone(),
             changed_at=torch.full_like(given, -1),
-            expected_accuracy=torch.full((3,), torch.nan, device=given.device),
+            expected_accuracy=torch.full((3,), torch.nan, dtype=torch.float32, device=given.device),
         )
 
     @property

@@ -18,7 +18,6 @@ _OURS = {
     "batch_loss": (),
     "begin_epoch": (),
     "end_epoch": (),
-    "criterion": (),
     "train_split": (None, False),
 }
 
@@ -40,9 +39,7 @@ def check_net_params(net_params: dict[str, Any] | None) -> None:
         Names the setting and what to do instead.
     """
     for name, value in (net_params or {}).items():
-        if name.startswith("criterion__") or (
-            name in _OURS and not any(value is allowed for allowed in _OURS[name])
-        ):
+        if name in _OURS and not any(value is allowed for allowed in _OURS[name]):
             if name == "train_split":
                 raise ValueError(
                     f"net_params={{'train_split': {value!r}}} is not supported: every row is "

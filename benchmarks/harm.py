@@ -225,7 +225,7 @@ def _harmed(runs: Runs) -> str:
         below = [row for row in noisy if _gain(row) < -0.01]
         good = sum(row["calibration"] <= 0.03 for row in mine)
         lines.append(
-            f"- **{method}**: of {len(noisy)} cells with noise {len(below)} are below doing nothing "
+            f"- **{method}**: of {len(noisy)} noisy cells {len(below)} are below doing nothing "
             f"by more than .01; without noise {min(r['labels'] for r in clean):.3f} of the labels "
             f"are right on the worst set; calibration error <= .03 in {good} of {len(mine)} cells."
         )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._torch_state import torch_state
+
 if TYPE_CHECKING:
     from nllearn.audit import Audit, AuditedLabels
     from nllearn.file_format import Writer
@@ -70,6 +72,7 @@ class LabelIssuesMixin(metaclass=ABCMeta):
     """
 
     fit: Callable[..., Any]
+    n_jobs: int | None
     # How the command line read the table of fit; a file keeps it, so that the review reads the
     # same rows in the same way.
     table_reading_: dict[str, Any] | None = None
@@ -275,26 +278,27 @@ class LabelIssuesMixin(metaclass=ABCMeta):
         from nllearn.inspection import write_review_page
 
         rows = self.training_rows()
-        return write_review_page(
-            path,
-            issues=self.label_issues(threshold),
-            classes=self.classes_,
-            features=self.training_features(),
-            label_distributions=self.label_distributions_,
-            network_proba=rows.network_proba,
-            losses=rows.losses,
-            history=getattr(self, "history_", None),
-            transition_matrix=self.transition_matrix_,
-            noise_rate=self.noise_rate_,
-            predicted_by=rows.predicted_by,
-            images=images,
-            texts=texts,
-            table=table,
-            names=names,
-            max_rows=max_rows,
-            title=title,
-            overwrite=overwrite,
-        )
+        with torch_state(self.n_jobs, is_small=False):
+            return write_review_page(
+                path,
+                issues=self.label_issues(threshold),
+                classes=self.classes_,
+                features=self.training_features(),
+                label_distributions=self.label_distributions_,
+                network_proba=rows.network_proba,
+                losses=rows.losses,
+                history=getattr(self, "history_", None),
+                transition_matrix=self.transition_matrix_,
+                noise_rate=self.noise_rate_,
+                predicted_by=rows.predicted_by,
+                images=images,
+                texts=texts,
+                table=table,
+                names=names,
+                max_rows=max_rows,
+                title=title,
+                overwrite=overwrite,
+            )
 
     def apply_decisions(
         self, decisions: Any, *, undecided: str = "corrected", refit: bool = False, X: Any = None

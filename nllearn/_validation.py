@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.utils._param_validation import InvalidParameterError, make_constraint
+from sklearn.utils._param_validation import Interval, InvalidParameterError, make_constraint
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
@@ -29,6 +30,7 @@ __all__ = [
     "check_trusted",
     "check_weights",
     "is_tensor",
+    "n_jobs_constraints",
     "read_sample_weight",
     "refuse_overflow",
     "refuse_tensor",
@@ -91,6 +93,12 @@ def check_nested_params(estimator: Any, params: Mapping[str, Any]) -> None:
                 f"{key} cannot be set because {name}={value!r} is no instance with "
                 f"parameters; pass an instance as {name}, then set {name}__{inner}"
             )
+
+
+def n_jobs_constraints() -> list[Any]:
+    """Constraints of `n_jobs`: None, or a number of threads as scikit-learn counts them."""
+    below = Interval(Integral, None, -1, closed="right")
+    return [None, Interval(Integral, 1, None, closed="left"), below]
 
 
 def check_not_sparse(X: Any) -> None:

@@ -151,12 +151,12 @@ def _read_cleaned(args: argparse.Namespace) -> tuple[AuditedLabels, np.ndarray, 
         raise CommandError(
             f"{args.source}: label_quality must be between 0 and 1 in every row that has a label"
         )
-    words = np.array([labels.spell(value) for value in labels.given], dtype=object)
+    words = np.array([str(value) for value in labels.given])
     cells = table.frame if table.cells is None else table.cells
     corrected = cells["corrected_label"].astype(str).to_numpy()[numbers]
-    classes = np.unique(np.concatenate([words, corrected]).astype(str))
+    classes = np.unique(np.concatenate([words, corrected.astype(str)]))
     audited = AuditedLabels(
-        given=np.searchsorted(classes, words.astype(str)),
+        given=np.searchsorted(classes, words),
         corrected=np.searchsorted(classes, corrected.astype(str)),
         quality=quality[numbers],
         classes=classes,

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 from torch.nn import functional as F
 
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
-from nllearn.classifiers._components import resolve_component
+from nllearn.classifiers._components import STATE_METHODS, check_anchors, resolve_component
 from nllearn.classifiers._fit_loop import FitLoop
 from nllearn.classifiers._parameters import neighbor_builders, selector_builders
 from nllearn.classifiers._shared_docs import with_shared_docs
@@ -137,10 +137,12 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         neighbors: Any = None,
         image_layout: str = "auto",
         decode_size: Any = None,
+        on_bad_image: str = "raise",
         device: str = "auto",
         checkpoint_dir: Any = None,
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -170,10 +172,12 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         self.neighbors = neighbors
         self.image_layout = image_layout
         self.decode_size = decode_size
+        self.on_bad_image = on_bad_image
         self.device = device
         self.checkpoint_dir = checkpoint_dir
         self.callbacks = callbacks
         self.net_params = net_params
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
 
@@ -199,10 +203,14 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             selector_builders(self.easy_fraction),
             "balanced",
             ("easy_fraction",),
-            "select",
+            ("select",),
         )
         builders = neighbor_builders(len(loop.active), loop.device, loop.seed)
-        self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), "kneighbors")
+        search = ("fit", "kneighbors")
+        self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), search)
+        methods: tuple[str, ...] = ("partial_fit", "hallucinate")
+        if self.checkpoint_dir is not None:
+            methods += STATE_METHODS
         self.hallucinator_ = resolve_component(
             self,
             "hallucinator",
@@ -212,7 +220,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             },
             "learned",
             ("lambda_p", "n_anchors"),
-            "hallucinate",
+            methods,
         )
 
     def _correct(
@@ -264,7 +272,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             self.hallucinator_.partial_fit(
                 features, labels, head=lambda s: head(s + mean), generator=generator
             )
-            return self.hallucinator_.hallucinate(features, labels, generator=generator)
+            anchors = self.hallucinator_.hallucinate(features, labels, generator=generator)
+        return check_anchors(self.hallucinator_, anchors, features)
 
     def _vote(
         self,

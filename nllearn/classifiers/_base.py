@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
+from nllearn._torch_state import LEAST_STEP, LEAST_WORK, torch_state
 from nllearn._validation import (
     check_nested_params,
     check_params,
@@ -26,7 +27,7 @@ from nllearn._validation import (
     check_weights,
     resolve_device,
 )
-from nllearn.classifiers._checkpoints import Checkpoints, check_can_resume, fingerprint
+from nllearn.classifiers._checkpoints import Checkpoints, fingerprint
 from nllearn.classifiers._components import build_module
 from nllearn.classifiers._fit_loop import FitLoop
 from nllearn.classifiers._label_posterior import InputRows
@@ -42,6 +43,7 @@ from nllearn.classifiers._preprocessing import (
     check_input,
     is_input_used,
 )
+from nllearn.classifiers._skipped_images import keep_given_labels, weight_without
 from nllearn.classifiers._state import write_classifier
 from nllearn.label_model import warn_of_doubt, warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
@@ -57,7 +59,9 @@ from nllearn.training import (
     resolve_batch_size,
     resolve_schedule,
 )
+from nllearn.training._callbacks import check_callbacks, check_net_params
 from nllearn.training._distributed import ProcessGroup, process_group
+from nllearn.training._inference import row_work
 from nllearn.training._progress import FitProgress
 
 __all__ = ["BaseNoisyLabelClassifier"]
@@ -107,19 +111,35 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
             For bad parameters (all are reported at once) or bad data.
         TypeError
             For sparse input.
+        KeyboardInterrupt
+            On Ctrl-C. The estimator is then not fitted; with `checkpoint_dir` the same call
+            goes on from the last checkpoint.
         """
         check_params(self, shared_constraints() | self._constraints())
         check_same_rows(X, sample_weight=sample_weight, trusted=trusted)
+        check_callbacks(self.callbacks)
+        check_net_params(self.net_params)
         X, y, index = check_input(self, X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         trusted = check_trusted(trusted, len(X))
+        self.skipped_images_ = getattr(X, "skipped", {})
+        sample_weight = weight_without(sample_weight, y, self.skipped_images_)
         weight, loss_weight = check_weights(
             sample_weight, self.class_weight, y, self.classes_, codes
         )
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        with process_group(resolve_device(self.device)) as group:
-            fitted, start = self._fit_network(X, codes, weight, loss_weight, trusted, drawn, group)
+        try:
+            with torch_state(self.n_jobs), process_group(resolve_device(self.device)) as group:
+                fitted, start = self._fit_network(
+                    X, codes, weight, loss_weight, trusted, drawn, group
+                )
+        except BaseException:
+            # Also on Ctrl-C: a network that is trained half must not predict.
+            self.__dict__.pop("net_", None)
+            raise
+        if self.skipped_images_:
+            keep_given_labels(fitted, self.skipped_images_, trusted, weight)
         self._set_fitted(fitted, index)
         self.history_[-1]["seconds_label_posterior"] = time.perf_counter() - start
         return self
@@ -149,9 +169,13 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
     def _logits(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Checked rows through the fitted network."""
         check_is_fitted(self, "net_")
-        device = next(self.net_.module_.parameters()).device
-        with explain_memory(device, self._input.is_image):
-            return predict_logits(self.net_.module_, self._input.new_source(self, X, device))
+        module = self.net_.module_
+        device = next(module.parameters()).device
+        source = self._input.new_source(self, X, device)
+        shape = self._input.shape if isinstance(self._input, ImageInput) else (self.n_features_in_,)
+        small = len(source) * row_work(module, shape) < LEAST_WORK
+        with explain_memory(device, self._input.is_image), torch_state(self.n_jobs, is_small=small):
+            return predict_logits(module, source)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of the network.
@@ -167,8 +191,25 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         proba : float64 ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``; rows sum to one.
         """
-        logits, _ = self._logits(X)
-        return logits.double().softmax(1).cpu().numpy()
+        with torch_state(self.n_jobs):
+            return self._logits(X)[0].double().softmax(1).cpu().numpy()
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithm of the class probabilities of the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), images, paths or Dataset
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        log_proba : float64 ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``; finite also where a probability is
+            rounded to zero.
+        """
+        with torch_state(self.n_jobs):
+            return self._logits(X)[0].double().log_softmax(1).cpu().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable class of every row.
@@ -200,7 +241,8 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         -------
         features : float32 ndarray of shape (n_samples, d)
         """
-        return self._logits(X)[1].cpu().numpy()
+        with torch_state(self.n_jobs):
+            return self._logits(X)[1].cpu().numpy()
 
     def compact(self) -> Any:
         """Drop the features of the training rows, the largest thing that fit keeps.
@@ -324,16 +366,22 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
                 if hasattr(self, f"{role}_"):
                     component = self.resolved_params_[role] = getattr(self, f"{role}_")
                     setattr(loop, role, component)
-            if saves and loop.hallucinator is not None:
-                check_can_resume(loop.hallucinator)
+            loop.n_jobs, loop.is_small_step = self.n_jobs, self._is_small_step(loop)
             with self._sharing(group):
-                checkpoints.run(self.net_, loop)
+                with torch_state(self.n_jobs, is_small=loop.is_small_step) as n_threads:
+                    self.resolved_params_["n_jobs"] = n_threads
+                    checkpoints.run(self.net_, loop)
                 start = time.perf_counter()
                 fitted = loop.finish(self.net_)
         if group is not None:
             # Processes on unlike machines may round differently: broadcast rank 0's result.
             fitted = group.broadcast_object(lambda: fitted)
         return fitted, start
+
+    def _is_small_step(self, loop: FitLoop) -> bool:
+        """Whether a step of training gains nothing from several threads."""
+        rows = self._batch_size
+        return row_work(self.net_.module, tuple(loop.sample.shape[1:])) * rows < LEAST_STEP
 
     @contextmanager
     def _sharing(self, group: ProcessGroup | None) -> Iterator[None]:

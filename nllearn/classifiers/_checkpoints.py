@@ -15,10 +15,10 @@ from nllearn.images import ArrayRecords, ImageRecords, PathRecords
 from nllearn.training import CheckpointFolder, NoisyLabelNet
 from nllearn.training._distributed import ProcessGroup
 
-__all__ = ["Checkpoints", "check_can_resume", "fingerprint"]
+__all__ = ["Checkpoints", "fingerprint"]
 
 # They change how a run is shown or kept, not what it computes.
-_NO_MATTER = {"callbacks", "checkpoint_dir", "device", "random_state", "verbose"}
+_NO_MATTER = {"callbacks", "checkpoint_dir", "device", "n_jobs", "random_state", "verbose"}
 # Rows of X that are hashed where it lies on disk, and bytes of a block that is hashed at once.
 _HASHED_ROWS = 1000
 _HASHED_BYTES = 64 << 20
@@ -221,22 +221,3 @@ def _difference(name: str, theirs: str | None, ours: str | None) -> str:
     if name.startswith(("parameter", "random_state", "estimator")):
         return f"{name} was {theirs}, now {ours}"
     return f"{name} is not the same"
-
-
-def check_can_resume(hallucinator: Any) -> None:
-    """Reject a hallucinator whose state a checkpoint could not hold.
-
-    Parameters
-    ----------
-    hallucinator : object
-
-    Raises
-    ------
-    ValueError
-        If it lacks ``state_dict`` and ``load_state_dict``.
-    """
-    if not (hasattr(hallucinator, "state_dict") and hasattr(hallucinator, "load_state_dict")):
-        raise ValueError(
-            f"hallucinator={hallucinator!r} cannot be resumed: with checkpoint_dir it needs "
-            "state_dict() and load_state_dict(state, device)"
-        )

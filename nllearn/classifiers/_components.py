@@ -11,10 +11,15 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from nllearn._torch_state import float32_default
+from nllearn.hallucinators import Anchors
 from nllearn.networks import MLPBackbone, ResNetBackbone, SmallBackbone, adapt_module
 from nllearn.selectors import BaseSelector, Selection
 
-__all__ = ["build_module", "resolve_component", "select_rows"]
+__all__ = ["STATE_METHODS", "build_module", "check_anchors", "resolve_component", "select_rows"]
+
+# What a hallucinator has beside its own methods, so that a fit with checkpoints can go on.
+STATE_METHODS = ("state_dict", "load_state_dict")
 
 
 def resolve_component(
@@ -23,7 +28,7 @@ def resolve_component(
     builders: Mapping[str, Callable[[], Any]],
     default: str,
     replaces: tuple[str, ...],
-    method: str,
+    methods: tuple[str, ...],
 ) -> Any:
     """Build a component by name, or take a copy of the user's instance.
 
@@ -38,8 +43,8 @@ def resolve_component(
         Name that replaces None.
     replaces : tuple of str
         Parameters of the estimator that an instance makes void.
-    method : str
-        Method that an instance must have.
+    methods : tuple of str
+        What an instance must have.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def resolve_component(
     Raises
     ------
     ValueError
-        For an unknown name, for an object without the method, or when a void
+        For an unknown name, for an object without the methods, or when a void
         parameter was set.
     """
     value = getattr(estimator, role)
@@ -57,10 +62,16 @@ def resolve_component(
         if name not in builders:
             raise ValueError(f"{role}={name!r} must be one of {sorted(builders)} or an instance")
         return builders[name]()
-    if isinstance(value, type) or not hasattr(value, method):
+    missing = [method for method in methods if not callable(getattr(value, method, None))]
+    if isinstance(value, type) or missing:
+        lacks = (
+            "a class"
+            if isinstance(value, type)
+            else f"without the method {' and '.join(map(repr, missing))}"
+        )
         raise ValueError(
-            f"{role}={value!r} must be None, one of {sorted(builders)} or an instance with a "
-            f"method {method!r}"
+            f"{role}={value!r} is {lacks}; it must be None, one of {sorted(builders)} or an "
+            f"instance with the methods {', '.join(methods)}"
         )
     defaults = inspect.signature(type(estimator)).parameters
     for parameter in replaces:
@@ -104,7 +115,8 @@ def build_module(backbone: Any, sample: torch.Tensor, n_classes: int) -> tuple[n
             f"backbone={backbone!r} must be None, a torch module, or an object with "
             "build(input_shape, n_classes)"
         )
-    module = backbone.build(tuple(sample.shape[1:]), n_classes)
+    with float32_default():
+        module = backbone.build(tuple(sample.shape[1:]), n_classes)
     return adapt_module(module, sample, n_classes), backbone
 
 
@@ -180,11 +192,21 @@ def _run_selector(
     loss, label = losses.cpu().numpy(), labels.cpu().numpy()
     if isinstance(selector, BaseSelector):
         chosen = selector.select(loss, label, weights.cpu().numpy())
-        return Selection(_refill_classes(chosen.easy, loss, label), chosen.clean_proba)
-    chosen = selector.select(loss, label)
-    easy = np.asarray(chosen.easy)
-    clean_proba = np.asarray(chosen.clean_proba, dtype=np.float32)
+    else:
+        chosen = selector.select(loss, label)
     n = len(losses)
+    if not (hasattr(chosen, "easy") and hasattr(chosen, "clean_proba")):
+        raise ValueError(
+            f"selector={selector!r} returned a {type(chosen).__name__}; select must return "
+            f"nllearn.selectors.Selection(easy, clean_proba): bool and float, both of shape ({n},)"
+        )
+    easy = np.asarray(chosen.easy)
+    try:
+        clean_proba = np.asarray(chosen.clean_proba, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"selector={selector!r} returned a clean_proba that is no array of numbers: {error}"
+        ) from error
     if easy.shape != (n,) or easy.dtype != bool or clean_proba.shape != (n,):
         raise ValueError(
             f"selector={selector!r} returned easy of shape {easy.shape} and dtype {easy.dtype} and "
@@ -193,6 +215,59 @@ def _run_selector(
     if not (np.isfinite(clean_proba).all() and clean_proba.min() >= 0 and clean_proba.max() <= 1):
         raise ValueError(f"selector={selector!r} returned a clean_proba outside [0, 1]")
     return Selection(_refill_classes(easy, loss, label), clean_proba)
+
+
+def check_anchors(hallucinator: Any, anchors: Any, features: torch.Tensor) -> Anchors:
+    """Check what a hallucinator returns.
+
+    Parameters
+    ----------
+    hallucinator : object
+    anchors : Anchors
+    features : Tensor of shape (n, d)
+        Those that it was given.
+
+    Returns
+    -------
+    anchors : Anchors
+        The same.
+
+    Raises
+    ------
+    ValueError
+        Names the object, what it returned and what was expected.
+    """
+    n, d = features.shape
+    expected = (
+        f"hallucinate must return nllearn.hallucinators.Anchors with features, a tensor of shape "
+        f"(m, {d}), labels (m,) and parents (m, 2), row numbers below {n}"
+    )
+    parts: list[Any] = [getattr(anchors, name, None) for name in ("features", "labels", "parents")]
+    if not all(isinstance(part, torch.Tensor) for part in parts):
+        raise ValueError(
+            f"hallucinator={hallucinator!r} returned a {type(anchors).__name__} with "
+            f"{', '.join(type(part).__name__ for part in parts)} as its parts; {expected}"
+        )
+    made, labels, parents = parts
+    m = len(labels) if labels.ndim else 0
+    if made.shape != (m, d) or labels.ndim != 1 or parents.shape != (m, 2):
+        raise ValueError(
+            f"hallucinator={hallucinator!r} returned features of shape {tuple(made.shape)}, labels "
+            f"{tuple(labels.shape)} and parents {tuple(parents.shape)}; {expected}"
+        )
+    if labels.is_floating_point() or parents.is_floating_point():
+        raise ValueError(
+            f"hallucinator={hallucinator!r} returned labels of {labels.dtype} and parents of "
+            f"{parents.dtype}; both must be whole numbers"
+        )
+    if m and not (0 <= int(parents.min()) and int(parents.max()) < n):
+        raise ValueError(
+            f"hallucinator={hallucinator!r} returned parents in [{int(parents.min())}, "
+            f"{int(parents.max())}]; {expected}"
+        )
+    if not bool(torch.isfinite(made).all()):
+        raise ValueError(f"hallucinator={hallucinator!r} returned features that are not finite")
+    return anchors
 
 
 def _refill_classes(easy: np.ndarray, losses: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
+from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn.classifiers._components import select_rows
-from nllearn.classifiers._label_posterior import InputRows, fitted_rows, posterior_from_features
+from nllearn.classifiers._label_posterior import (
+    InputRows,
+    fitted_rows,
+    label_model_work,
+    posterior_from_features,
+)
 from nllearn.exceptions import TrainingDivergedError
 from nllearn.functional.losses import soft_cross_entropy
 from nllearn.label_model import LabelPosterior
@@ -59,6 +65,10 @@ class FitLoop:
         The user's table, where it is small enough for the label model.
     selector, neighbors, hallucinator : object or None
         Components of the method.
+    n_jobs : int or None
+        As the estimator's.
+    is_small_step : bool
+        Whether a step of training gains nothing from several threads.
     group : ProcessGroup or None
         Processes that share the work; None when there is one.
     epoch : int
@@ -83,6 +93,8 @@ class FitLoop:
     selector: Any = None
     neighbors: Any = None
     hallucinator: Any = None
+    n_jobs: int | None = None
+    is_small_step: bool = True
     group: ProcessGroup | None = None
     epoch: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
@@ -102,6 +114,11 @@ class FitLoop:
     def sample(self) -> torch.Tensor:
         """Two rows, to try a module on."""
         return self.rows.source.take(torch.tensor([0, 1]))
+
+    def threads(self) -> AbstractContextManager[int]:
+        """Threads for the work on all rows at once."""
+        small = label_model_work(len(self.sample_state.given)) < LEAST_WORK
+        return torch_state(self.n_jobs, is_small=self.is_small_step and small)
 
     def generator(self, purpose: int) -> torch.Generator:
         """Random stream of a purpose in this epoch."""
@@ -123,7 +140,8 @@ class FitLoop:
         self.notes = {"phase": self.schedule.phase(epoch)}
         self.batch_stream = stream(self.seed, epoch, 2)
         if self.n_classes > 1 and self.schedule.is_refresh(epoch):
-            self.refresh(net)
+            with self.threads():
+                self.refresh(net)
         for key, value in self.notes.items():
             net.history.record(key, value)
 
@@ -224,6 +242,10 @@ class FitLoop:
 
     def finish(self, net: NoisyLabelNet) -> dict[str, Any]:
         """From the fitted network to what fit keeps of every row."""
+        with self.threads():
+            return self._conclude(net)
+
+    def _conclude(self, net: NoisyLabelNet) -> dict[str, Any]:
         bank = self.collect(net)
         n = len(bank.losses)
         selection = Selection(np.ones(n, bool), np.ones(n, np.float32))

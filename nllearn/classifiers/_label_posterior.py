@@ -30,7 +30,13 @@ from nllearn.predictors import NeighborGraph, n_voting_neighbors
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, SampleState
 
-__all__ = ["InputRows", "fitted_rows", "posterior_from_features", "unit_rows_in_blocks"]
+__all__ = [
+    "InputRows",
+    "fitted_rows",
+    "label_model_work",
+    "posterior_from_features",
+    "unit_rows_in_blocks",
+]
 
 # In features with more directions than this share of the rows the network has memorised the
 # labels, and so do predictors that are fitted there. Below a hundred rows that is left as it is:
@@ -44,6 +50,11 @@ _N_LANDMARKS = 700
 _N_NEIGHBORS_ALONE = 50
 # Rows that are read at a time, where the features are in a file.
 _BLOCK = 65_536
+
+
+def label_model_work(n_rows: int) -> float:
+    """Multiply-adds of a regression on so many rows, roughly."""
+    return float(n_rows) * _N_LANDMARKS**2
 
 
 class InputRows:
@@ -202,7 +213,7 @@ def unit_rows_in_blocks(features: torch.Tensor, active: torch.Tensor) -> torch.T
     for some in active.split(_BLOCK):
         total += features[some].float().sum(0)
     mean = (total / len(active)).float()
-    unit = torch.empty(features.shape)
+    unit = torch.empty(features.shape, dtype=torch.float32)
     for rows in row_blocks(len(features), _BLOCK):
         unit[rows] = F.normalize(features[rows].float() - mean, dim=1)
     return unit
@@ -234,7 +245,7 @@ def _neighbor_graph(
     if len(active) == len(X_unit):
         return NeighborGraph(*find_neighbors(neighbors, X_unit, k))
     indices = torch.zeros(len(X_unit), k, dtype=torch.int64, device=X_unit.device)
-    similarities = torch.zeros(len(X_unit), k, device=X_unit.device)
+    similarities = X_unit.new_zeros((len(X_unit), k))
     similarities[active], positions = find_neighbors(neighbors, X_unit[active], k)
     indices[active] = active[positions]
     is_absent = torch.ones(len(X_unit), dtype=torch.bool, device=X_unit.device)

@@ -107,10 +107,12 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         neighbors: Any = None,
         image_layout: str = "auto",
         decode_size: Any = None,
+        on_bad_image: str = "raise",
         device: str = "auto",
         checkpoint_dir: Any = None,
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -133,10 +135,12 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         self.neighbors = neighbors
         self.image_layout = image_layout
         self.decode_size = decode_size
+        self.on_bad_image = on_bad_image
         self.device = device
         self.checkpoint_dir = checkpoint_dir
         self.callbacks = callbacks
         self.net_params = net_params
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
 
@@ -152,13 +156,14 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
 
     def _build_components(self, loop: FitLoop) -> None:
         self.selector_ = resolve_component(
-            self, "selector", selector_builders(), "threshold", (), "select"
+            self, "selector", selector_builders(), "threshold", (), ("select",)
         )
         builders = neighbor_builders(len(loop.active), loop.device, loop.seed)
         # The label posterior needs the neighbours of every row, wherever the rows were mixed.
         builders["batch"] = builders["auto"]
         default = self._defaults.neighbors
-        self.neighbors_ = resolve_component(self, "neighbors", builders, default, (), "kneighbors")
+        search = ("fit", "kneighbors")
+        self.neighbors_ = resolve_component(self, "neighbors", builders, default, (), search)
         self.resolved_params_["n_neighbors"] = self._n_mixed
 
     @property

@@ -151,7 +151,9 @@ def _rebuild(
     if not _is_ours(backbone):
         # What a build draws at random is replaced, and must not move the global state.
         with fork_torch_seed(0, torch.device("cpu")):
-            return build_module(backbone, torch.zeros(2, *input_shape), n_classes)[0]
+            return build_module(
+                backbone, torch.zeros(2, *input_shape, dtype=torch.float32), n_classes
+            )[0]
     with torch.device("meta"):
         if not isinstance(backbone, ResNetBackbone):
             return backbone.build(input_shape, n_classes)

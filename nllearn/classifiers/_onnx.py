@@ -60,7 +60,7 @@ def _sample(opened: TableInput | ImageInput) -> torch.Tensor:
     """Two raw rows of the shape and dtype that the graph takes."""
     if isinstance(opened, ImageInput):
         return torch.zeros((2, *opened.array_shape), dtype=opened.array_dtype)
-    return torch.zeros(2, len(opened.moments["mean"]))
+    return torch.zeros(2, len(opened.moments["mean"]), dtype=torch.float32)
 
 
 def write_onnx(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from nllearn._validation import n_jobs_constraints
 from nllearn.images import LAYOUTS
 from nllearn.neighbors import DescentNeighbors, ExactNeighbors, is_exact_faster
 from nllearn.selectors import ClassBalancedSelector, PuritySelector, ThresholdSelector
@@ -139,10 +140,12 @@ def shared_constraints() -> dict[str, list[Any]]:
         "neighbors": [object, None],
         "image_layout": [StrOptions(set(LAYOUTS))],
         "decode_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        "on_bad_image": [StrOptions({"raise", "skip"})],
         "device": [str],
         "checkpoint_dir": [str, os.PathLike, None],
         "callbacks": [list, tuple, None],
         "net_params": [dict, None],
+        "n_jobs": n_jobs_constraints(),
         "verbose": [Interval(Integral, 0, None, closed="left"), bool],
         "random_state": ["random_state"],
     }

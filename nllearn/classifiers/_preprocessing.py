@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
@@ -46,6 +47,7 @@ _SHARE_FOR_TABLE = 0.4
 # Numbers in a table that the label model uses beside the features of the network (its copies
 # take some GB), and in one whose mean and deviation are taken in one pass.
 _MOST_INPUT, _MOST_IN_ONE_PASS = 1 << 28, 1 << 27
+_HOW_TO_SKIP = "; mend these files, leave them out, or set on_bad_image='skip'"
 # Rows far outside what fit saw are clipped here, in deviations, and not at infinity.
 FARTHEST = 1e4
 # What an input of images is made of, its scale aside.
@@ -102,7 +104,12 @@ def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
                 f"{type(estimator).__name__} requires y to be passed with a list of image files; "
                 "nllearn.datasets.load_image_folder reads labels from folders or a CSV file"
             )
-        return _check_records(estimator, PathRecords(list(X), estimator.decode_size), y, index)
+        files = PathRecords(list(X), estimator.decode_size, n_jobs=estimator.n_jobs)
+        checked = _check_records(estimator, files, y, index)
+        files.check_all(
+            keep=_is_small(files), skip=estimator.on_bad_image == "skip", hint=_HOW_TO_SKIP
+        )
+        return checked
     X, y = validate_data(estimator, X, y, dtype="numeric", ensure_min_samples=2, allow_nd=True)
     if X.ndim == 2:
         return X, y, index
@@ -289,14 +296,13 @@ class ImageInput:
         prepare = PreparedImages(self._scale, records.layout, device)
         workers = self._num_workers
         if workers is None:
-            cores = os.cpu_count() or 1
             # On a CPU the network itself needs the cores.
-            workers = 0 if device.type == "cpu" else min(_MOST_WORKERS, cores)
+            workers = 0 if device.type == "cpu" else min(_MOST_WORKERS, joblib.cpu_count())
         return RecordSource(records, device, prepare, workers, generator)
 
     def new_source(self, estimator: Any, X: Any, device: torch.device) -> Source:
         """Images to predict; those of another shape or kind raise an error."""
-        records = self._new_records(X)
+        records = self._new_records(X, estimator.n_jobs)
         if records.shape != self.shape:
             raise ValueError(
                 f"X has images of (channels, height, width) {records.shape}, but "
@@ -315,7 +321,7 @@ class ImageInput:
         # Prediction draws nothing from generators that a fit in another thread may use.
         return self._stream(records, device, torch.Generator())
 
-    def _new_records(self, X: Any) -> ImageRecords:
+    def _new_records(self, X: Any, n_jobs: int | None) -> ImageRecords:
         check_not_sparse(X)
         check_rows(X)
         if isinstance(X, Dataset):
@@ -324,7 +330,9 @@ class ImageInput:
             path = Path(X)
             X = list_images(path) if path.is_dir() else [path]
         if is_path_like_column(X):
-            return PathRecords(list(X), self._decode_size, self.shape[0])
+            files = PathRecords(list(X), self._decode_size, self.shape[0], n_jobs)
+            files.check_all(keep=_is_small(files))
+            return files
         X = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False)
         if X.shape == self.array_shape:
             X = X[None]

@@ -60,18 +60,28 @@ _SHARED = {
     decode_size : int, (int, int) or None, default=None
         Side, or height and width, that image files are brought to. None needs files
         of one size.
+    on_bad_image : {"raise", "skip"}, default="raise"
+        What fit does about image files that cannot be read. "raise" names all of them in
+        one error. "skip" leaves them out: see `skipped_images_`. Prediction always raises.
     device : str, default="auto"
         Torch device; "auto" takes the GPU where there is one.
     checkpoint_dir : str, Path or None, default=None
         Folder for checkpoints. The same call resumes a run that was killed, with the
         same result as one that was not; a checkpoint of other data or parameters is
-        rejected. State of `callbacks` is not kept.
+        rejected. State of `callbacks` is not kept. Ctrl-C ends fit with KeyboardInterrupt,
+        and the checkpoints stay for the next call.
     callbacks : list of skorch callbacks or None, default=None
-        Passed on to the net.
+        Passed on to the net. A callback that raises KeyboardInterrupt at the end of an epoch,
+        as skorch's ``EarlyStopping(monitor="train_loss")`` does, ends the training there.
+        There is no validation part that a callback could ask for.
     net_params : dict or None, default=None
         Further parameters of the skorch net, such as ``amp=True`` (bfloat16),
         ``ema_decay=0`` (no averaged weights) or ``lr_schedule``, a learning-rate schedule
         such as :class:`~nllearn.training.StepDecay`.
+    n_jobs : int or None, default=None
+        Threads of torch, and of decoding image files; -1 is one per CPU that the process may
+        use. None takes torch's number, at most one per such CPU, and a single thread where
+        the work is too small to gain from more. The caller's number for torch is restored.
     verbose : int, default=0
         1 shows one progress bar over the fit.
     random_state : int, RandomState or None, default=None
@@ -110,6 +120,10 @@ _SHARED = {
     history_ : list of dict
         One per epoch: phase, loss, learning rate, shares of rows, seconds per
         stage.
+    skipped_images_ : dict of int to str
+        With ``on_bad_image="skip"``, numbers of the rows whose image could not be read, and
+        why. They have weight 0 and keep their label; their distribution is the mean of
+        the rows with the same given label.
     net_ : NoisyLabelNet
         The fitted skorch net.
     backbone_ : object

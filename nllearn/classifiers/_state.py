@@ -47,6 +47,7 @@ _OTHERS: dict[str, Any] = {
     "n_undecided_": int,
     "n_iter_": int,
     "history_": list,
+    "skipped_images_": dict,
     "_batch_size": int,
     "_evidence": dict,
 }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from torch.utils.data import Dataset
+
+from nllearn.images import is_path_like_column
 
 __all__ = [
+    "check_is_table",
     "check_neighbor_graph",
     "check_pred_probs",
     "check_sparse_size",
@@ -19,6 +24,35 @@ __all__ = [
 _LARGEST = 2_000_000_000
 # Added to probabilities before the logarithm, so that a confident model's zeros are no outliers.
 _FLOOR = 1e-3
+
+
+def check_is_table(X: Any) -> None:
+    """Refuse images, paths and texts, which are no rows of numbers.
+
+    Raises
+    ------
+    TypeError
+        For a torch Dataset and a single path.
+    ValueError
+        For a column of paths or texts, and for arrays of images.
+    """
+    instead = (
+        "; LabelCleaner takes a table of numbers: train AnchorHallucinationClassifier or "
+        "MixNNClassifier on images, or pass embeddings of them, shape (n_samples, n_features)"
+    )
+    if isinstance(X, str | os.PathLike | Dataset):
+        what = "a torch Dataset" if isinstance(X, Dataset) else f"one path, {os.fspath(X)!r}"
+        raise TypeError(f"X is {what}{instead}")
+    if is_path_like_column(X):
+        raise ValueError(
+            f"X is a column of {len(X)} texts or paths, the first {next(iter(X))!r}{instead}"
+        )
+    shape = getattr(X, "shape", ())
+    if len(shape) in (3, 4):
+        raise ValueError(
+            f"Found array with dim {len(shape)}: X has shape {tuple(shape)}, as images have"
+            f"{instead}"
+        )
 
 
 def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.ndarray | None:

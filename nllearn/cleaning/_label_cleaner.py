@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._labels import check_labels, label_index
+from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import (
     check_params,
     check_rows,
@@ -33,6 +34,7 @@ from nllearn.cleaning._evidence import (
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
 from nllearn.cleaning._inputs import (
+    check_is_table,
     check_neighbor_graph,
     check_pred_probs,
     check_sparse_size,
@@ -57,7 +59,15 @@ from nllearn.predictors import GivenPredictions
 
 __all__ = ["LabelCleaner"]
 
+# Above so many rows the search is approximate.
+_MOST_SEARCHED = 60_000
 _STAGES = ("neighbours", "regression", "regression of smoothed rows", "noise")
+
+
+def _work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:
+    """Multiply-adds of a regression and of the search, roughly."""
+    n, d = shape
+    return float(n) * (n_landmarks * (n_landmarks + n_classes) + min(n, _MOST_SEARCHED) * d)
 
 
 class LabelCleaner(LabelIssuesMixin, SamplerBase):
@@ -103,6 +113,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         approximate descent becomes the faster one.
     device : str, default="auto"
         "auto" chooses the GPU if torch finds one.
+    n_jobs : int or None, default=None
+        Threads of torch; -1 is one per CPU that the process may use. None takes torch's
+        number, at most one per such CPU, and a single thread where the work is too small to
+        gain from more. The caller's number for torch is restored.
     verbose : int, default=0
         Above 0 shows a progress bar over the stages.
     random_state : int, RandomState or None, default=None
@@ -162,6 +176,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             "boundary_noise",
             "neighbors",
             "device",
+            "n_jobs",
             "verbose",
             "random_state",
         ),
@@ -182,6 +197,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         boundary_noise: bool | str = "auto",
         neighbors: Any = None,
         device: str = "auto",
+        n_jobs: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -194,6 +210,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self.boundary_noise = boundary_noise
         self.neighbors = neighbors
         self.device = device
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
 
@@ -252,7 +269,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             check_same_rows(X, **named)
             index = row_index(X)
         X, y = self._check_data(X, y)
-        self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
+        with torch_state(self.n_jobs):
+            self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = index
         return self
 
@@ -285,7 +303,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         X_new, y_new = validate_data(
             self, X_new, y_new, dtype="numeric", accept_sparse="csr", reset=False
         )
-        return self._predictors.label_quality(X_new, self._codes_of(y_new))
+        with self._threads(X_new.shape):
+            return self._predictors.label_quality(X_new, self._codes_of(y_new))
 
     def label_proba(self, X_new: Any) -> np.ndarray:
         """Probability of every label for rows that have none.
@@ -322,7 +341,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self._check_can_score("label_proba")
         X_new = self._check_new_rows(X_new)
         X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
-        return self._predictors.label_proba(X_new)
+        with self._threads(X_new.shape):
+            return self._predictors.label_proba(X_new)
 
     def compact(self) -> Any:
         """Drop the float16 rows of the training data, the largest thing that fit keeps.
@@ -400,6 +420,12 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         probs: Any = check_pred_probs(X_new, len(X_new), self.classes_)
         return log_probabilities(probs)
 
+    def _threads(self, shape: tuple[int, ...]) -> Any:
+        """Threads for new rows of a shape beside the fitted ones."""
+        n = len(self._given)
+        small = float(shape[0]) * (n * shape[1] + self.n_landmarks**2) < LEAST_WORK
+        return torch_state(self.n_jobs, is_small=small)
+
     def _codes_of(self, labels: np.ndarray) -> np.ndarray:
         """Positions in ``classes_``; a label that is not there is an error."""
         import pandas as pd
@@ -418,6 +444,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     def _check_data(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Check parameters, rows and labels."""
         check_params(self, CONSTRAINTS)
+        check_is_table(X)
         check_rows(X)
         X, y = validate_data(
             self,
@@ -457,7 +484,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     ) -> tuple[Any, np.ndarray]:
         """Clean, then relabel or drop the issues."""
         self._without_rows = False
-        self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
+        with torch_state(self.n_jobs):
+            self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = None
         labels, kept = apply_action(
             self.action,
@@ -516,7 +544,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         device = resolve_device(self.device)
         generator = torch.Generator().manual_seed(seed)
 
-        with self._progress() as advance:
+        # What a fit that fails leaves must not pass for fitted.
+        self.__dict__.pop("label_quality_", None)
+        small = _work(X.shape, self.n_landmarks, n_classes) < LEAST_WORK
+        with torch_state(self.n_jobs, is_small=small) as n_threads, self._progress() as advance:
             scale = choose_scaling(X, codes, n_classes, weight, generator)
             if scale is None:
                 raise ValueError(
@@ -562,6 +593,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         )
         self.resolved_params_ = {
             "device": str(device),
+            "n_jobs": n_threads,
             "n_neighbors": graph.indices.shape[1],
             "neighbors": searched,
             "n_landmarks": len(fits[0].kmap.landmarks),

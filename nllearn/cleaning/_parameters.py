@@ -7,6 +7,8 @@ from typing import Any
 
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from nllearn._validation import n_jobs_constraints
+
 __all__ = ["CONSTRAINTS"]
 
 CONSTRAINTS: dict[str, list[Any]] = {
@@ -23,6 +25,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "boundary_noise": [StrOptions({"auto"}), bool],
     "neighbors": [StrOptions({"auto", "exact", "descent"}), HasMethods("kneighbors"), None],
     "device": [str],
+    "n_jobs": n_jobs_constraints(),
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }

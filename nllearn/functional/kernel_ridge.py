@@ -204,13 +204,12 @@ def ridge_system(blocks: Blocks, weights: torch.Tensor, targets: torch.Tensor) -
     for rows, features in blocks():
         share = weights[rows].unsqueeze(1)
         weighted = share * features
-        wanted = _dense(targets[rows], n_classes)
         # Float32 inside a block, float64 between blocks: a million rows lose no digits.
         parts = [
             (weighted.T @ features).double(),
-            (weighted.T @ wanted).double(),
+            _products(weighted, targets[rows], n_classes).double(),
             weighted.sum(0).double(),
-            (share * wanted).sum(0).double(),
+            _products(share, targets[rows], n_classes)[0].double(),
         ]
         sums = (
             parts if sums is None else [one.add_(two) for one, two in zip(sums, parts, strict=True)]
@@ -331,8 +330,12 @@ def leave_one_out_scores(
     return best / top.clamp_min(1e-6)
 
 
-def _dense(targets: torch.Tensor, n_classes: int) -> torch.Tensor:
-    """One-hot rows of codes; soft targets as they are, in a copy."""
-    if targets.ndim == 2:
-        return targets.float().clone()
-    return torch.nn.functional.one_hot(targets, n_classes).float()
+def _products(values: torch.Tensor, targets: torch.Tensor, n_classes: int) -> torch.Tensor:
+    """Inner products of values (b, r) with targets, codes or soft, of shape (r, n_classes)."""
+    if targets.ndim == 1 and values.device.type == "cpu":
+        sums = values.new_zeros((n_classes, values.shape[1]))
+        return sums.index_add_(0, targets, values).T
+    if targets.ndim == 1:
+        # Elsewhere a sum by index has no fixed order.
+        targets = torch.nn.functional.one_hot(targets, n_classes)
+    return values.T @ targets.float()

@@ -39,7 +39,9 @@ def neighbor_shares(
     shares : float32 Tensor of shape (n, n_classes)
         Rows sum to one.
     """
-    votes = torch.full((len(neighbors), n_classes), 0.5 / n_classes, device=labels.device)
+    votes = torch.full(
+        (len(neighbors), n_classes), 0.5 / n_classes, dtype=torch.float32, device=labels.device
+    )
     strength = torch.exp(_FADE * (similarities - similarities[:, :1])) * weights[neighbors]
     if labels.ndim == 1:
         votes.scatter_add_(1, labels[neighbors], strength.float())

@@ -69,7 +69,7 @@ def identity_prototypes(n_classes: int, device: torch.device | str = "cpu") -> t
     -------
     prototypes : float32 Tensor of shape (n_classes, n_classes)
     """
-    return torch.eye(n_classes, device=device)
+    return torch.eye(n_classes, dtype=torch.float32, device=device)
 
 
 def prototype_fit(shares: torch.Tensor, prototypes: torch.Tensor) -> torch.Tensor:

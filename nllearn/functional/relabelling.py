@@ -47,7 +47,7 @@ def vote_assigned_anchors(
     votes : float32 Tensor of shape (n_hard, n_classes)
         Rows sum to at most `n_votes` without weights.
     """
-    votes = torch.zeros(n_hard, n_classes, device=similarity.device)
+    votes = similarity.new_zeros((n_hard, n_classes))
     if len(similarity) == 0:
         return votes
     order, rank = sort_within_groups(similarity, nearest_hard, descending=True)

@@ -81,25 +81,45 @@ def estimate_transition(
         return np.ones((n_classes, n_classes))
     weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     weight = weight * (np.count_nonzero(weight) / max(weight.sum(), 1e-12))
-    onehot = np.zeros((n, n_classes), dtype=np.float32)
-    onehot[np.arange(n), given] = 1.0
-    transition = symmetric_transition(n_classes, 0.3)
+    groups = _rows_by_label(probs, given, weight, trusted)
+    known: np.ndarray = np.zeros(n_classes)
+    if trusted is not None:
+        known = np.bincount(given[trusted], weights=weight[trusted], minlength=n_classes)
+    # Its transpose, so that all reading and writing is along rows.
+    columns = symmetric_transition(n_classes, 0.3)
     for _ in range(_MAX_ROUNDS):
-        joint = probs * transition.T[given]
-        joint /= np.maximum(joint.sum(1, keepdims=True), 1e-300)
-        if trusted is not None:
-            joint = np.where(trusted[:, None], onehot, joint)
-        joint *= weight[:, None]
-        counts = joint.T @ onehot
+        counts = np.zeros((n_classes, n_classes))
+        for label, rows, row_weight in groups:
+            column = columns[label]
+            share = row_weight / np.maximum(rows @ column, 1e-300)
+            np.multiply(column, share @ rows, out=counts[label])
+        np.fill_diagonal(counts, counts.diagonal() + known)
         rate = 1.0 - np.trace(counts) / max(counts.sum(), 1e-12)
-        prior = prior_rows * symmetric_transition(n_classes, float(np.clip(rate, 1e-3, 1 - 1e-3)))
-        updated = counts + prior
-        updated /= updated.sum(1, keepdims=True)
-        change = np.abs(updated - transition).max()
-        transition = updated
+        rate = float(np.clip(rate, 1e-3, 1 - 1e-3))
+        kept = counts.diagonal() + prior_rows * (1.0 - rate)
+        counts += prior_rows * rate / (n_classes - 1)
+        np.fill_diagonal(counts, kept)
+        counts /= counts.sum(0)
+        columns -= counts
+        change = max(columns.max(), -columns.min())
+        columns = counts
         if change < _TOL:
             break
-    return transition
+    return np.ascontiguousarray(columns.T)
+
+
+def _rows_by_label(
+    probs: np.ndarray, given: np.ndarray, weight: np.ndarray, trusted: np.ndarray | None
+) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Rows that are not trusted, by given label: the label, their probabilities and weights."""
+    rows = np.arange(len(given)) if trusted is None else np.flatnonzero(~trusted)
+    rows = rows[np.argsort(given[rows], kind="stable")]
+    labels, starts = np.unique(given[rows], return_index=True)
+    if not len(labels):
+        return []
+    probs, weight = probs[rows].astype(np.float64, copy=False), weight[rows]
+    pieces = zip(np.split(probs, starts[1:]), np.split(weight, starts[1:]), strict=True)
+    return [(int(label), *piece) for label, piece in zip(labels, pieces, strict=True)]
 
 
 def expected_transition(

@@ -78,14 +78,14 @@ class LearnedHallucinator(BaseHallucinator):
         self._build(width, self.hidden_units or width, features.device)
         for parameter in self.module_.parameters():
             # By hand, since the modules' own initialisation takes no generator.
-            start = torch.zeros(parameter.shape)
+            start = torch.zeros(parameter.shape, dtype=torch.float32)
             if start.dim() == 2:
                 nn.init.xavier_uniform_(start, generator=generator)
             parameter.data.copy_(start)
 
     def _build(self, width: int, hidden: int, device: torch.device) -> None:
-        first = nn.utils.skip_init(nn.Linear, 2 * width, hidden)
-        second = nn.utils.skip_init(nn.Linear, hidden, width)
+        first = nn.utils.skip_init(nn.Linear, 2 * width, hidden, dtype=torch.float32)
+        second = nn.utils.skip_init(nn.Linear, hidden, width, dtype=torch.float32)
         self.module_ = nn.Sequential(first, nn.ReLU(), second).to(device)
         self._optimizer = torch.optim.Adam(self.module_.parameters(), lr=self.lr)
 

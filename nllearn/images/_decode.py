@@ -6,6 +6,7 @@ import numbers
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import joblib
@@ -15,11 +16,13 @@ from torch.utils.data import get_worker_info
 
 from nllearn.images._pixels import read_pixels, read_size
 
-__all__ = ["decode_images", "image_size", "is_path_like_column"]
+__all__ = ["BadImages", "decode_images", "image_size", "is_path_like_column", "read_images"]
 
 # Files that one task of a thread decodes: few enough to share the work evenly, and enough that
 # handing out tasks costs nothing.
 _CHUNK = 8
+# Bad files that an error names.
+_MOST_TOLD = 20
 
 
 def decode_images(
@@ -58,7 +61,7 @@ def decode_images(
     ValueError
         If there are no paths, a path is missing or no str or Path, a file does not exist or
         cannot be decoded, the files differ in size while `size` is None, or a parameter is out
-        of range. The message names the file.
+        of range. The message names all such files, at most 20 of them.
     MissingExtraError
         If Pillow is not installed.
 
@@ -74,38 +77,156 @@ def decode_images(
     ...     decode_images([path, path]).shape, decode_images([path], size=2)[0, :, 0, 0]
     ((2, 3, 4, 6), array([255,   0,   0], dtype=uint8))
     """
-    files = _check_paths(paths)
+    _check_column(paths)
+    entries = list(paths)
+    if not entries:
+        raise ValueError("there are no paths; give at least one image file")
+    images, bad = read_images(entries, size=size, n_channels=n_channels, n_jobs=n_jobs)
+    bad.raise_all(len(entries))
+    assert images is not None
+    return images
+
+
+@dataclass
+class BadImages:
+    """What is wrong with some image files.
+
+    Attributes
+    ----------
+    problems : dict of int to str
+        Row and problem of the files that cannot be read, by row.
+    sizes : dict of int to str
+        Row, file and size of those that differ in size from the first.
+    first : str
+        File and size of the first that can be read.
+    """
+
+    problems: dict[int, str] = field(default_factory=dict)
+    sizes: dict[int, str] = field(default_factory=dict)
+    first: str = ""
+
+    def raise_all(self, n: int, hint: str = "") -> None:
+        """Name all of them in one error, the first 20 by name.
+
+        Parameters
+        ----------
+        n : int
+            Number of all files.
+        hint : str
+            What can be done about files that cannot be read.
+
+        Raises
+        ------
+        ValueError
+            If there are any.
+        """
+        if self.problems:
+            if len(self.problems) == 1:
+                raise ValueError("".join(self.problems.values()) + hint)
+            raise ValueError(
+                f"{len(self.problems)} of {n} images cannot be read: "
+                f"{_first_of(self.problems)}{hint}"
+            )
+        if self.sizes:
+            raise ValueError(
+                f"the images differ in size (height x width): {self.first}, "
+                f"{_first_of(self.sizes)}. Set decode_size to bring all to one size, "
+                "for example decode_size=224"
+            )
+
+
+def _first_of(told: dict[int, str]) -> str:
+    rows = sorted(told)
+    more = f"; and {len(rows) - _MOST_TOLD} more" if len(rows) > _MOST_TOLD else ""
+    return "; ".join(told[row] for row in rows[:_MOST_TOLD]) + more
+
+
+def read_images(
+    entries: Sequence[Any],
+    *,
+    size: Any = None,
+    n_channels: int | None = None,
+    n_jobs: int | None = None,
+    shape: tuple[int, ...] | None = None,
+) -> tuple[np.ndarray | None, BadImages]:
+    """Decode image files, and tell what is wrong instead of raising.
+
+    Parameters
+    ----------
+    entries : list of length n
+        Paths; other entries are bad.
+    size, n_channels, n_jobs
+        As for :func:`decode_images`.
+    shape : (C, H, W), optional
+        Of every image, where it is known; None goes by the first file that can be read.
+
+    Returns
+    -------
+    images : uint8 ndarray of shape (n, C, H, W) or None
+        Zeros where a file is bad. None where no file can be read and no shape is known.
+    bad : BadImages
+    """
     height_width = _check_size(size)
     _check_n_channels(n_channels)
-    workers = min(_check_n_jobs(n_jobs), -(-len(files) // _CHUNK))
-    # The first file sets what is to be allocated; it is decoded here and not again.
-    first = read_pixels(files[0], height_width, n_channels)
-    images = np.empty((len(files), *first.shape), dtype=np.uint8)
-    images[0] = first
-    channels = len(first)
+    workers = min(_check_n_jobs(n_jobs), -(-len(entries) // _CHUNK))
+    bad, files = BadImages(), []
+    for row, path in enumerate(entries):
+        file, problem = _check_path(row, path)
+        files.append(file)
+        if problem:
+            bad.problems[row] = problem
+    images, start = None, 0
+    if shape is None:
+        # The first file that can be read sets what is to be allocated; it is not read again.
+        while start < len(files) and images is None:
+            pixels = _read(files, start, height_width, n_channels, bad)
+            start += 1
+            if pixels is not None:
+                shape, n_channels = pixels.shape, len(pixels)
+                images = np.zeros((len(files), *shape), dtype=np.uint8)
+                images[start - 1] = pixels
+                bad.first = f"{files[start - 1]} is {_times(shape[1:])}"
+    else:
+        images, n_channels = np.zeros((len(files), *shape), dtype=np.uint8), shape[0]
+    if images is None:
+        return None, bad
 
     def decode_chunk(start: int) -> None:
-        for i in range(start, min(start + _CHUNK, len(files))):
-            image = read_pixels(files[i], height_width, channels)
-            if image.shape != first.shape:
-                raise ValueError(
-                    "the images differ in size (height x width): "
-                    f"{files[0]} is {_times(first.shape[1:])}, {files[i]} is "
-                    f"{_times(image.shape[1:])}. Set decode_size to bring all to one size, "
-                    "for example decode_size=224"
-                )
-            images[i] = image
+        for row in range(start, min(start + _CHUNK, len(files))):
+            pixels = _read(files, row, height_width, n_channels, bad)
+            if pixels is None:
+                continue
+            if pixels.shape != shape:
+                bad.sizes[row] = f"{files[row]} is {_times(pixels.shape[1:])}"
+                continue
+            images[row] = pixels
 
-    starts = range(1, len(files), _CHUNK)
+    starts = range(start, len(files), _CHUNK)
     if workers <= 1:
         for start in starts:
             decode_chunk(start)
     else:
         with ThreadPoolExecutor(workers) as pool:
-            # Results come in order: of several bad files always the first one is reported.
             for _ in pool.map(decode_chunk, starts):
                 pass
-    return images
+    return images, bad
+
+
+def _read(
+    files: list[str],
+    row: int,
+    height_width: tuple[int, int] | None,
+    n_channels: int | None,
+    bad: BadImages,
+) -> np.ndarray | None:
+    """Pixels of one file, or None and the problem."""
+    if row in bad.problems:
+        return None
+    try:
+        return read_pixels(files[row], height_width, n_channels)
+    except ValueError as error:
+        bad.problems[row] = str(error)
+        return None
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -142,7 +263,9 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     ...     image_size(path)
     (4, 6)
     """
-    (file,) = _check_paths([path])
+    file, problem = _check_path(0, path)
+    if problem:
+        raise ValueError(problem)
     return read_size(file)
 
 
@@ -177,25 +300,24 @@ def is_path_like_column(X: Any) -> bool:
     return False
 
 
-def _check_paths(paths: Any) -> list[str]:
-    """Check the paths and give them as a list of str."""
+def _check_column(paths: Any) -> None:
+    """Refuse what is no column of paths."""
     if isinstance(paths, str | bytes | os.PathLike):
         raise ValueError(f"paths={paths!r} is one path; give a list of them")
     shape = getattr(paths, "shape", None)
     if shape is not None and len(shape) != 1:
         raise ValueError(f"paths has shape {tuple(shape)}; it must be one-dimensional")
-    files = []
-    for row, path in enumerate(paths):
-        if not isinstance(path, str | os.PathLike):
-            what = "missing" if _is_missing(path) else f"{path!r}, a {type(path).__name__}"
-            raise ValueError(f"the path in row {row} is {what}; it must be a str or a Path")
-        file = os.fspath(path)
-        if not isinstance(file, str) or not file:
-            raise ValueError(f"the path in row {row} is {file!r}; it must be a file's name")
-        files.append(file)
-    if not files:
-        raise ValueError("there are no paths; give at least one image file")
-    return files
+
+
+def _check_path(row: int, path: Any) -> tuple[str, str]:
+    """A path as str, and what is wrong with it, if anything is."""
+    if not isinstance(path, str | os.PathLike):
+        what = "missing" if _is_missing(path) else f"{path!r}, a {type(path).__name__}"
+        return "", f"the path in row {row} is {what}; it must be a str or a Path"
+    file = os.fspath(path)
+    if not isinstance(file, str) or not file:
+        return "", f"the path in row {row} is {file!r}; it must be a file's name"
+    return file, ""
 
 
 def _is_missing(entry: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from nllearn.images._decode import decode_images
+from nllearn.images._decode import BadImages, read_images
 from nllearn.images._layout import as_channels_first_shape, resolve_layout
 
 __all__ = ["ArrayRecords", "DatasetRecords", "ImageRecords", "PathRecords", "dataset_labels"]
@@ -142,7 +142,14 @@ class PathRecords(ImageRecords):
     decode_size : int, tuple of int or None
         Side, or height and width, that every image is brought to.
     n_channels : int or None, default=None
-        1 or 3; None goes by the first file.
+        1 or 3; None goes by the first file that can be read.
+    n_jobs : int or None, default=None
+        Threads that decode; None takes one per CPU that the process may use.
+
+    Attributes
+    ----------
+    skipped : dict of int to str
+        Rows of files that cannot be read and are left out, and why; read as zeros.
     """
 
     layout = "channels_first"
@@ -150,26 +157,103 @@ class PathRecords(ImageRecords):
     in_memory = False
     itemsize = 1
 
-    def __init__(self, paths: Sequence[Any], decode_size: Any, n_channels: int | None = None):
-        self.paths = np.array([os.fspath(p) for p in paths], dtype=object)
-        self.n = len(self.paths)
+    def __init__(
+        self,
+        paths: Sequence[Any],
+        decode_size: Any,
+        n_channels: int | None = None,
+        n_jobs: int | None = None,
+    ):
+        self.n = len(paths)
         if not self.n:
             raise ValueError("X has no image files")
-        self.decode_size = decode_size
-        first = decode_images(self.paths[:1], size=decode_size, n_channels=n_channels)
+        self.paths = np.empty(self.n, dtype=object)
+        self.paths[:] = [os.fspath(p) if isinstance(p, str | os.PathLike) else p for p in paths]
+        self.decode_size, self._n_jobs = decode_size, n_jobs
+        self.skipped: dict[int, str] = {}
+        self._decoded: np.ndarray | None = None
+        bad = BadImages()
+        for start in range(self.n):
+            first, found = self._read_some(self.paths[start : start + 1], n_channels)
+            if first is not None:
+                break
+            bad.problems[start] = _in_row(start, 0, found.problems[0])
+        if first is None:
+            bad.raise_all(self.n)
         c, h, w = first.shape[1:]
         self.shape = (int(c), int(h), int(w))
+        self._first = start
+
+    def _read_some(
+        self, paths: np.ndarray, n_channels: int | None, shape: tuple[int, ...] | None = None
+    ) -> tuple[Any, BadImages]:
+        return read_images(
+            paths.tolist(),
+            size=self.decode_size,
+            n_channels=n_channels,
+            n_jobs=self._n_jobs,
+            shape=shape,
+        )
+
+    def check_all(self, *, keep: bool, skip: bool = False, hint: str = "") -> None:
+        """Read every file once, to tell all that cannot be read in one error.
+
+        Parameters
+        ----------
+        keep : bool
+            Whether the pixels are kept, so that they are not decoded again.
+        skip : bool, default=False
+            Whether such files are left out, and no error. Files of other sizes always are one.
+        hint : str
+            Ends the error.
+
+        Raises
+        ------
+        ValueError
+            Names them.
+        """
+        bad = BadImages(first=f"{self.paths[self._first]} is {self.shape[1]} x {self.shape[2]}")
+        if keep:
+            self._decoded = np.empty((self.n, *self.shape), dtype=np.uint8)
+        for start in range(0, self.n, _BLOCK):
+            images, found = self._read_some(
+                self.paths[start : start + _BLOCK], self.shape[0], self.shape
+            )
+            if self._decoded is not None:
+                self._decoded[start : start + len(images)] = images
+            bad.problems |= {
+                start + row: _in_row(start + row, row, told)
+                for row, told in sorted(found.problems.items())
+            }
+            bad.sizes |= {start + row: told for row, told in found.sizes.items()}
+        if skip:
+            self.skipped, bad.problems = bad.problems, {}
+        bad.raise_all(self.n, hint)
 
     def read(self, rows: Sequence[int] | np.ndarray) -> torch.Tensor:
         """Decode some images; see :meth:`ImageRecords.read`."""
-        paths = self.paths[np.asarray(rows)]
-        # Without decode_size the first file's size is the rule, and the error names both files.
-        if self.decode_size is None and len(paths) and paths[0] != self.paths[0]:
-            paths = np.concatenate([self.paths[:1], paths])
-            return torch.from_numpy(decode_images(paths, size=None, n_channels=self.shape[0]))[1:]
-        return torch.from_numpy(
-            decode_images(paths, size=self.decode_size, n_channels=self.shape[0])
-        )
+        rows = np.asarray(rows)
+        if self._decoded is not None:
+            return torch.from_numpy(self._decoded[rows])
+        images, bad = self._read_some(self.paths[rows], self.shape[0], self.shape)
+        bad.first = f"{self.paths[self._first]} is {self.shape[1]} x {self.shape[2]}"
+        bad.problems = {
+            i: told for i, told in bad.problems.items() if int(rows[i]) not in self.skipped
+        }
+        bad.raise_all(self.n)
+        return torch.from_numpy(images)
+
+    def read_all(self) -> torch.Tensor:
+        """All images as one tensor; what :meth:`check_all` kept is handed over."""
+        if self._decoded is None:
+            return super().read_all()
+        images, self._decoded = torch.from_numpy(self._decoded), None
+        return images
+
+
+def _in_row(row: int, in_block: int, told: str) -> str:
+    """The problem with the row's number in X in place of that in its block."""
+    return told.replace(f"the path in row {in_block} ", f"the path in row {row} ", 1)
 
 
 class DatasetRecords(ImageRecords):

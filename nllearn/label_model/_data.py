@@ -37,7 +37,7 @@ class NoisyLabels:
 
     def per_class(self, values: torch.Tensor) -> torch.Tensor:
         """Sum of float32 values, one per row, over the rows given each class."""
-        none = torch.zeros(self.n_classes, device=self.codes.device)
+        none = torch.zeros(self.n_classes, dtype=torch.float32, device=self.codes.device)
         return none.index_add_(0, self.codes, values)
 
     def take(self, idx: torch.Tensor) -> NoisyLabels:

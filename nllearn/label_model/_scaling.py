@@ -37,12 +37,12 @@ class RowScaling:
     def apply(self, X: Any, device: torch.device) -> torch.Tensor:
         """Unit rows, float32 of shape (n, d), or (n, d + 1) with `bias_column`."""
         width = X.shape[1] + (self.bias_column > 0)
-        out = torch.empty(X.shape[0], width, device=device)
+        out = torch.empty(X.shape[0], width, dtype=torch.float32, device=device)
         for rows in row_blocks(X.shape[0]):
             # Farther away the squares of float32 overflow; fitted rows are never so far.
             scaled = torch.from_numpy(standardized_rows(X, rows, self.mean, self.scale, _FARTHEST))
             if self.bias_column > 0:
-                scaled = torch.cat([scaled, torch.full((len(scaled), 1), self.bias_column)], 1)
+                scaled = torch.cat([scaled, scaled.new_full((len(scaled), 1), self.bias_column)], 1)
             out[rows] = unit_rows(scaled.to(device))
         return out
 
@@ -94,7 +94,7 @@ def choose_scaling(
         similarity, indices = cosine_topk(unit, unit, _N_VOTES, exclude=torch.arange(len(unit)))
         if indices.shape[1] == 0:
             return scale
-        ones = torch.ones(len(unit))
+        ones = torch.ones(len(unit), dtype=torch.float32)
         log_votes = log_shares(neighbor_shares(similarity, indices, codes, n_classes, ones))
         value = float(log_votes.gather(1, codes.unsqueeze(1)).mean())
         if best is None or value > best_value + _GAIN:

@@ -43,16 +43,36 @@ def find_neighbors(
     k = min(n_neighbors, len(rows) - 1)
     if isinstance(search, BaseNeighbors):
         distances, found = search.fit(rows).kneighbors(n_neighbors=k)
+        if not distances.shape == found.shape == (len(rows), k):
+            raise ValueError(
+                f"neighbors={search!r} found distances of shape {tuple(distances.shape)} and "
+                f"indices of shape {tuple(found.shape)}; expected ({len(rows)}, {k})"
+            )
         # The cosine of unit rows at this distance; the search may keep the distances.
         return distances.square().mul_(-0.5).add_(1.0), found
     search.fit(rows.cpu().numpy())
-    _, indices = search.kneighbors(n_neighbors=k)
-    indices = np.asarray(indices)
-    own = np.arange(len(rows))[:, None]
-    if indices.shape != (len(rows), k) or indices.min() < 0 or indices.max() >= len(rows):
+    returned = search.kneighbors(n_neighbors=k)
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
         raise ValueError(
-            f"neighbors={search!r} returned indices of shape {indices.shape} in "
-            f"[{indices.min()}, {indices.max()}]; expected ({len(rows)}, {k}) in [0, {len(rows)})"
+            f"neighbors={search!r} returned a {type(returned).__name__}; kneighbors must return "
+            "the pair (distances, indices), as scikit-learn's NearestNeighbors does"
+        )
+    indices = np.asarray(returned[1])
+    own = np.arange(len(rows))[:, None]
+    if indices.dtype.kind not in "iu":
+        raise ValueError(
+            f"neighbors={search!r} returned indices of dtype {indices.dtype}; expected whole "
+            "numbers as the second of the pair (distances, indices)"
+        )
+    if indices.shape != (len(rows), k):
+        raise ValueError(
+            f"neighbors={search!r} returned indices of shape {indices.shape}; expected "
+            f"({len(rows)}, {k})"
+        )
+    if indices.size and not (indices.min() >= 0 and indices.max() < len(rows)):
+        raise ValueError(
+            f"neighbors={search!r} returned indices in [{indices.min()}, {indices.max()}]; "
+            f"expected [0, {len(rows)})"
         )
     if (indices == own).any():
         raise ValueError(
@@ -78,7 +98,7 @@ def sort_by_cosine(rows: torch.Tensor, indices: torch.Tensor) -> tuple[torch.Ten
         Descending.
     indices : int64 Tensor of shape (n, k)
     """
-    cosines = torch.empty(indices.shape, device=rows.device)
+    cosines = rows.new_empty(indices.shape)
     order = torch.empty_like(indices)
     for start in range(0, len(rows), _BLOCK):
         some = slice(start, start + _BLOCK)

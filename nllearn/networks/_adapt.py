@@ -112,7 +112,7 @@ def adapt_module(module: nn.Module, sample: torch.Tensor, n_classes: int) -> nn.
     ----------
     module : nn.Module
         Returns ``(logits, features)``, or logits alone; then the features are what
-        enters its last linear layer. It is copied, never trained in place.
+        enters its last linear layer. It is copied, as float32, never trained in place.
     sample : Tensor of shape (2, ...)
         Two rows, to try it on.
     n_classes : int
@@ -128,7 +128,7 @@ def adapt_module(module: nn.Module, sample: torch.Tensor, n_classes: int) -> nn.
         If the module does not accept the rows or returns another shape.
     """
     name = type(module).__name__
-    module = copy.deepcopy(module).to(sample.device)
+    module = copy.deepcopy(module).to(sample.device, torch.float32)
     was_training = module.training
     module.eval()
     try:

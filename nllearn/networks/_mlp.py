@@ -52,10 +52,11 @@ class MLP(nn.Module):
         layers: list[nn.Module] = [Dropout(input_dropout)]
         width = n_features
         for _ in range(n_layers):
-            layers += [nn.Linear(width, hidden_units), nn.ReLU(), Dropout(dropout)]
+            linear = nn.Linear(width, hidden_units, dtype=torch.float32)
+            layers += [linear, nn.ReLU(), Dropout(dropout)]
             width = hidden_units
         self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(width, n_classes)
+        self.head = nn.Linear(width, n_classes, dtype=torch.float32)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits and last hidden layer of every row.

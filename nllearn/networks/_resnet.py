@@ -12,6 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from nllearn._torch_state import float32_default
 from nllearn.exceptions import MissingExtraError
 
 __all__ = ["ResNet", "ResNetBackbone", "adapt_channels", "read_state"]
@@ -188,11 +189,12 @@ class ResNetBackbone(BaseEstimator):
         if self.stem == "auto":
             first = None if state is None else state.get("conv1.weight")
             small = max(height, width) <= _SMALL_SIDE if first is None else first.shape[-1:] == (3,)
-        trunk = getattr(resnet, f"resnet{self.depth}")(
-            num_classes=n_classes, zero_init_residual=True
-        )
+        with float32_default():
+            trunk = getattr(resnet, f"resnet{self.depth}")(
+                num_classes=n_classes, zero_init_residual=True
+            )
         if small or channels != 3:
-            trunk.conv1 = nn.Conv2d(channels, 64, bias=False, **_FIRST[small])
+            trunk.conv1 = nn.Conv2d(channels, 64, bias=False, dtype=torch.float32, **_FIRST[small])
             nn.init.kaiming_normal_(trunk.conv1.weight, mode="fan_out", nonlinearity="relu")
         if small:
             trunk.maxpool = nn.Identity()

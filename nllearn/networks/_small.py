@@ -48,7 +48,7 @@ class SmallNet(nn.Module):
         # than 3x3 with one.
         before = max(1, 3 * width // 4)
         layers: list[nn.Module] = [
-            nn.Conv2d(channels, before, stride + 1, stride=stride),
+            nn.Conv2d(channels, before, stride + 1, stride=stride, dtype=torch.float32),
             nn.ReLU(inplace=True),
         ]
         sides = [(side - 1) // stride for side in sides]
@@ -57,17 +57,17 @@ class SmallNet(nn.Module):
             halved = [2 if side > 1 else 1 for side in sides]
             sides = [side // by for side, by in zip(sides, halved, strict=True)]
             layers += [
-                nn.Conv2d(before, after, 3, padding=1, bias=False),
+                nn.Conv2d(before, after, 3, padding=1, bias=False, dtype=torch.float32),
                 nn.MaxPool2d((halved[0], halved[1])),
-                nn.BatchNorm2d(after),
+                nn.BatchNorm2d(after, dtype=torch.float32),
                 nn.ReLU(inplace=True),
-                nn.Conv2d(after, after, 3, padding=1, bias=False),
-                nn.BatchNorm2d(after),
+                nn.Conv2d(after, after, 3, padding=1, bias=False, dtype=torch.float32),
+                nn.BatchNorm2d(after, dtype=torch.float32),
                 nn.ReLU(inplace=True),
             ]
             before = after
         self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(before, n_classes)
+        self.head = nn.Linear(before, n_classes, dtype=torch.float32)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits and pooled features of every image.

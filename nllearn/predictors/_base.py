@@ -43,7 +43,7 @@ class BaseLabelPredictor(BaseEstimator):
         """
         X, y_soft = _as_tensor(X), _as_tensor(y_soft)
         n = len(X)
-        weight = torch.ones(n, device=X.device)
+        weight = torch.ones(n, dtype=torch.float32, device=X.device)
         if sample_weight is not None:
             weight = _as_tensor(sample_weight)
         if X.ndim != 2 or y_soft.ndim != 2 or len(y_soft) != n or weight.shape != (n,):
@@ -101,7 +101,14 @@ def out_of_sample_predictions(
         scores = predictor.predict_out_of_sample(X, y_soft, sample_weight)
     else:
         arrays = (values.cpu().numpy() for values in (X, y_soft, sample_weight))
-        scores = _as_tensor(predictor.predict_out_of_sample(*arrays)).to(X.device)
+        returned = predictor.predict_out_of_sample(*arrays)
+        try:
+            scores = _as_tensor(returned).to(X.device)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{predictor!r} returned a {type(returned).__name__} that is no array of numbers "
+                f"({error}); expected scores of shape {tuple(y_soft.shape)}"
+            ) from error
     if scores.shape != y_soft.shape:
         raise ValueError(
             f"{predictor!r} returned scores of shape {tuple(scores.shape)}; expected "

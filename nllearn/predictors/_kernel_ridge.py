@@ -27,6 +27,8 @@ _RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
 # and the most of any fit as a share of the rows.
 _DOF, _LESS_DOF, _LEAST_DOF = 12.0, 18.0, 2.0
 _MOST_OF_FEATURES, _MOST_OF_ROWS = 0.6, 0.5
+# Scores by which a ridge is chosen: rows times classes, and the fewest rows.
+_MOST_TRIED, _LEAST_TRIED = 1 << 20, 1000
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,9 @@ class LeaveOneOutKernelRidge(BaseLabelPredictor):
             most_dof = min(most_dof, _MOST_OF_FEATURES * len(system.values))
             ridges = (system.ridge_for(min(most_dof, dof)),)
 
-        tried = features.tried
-        axes = system.axes(features.tried_features())
+        n_tried = max(_LEAST_TRIED, _MOST_TRIED // self.n_classes_)
+        tried = features.tried[:n_tried]
+        axes = system.axes(features.tried_features()[:n_tried])
         best_ridge, best_value, factor, best_scores = ridges[0], -1.0, 1.0, None
         for ridge in ridges:
             scores = leave_one_out_block(axes, system, labels[tried], fitted[tried], ridge)
@@ -191,7 +194,7 @@ class LeaveOneOutKernelRidge(BaseLabelPredictor):
                 factor = 1.0 / max(mean_top, 1e-6)
         del axes
         assert best_scores is not None
-        out = torch.zeros(len(codes), self.n_classes_, device=codes.device)
+        out = weights.new_zeros((len(codes), self.n_classes_))
         out[tried] += best_scores.mul_(factor)
 
         left = torch.ones(len(codes), dtype=torch.bool, device=codes.device)
@@ -215,7 +218,7 @@ def _balanced_weights(
 ) -> torch.Tensor:
     """Weights by probably right labels, with each class at the root of its size; mean one."""
     fitted = weights * clean_weight
-    none = torch.zeros(n_classes, device=codes.device)
+    none = weights.new_zeros(n_classes)
     mass = none.index_add(0, codes, fitted)
     size = none.index_add(0, codes, weights)
     fitted = fitted * (size.sqrt() / mass.clamp_min(1e-12))[codes]

@@ -93,7 +93,7 @@ def graph_shares(
     shares : float32 Tensor of shape (n, n_classes)
         Equal where a row has no neighbour.
     """
-    out = torch.empty(len(graph.indices), n_classes, device=labels.device)
+    out = torch.empty(len(graph.indices), n_classes, dtype=torch.float32, device=labels.device)
     if graph.indices.shape[1] == 0:
         return out.fill_(1.0 / n_classes)
     for rows in row_blocks(len(out)):

@@ -81,7 +81,7 @@ class NystroemFeatures:
         if not self._kept:
             return kernel_features(self._rows(self.tried), self.kmap)
         n_features = self.kmap.projection.shape[1]
-        out = torch.empty(len(self.tried), n_features, device=self._X_unit.device)
+        out = self._X_unit.new_empty((len(self.tried), n_features))
         for rows, block in self._kept:
             inside = (self.tried >= rows.start) & (self.tried < rows.stop)
             out[inside] = block[self.tried[inside] - rows.start]

@@ -88,7 +88,7 @@ def _scores_in_blocks(
             errors[i] += (weights[rows] * error).sum()
     best = RIDGES[int(errors.argmin())]
 
-    scores = torch.empty(len(X), n_classes)
+    scores = torch.empty(len(X), n_classes, dtype=torch.float32)
     own = mean * n_fitted
     top = 0.0
     for rows, x in pairs():

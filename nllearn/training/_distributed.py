@@ -317,6 +317,6 @@ def process_group(device: torch.device) -> Iterator[ProcessGroup | None]:
         group = ProcessGroup()
         yield group
         # Nobody leaves while another one still reads what it has sent.
-        group.sum_(torch.zeros(1))
+        group.sum_(torch.zeros(1, dtype=torch.float32))
     finally:
         dist.destroy_process_group()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    from nllearn.training._views import View
+from nllearn.training._views import View, checked_view
 
 __all__ = [
     "COLOUR_CHANGES",
@@ -110,7 +108,7 @@ class ImageViews:
             return x.clone()
 
         def draw(*shape: int) -> torch.Tensor:
-            return torch.rand(*shape, generator=local, device=x.device)
+            return torch.rand(*shape, generator=local, dtype=torch.float32, device=x.device)
 
         pads = [
             min(side - 1, max(1, side // 8) if self.pad is None else self.pad)
@@ -192,7 +190,7 @@ def _draw_affine(u: torch.Tensor, policy: float) -> tuple[torch.Tensor, ...]:
     on = (kinds == first) | ((kinds == second) & (u[2] < 0.5))
     strength = torch.where(kinds == first, u[3], u[4]) * 2.0 - 1.0
     ranges = (_MAX_ANGLE, _MAX_SHEAR, _MAX_SHEAR, _MAX_SHIFT, _MAX_SHIFT)
-    scale = policy * torch.tensor(ranges, device=u.device)[:, None]
+    scale = policy * torch.tensor(ranges, dtype=torch.float32, device=u.device)[:, None]
     return tuple((on * strength * scale).unbind())
 
 
@@ -320,7 +318,7 @@ def cutout(
     """
 
     def near(length: int, center: torch.Tensor) -> torch.Tensor:
-        middle = torch.arange(length, device=x.device) + 0.5
+        middle = torch.arange(length, dtype=torch.float32, device=x.device) + 0.5
         return (middle - center[:, None]).abs() * 2.0 < side[:, None]
 
     square = near(x.shape[2], center_y)[:, :, None] & near(x.shape[3], center_x)[:, None, :]
@@ -343,5 +341,5 @@ def make_image_views(augmentation: str | View | None) -> View | None:
         None means that images are used as they are.
     """
     if augmentation is None or callable(augmentation):
-        return augmentation
+        return checked_view(augmentation)
     return _STRENGTHS[augmentation]

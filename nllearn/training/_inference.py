@@ -176,6 +176,26 @@ def _some_passes(source: Source, rows: slice) -> Iterator[torch.Tensor]:
     return source.batches(list(numbers.split(_rows_per_pass(source.take(numbers[:1]).numel()))))
 
 
+def row_work(module: nn.Module, row_shape: tuple[int, ...]) -> float:
+    """Multiply-adds of one row through a network, roughly.
+
+    Parameters
+    ----------
+    module : nn.Module
+    row_shape : tuple of int
+        ``(n_features,)`` or ``(C, H, W)``.
+
+    Returns
+    -------
+    work : float
+    """
+    n_weights = sum(parameter.numel() for parameter in module.parameters())
+    if len(row_shape) < 3:
+        return float(n_weights)
+    # Most weights of a convolutional network see the image at a quarter of its height and width.
+    return n_weights * max(1.0, row_shape[1] * row_shape[2] / 16)
+
+
 def collect(
     module: nn.Module,
     source: Source,

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import nn
 
 from nllearn.exceptions import TrainingDivergedError
 from nllearn.training._batches import Batch, DeviceBatches
+from nllearn.training._callbacks import StopTraining, run_callbacks
 from nllearn.training._distributed import ProcessGroup
 from nllearn.training._ema import EMAWeights
 from nllearn.training._lr_schedules import CosineAnnealing
@@ -104,9 +105,30 @@ class NoisyLabelNet(NeuralNet):
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Tell the callbacks; a checkpoint comes after them, with what they wrote down."""
-        super().notify(method_name, **cb_kwargs)
+        getattr(self, method_name)(self, **cb_kwargs)
+        try:
+            run_callbacks(self, method_name, cb_kwargs)
+        finally:
+            if method_name == "on_epoch_end":
+                # One dict per batch would outgrow the weights in a long run.
+                self.history[-1]["batches"] = []
         if method_name == "on_epoch_end" and self.end_epoch is not None:
             self.end_epoch(self, len(self.history) - 1)
+
+    def partial_fit(
+        self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
+    ) -> NoisyLabelNet:
+        """Train on; Ctrl-C leaves, where skorch would take it for the end of the training.
+
+        A callback ends it early when it raises KeyboardInterrupt at the end of an epoch.
+        """
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        with suppress(StopTraining):
+            self.fit_loop(X, y, **fit_params)
+        self.notify("on_train_end", X=X, y=y)
+        return self
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches from tensors on the device; other iterators get what skorch gives them."""
@@ -242,9 +264,11 @@ class NoisyLabelNet(NeuralNet):
         self.history.record("dur", time.perf_counter() - self._epoch_started)
         batches = self.history[-1]["batches"]
         losses = [row["train_loss"] for row in batches if "train_loss" in row]
-        self.history.record("train_loss", sum(losses) / max(1, len(losses)))
-        # One dict per batch would outgrow the weights in a long run.
-        self.history[-1]["batches"] = []
+        loss = sum(losses) / max(1, len(losses))
+        before = [row["train_loss"] for row in self.history[:-1]]
+        self.history.record("train_loss", loss)
+        # By this name skorch's Checkpoint asks for it.
+        self.history.record("train_loss_best", loss < min(before, default=math.inf))
         if not math.isfinite(self.history[-1]["train_loss"]):
             raise TrainingDivergedError(
                 f"training diverged in epoch {len(self.history)}: the loss is "
@@ -263,9 +287,6 @@ class NoisyLabelNet(NeuralNet):
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Keep the averaged weights as the fitted ones, and let go of the method."""
         super().on_train_end(net, X=X, y=y, **kwargs)
-        if self._group is not None and len(self.history) and "dur" not in self.history[-1]:
-            # skorch ends a fit cleanly on Ctrl-C, but the others may be at another batch.
-            raise KeyboardInterrupt("stopped in the middle of an epoch of several processes")
         # Prediction meets batches of any size, and a pickle should need no compiler.
         self.module_ = self._plain_module
         if self._teacher is not None:

@@ -68,7 +68,7 @@ class SampleState:
     ) -> SampleState:
         """State at the start: every row is easy and its target is its given label."""
         n = len(given)
-        ones = torch.ones(n, device=given.device)
+        ones = torch.ones(n, dtype=torch.float32, device=given.device)
         yes = torch.ones(n, dtype=torch.bool, device=given.device)
         return cls(
             given=given,

@@ -119,7 +119,7 @@ def _normalise(norm: Any, group: ProcessGroup, x: torch.Tensor) -> torch.Tensor:
     norm._check_input_dim(x)  # noqa: SLF001
     weight, bias = norm.weight, norm.bias
     if not norm.affine:
-        weight = torch.ones(x.shape[1], device=x.device)
+        weight = torch.ones(x.shape[1], dtype=torch.float32, device=x.device)
         bias = torch.zeros_like(weight)
     out, mean, variance = _SyncedBatchNorm.apply(x, weight, bias, norm.eps, group)
     if norm.track_running_stats and norm.running_mean is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-__all__ = ["TableViews", "View", "make_views"]
+__all__ = ["TableViews", "View", "checked_view", "make_views"]
 
 View = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
@@ -53,5 +53,37 @@ def make_views(augmentation: str | View | None) -> View | None:
         None means that rows are used as they are.
     """
     if augmentation is None or callable(augmentation):
-        return augmentation
+        return checked_view(augmentation)
     return _STRENGTHS[augmentation]
+
+
+def checked_view(augmentation: View | None) -> View | None:
+    """A user's view that refuses to return something else than a batch of the same shape.
+
+    Parameters
+    ----------
+    augmentation : callable or None
+
+    Returns
+    -------
+    view : callable or None
+    """
+    if augmentation is None:
+        return None
+
+    def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        changed = augmentation(x, generator)
+        if not isinstance(changed, torch.Tensor):
+            raise TypeError(
+                f"augmentation={augmentation!r} returned a {type(changed).__name__}; it must "
+                f"return the changed batch, a tensor of shape {tuple(x.shape)}"
+            )
+        if changed.shape != x.shape or changed.device != x.device:
+            raise ValueError(
+                f"augmentation={augmentation!r} returned a tensor of shape "
+                f"{tuple(changed.shape)} on {changed.device}; expected {tuple(x.shape)} on "
+                f"{x.device}"
+            )
+        return changed.to(x.dtype)
+
+    return view

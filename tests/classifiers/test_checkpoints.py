@@ -219,18 +219,3 @@ def test_a_real_kill_while_a_checkpoint_is_written(blobs, whole, tmp_path):
     )
     assert not list(folder.glob(".*.tmp"))
     assert len(again.history_) == 8
-
-
-def test_ctrl_c_leaves_a_usable_estimator(cls, blobs, tmp_path, whole):
-    class Interrupt(Kill):
-        def on_batch_end(self, net, **kwargs):
-            try:
-                super().on_batch_end(net, **kwargs)
-            except KilledError:
-                raise KeyboardInterrupt from None
-
-    X, _, noisy = blobs
-    clf = cls(**PARAMS, checkpoint_dir=tmp_path, callbacks=[Interrupt(5)]).fit(X, noisy)
-    assert clf.predict(X).shape == noisy.shape
-    assert len(clf.label_issues()) == len(X)
-    assert_same(cls(**PARAMS, checkpoint_dir=tmp_path).fit(X, noisy), whole[cls])

@@ -76,6 +76,8 @@ ELSEWHERE = {
     "verbose": "test_verbose_shows_one_bar",
     "device": "test_device_is_where_the_network_is",
     "neighbors": "test_components.py",
+    "on_bad_image": "test_bad_images.py",
+    "n_jobs": "test_threads.py",
     "image_layout": "test_images.py",
     "decode_size": "test_images.py",
     "checkpoint_dir": "test_checkpoints.py",
@@ -94,7 +96,7 @@ def fit(cls, blobs, **params):
 @pytest.mark.parametrize("cls", CHANGES, ids=["ah", "mixnn"])
 def test_every_parameter_is_watched(cls):
     assert set(cls().get_params(deep=False)) == set(CHANGES[cls]) | set(ELSEWHERE)
-    assert len(cls().get_params(deep=False)) <= 32
+    assert len(cls().get_params(deep=False)) <= 34
 
 
 @pytest.fixture(scope="module")

@@ -128,3 +128,12 @@ def test_fit_keeps_no_copy_of_x(fitted, blobs):
 def test_no_rows_are_kept_but_float16_features(fitted):
     assert not hasattr(fitted.neighbors_, "_rows")
     assert fitted._features.dtype == np.float16
+
+
+def test_logarithms_of_the_probabilities(fitted, blobs):
+    X, _, _ = blobs
+    log_proba = fitted.predict_log_proba(X)
+    np.testing.assert_allclose(np.exp(log_proba), fitted.predict_proba(X), atol=1e-12)
+    # Far from all rows a probability is rounded to zero, its logarithm is not.
+    far = fitted.predict_log_proba(X[:3] * 1e4)
+    assert np.isfinite(far).all() and log_proba.dtype == np.float64

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
+from torch.utils.data import TensorDataset
 
 from nllearn.cleaning import LabelCleaner
 from nllearn.exceptions import NoisyLabelWarning
@@ -274,3 +277,41 @@ def test_labels_of_other_types(blobs, labels):
     assert cleaner.corrected_labels_.dtype == cleaner.classes_.dtype
     quality = cleaner.score_labels(X[:5], np.asarray(given)[:5])
     assert ((quality >= 0) & (quality <= 1)).all()
+
+
+def _paths(n):
+    return [f"image{i}.png" for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (_paths, "column of 30 texts or paths, the first 'image0.png'; .*MixNNClassifier"),
+        (lambda n: np.array(_paths(n)), "column of 30 texts or paths"),
+        (lambda n: pd.Series([Path(p) for p in _paths(n)]), "column of 30 texts or paths"),
+        (lambda n: "folder", "X is one path, 'folder'"),
+        (lambda n: Path("folder"), "X is one path"),
+        (lambda n: np.zeros((n, 8, 8)), r"X has shape \(30, 8, 8\), as images have"),
+        (lambda n: np.zeros((n, 8, 8, 3)), r"X has shape \(30, 8, 8, 3\), as images have"),
+        (lambda n: TensorDataset(torch.zeros(n, 3, 8, 8)), "X is a torch Dataset"),
+        (lambda n: None, r"X is None; .*fit\(pred_probs, y, pred_probs=pred_probs\)"),
+    ],
+    ids=["list", "array", "series", "text", "path", "grey", "colour", "dataset", "none"],
+)
+def test_what_is_no_table_is_told_with_the_way_out(make, words):
+    y = np.arange(30) % 2
+    for fit in (LabelCleaner().fit, LabelCleaner().fit_resample):
+        with pytest.raises((TypeError, ValueError), match=words):
+            fit(make(30), y)
+
+
+def test_probabilities_alone_may_be_the_rows_as_well():
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=300)
+    probs = np.exp(rng.normal(size=(300, 3)) + 3 * np.eye(3)[y])
+    probs /= probs.sum(1, keepdims=True)
+    given = np.where(rng.random(300) < 0.2, rng.integers(3, size=300), y)
+    with pytest.raises(TypeError, match="X is None"):
+        LabelCleaner().fit(None, given, pred_probs=probs)
+    cleaner = LabelCleaner(random_state=0).fit(probs, given, pred_probs=probs)
+    assert (cleaner.corrected_labels_ == y).mean() > (given == y).mean()

@@ -631,8 +631,10 @@ def test_the_options_of_the_cleaner(tmp_path, capsys):
     words = ("clean", tmp_path / "in.csv", "--label", "art", "-o", out, "--force")
     assert run(*words) == 0
     screen = capsys.readouterr()
-    assert screen.err == "" and "label issues          27" in screen.out
     plain = pd.read_csv(out)
+    n_issues = int(plain["is_label_issue"].sum())
+    assert screen.err == "" and f"label issues          {n_issues} (" in screen.out
+    assert 24 <= n_issues <= 27
     assert (plain["corrected_label"] == true).mean() > 0.98
     alone = plain["predicted_label"] == true
     assert alone[wrong].all(), "the prediction does not look at the given label"

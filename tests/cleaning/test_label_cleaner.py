@@ -193,9 +193,7 @@ def test_trusted_rows_vote_as_they_are_and_measure_the_predictors(blobs):
         fitted(X, noisy, trusted=rows) for rows in (wrong, None, noisy == y)
     )
     np.testing.assert_array_equal(contradicted._predictors.vote_labels.numpy(), noisy)
-    proba = [
-        c.label_issues()["predicted_proba"].mean() for c in (contradicted, plain, confirmed)
-    ]
+    proba = [c.label_issues()["predicted_proba"].mean() for c in (contradicted, plain, confirmed)]
     assert proba[0] < proba[1] - 0.05 < proba[1] < proba[2]
 
 

@@ -250,7 +250,7 @@ EDITS = {
         "_predicted has codes outside",
     ),
     "codes of votes": (
-        tensor("predictors.vote_labels", torch.full((2, 200), -1)),
+        tensor("predictors.vote_labels", torch.full((200,), -1)),
         "codes outside",
     ),
     "unit rows of another number": (

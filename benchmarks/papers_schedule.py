@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier, presets
 from nllearn.metrics import label_accuracy
+from nllearn.networks import SmallBackbone
 from nllearn.training import predict_logits
 
 STUDY = "papers_schedule"
@@ -71,8 +72,16 @@ VARIANTS: dict[str, Variant] = {
     f"{AH}, to the letter": Variant(
         AnchorHallucinationClassifier, _letter(presets.anchor_hallucination)
     ),
+    f"{AH}, a fifth of warm-up": Variant(
+        AnchorHallucinationClassifier, _letter(presets.anchor_hallucination, warmup_epochs=0.2)
+    ),
+    f"{AH}, half of warm-up": Variant(
+        AnchorHallucinationClassifier, _letter(presets.anchor_hallucination, warmup_epochs=0.5)
+    ),
     f"{AH}, true easy labels": Variant(
-        AnchorHallucinationClassifier, _letter(presets.anchor_hallucination), true_easy=True
+        AnchorHallucinationClassifier,
+        _letter(presets.anchor_hallucination, warmup_epochs=0.2),
+        true_easy=True,
     ),
     f"{AH}, no vote": Variant(
         AnchorHallucinationClassifier, _letter(presets.anchor_hallucination, n_votes=0)
@@ -161,7 +170,7 @@ class Curve(Callback):
         )
 
 
-def fit(name: str, case: ImageCase, seed: int, epochs: int) -> dict[str, Any]:
+def fit(name: str, case: ImageCase, seed: int, epochs: int, width: int) -> dict[str, Any]:
     """One run: scores at the end and the curve."""
     variant = VARIANTS[name]
     kind = type(variant.method.__name__, (Observed, variant.method), {})
@@ -172,6 +181,7 @@ def fit(name: str, case: ImageCase, seed: int, epochs: int) -> dict[str, Any]:
     clf.set_params(
         max_epochs=epochs,
         batch_size=BATCH,
+        backbone=SmallBackbone(width),
         random_state=seed,
         callbacks=[Curve(clf, case, points)],
     ).fit(case.X, case.y_clean if variant.true_labels else case.y_noisy)
@@ -203,7 +213,7 @@ SHOWN = (
     f"{AH}, to the letter",
     f"{MIXNN}, to the letter",
     f"{AH}, our default",
-    f"{AH}, true easy labels",
+    f"{AH}, half of warm-up",
 )
 
 
@@ -306,9 +316,11 @@ def jobs(seed: int, args: Any) -> Iterator[Job]:
                 epochs = round(args.length * STEPS * BATCH / rows)
 
                 def job(noise=noise, rows=rows, method=method, epochs=epochs) -> dict[str, Any]:
-                    return fit(method, load_images(args.folder, noise, seed, rows), seed, epochs)
+                    case = load_images(args.folder, noise, seed, rows)
+                    return fit(method, case, seed, epochs, args.width)
 
-                yield {"noise": noise, "rows": rows, "method": method, "epochs": epochs}, job
+                key = {"noise": noise, "rows": rows, "width": args.width}
+                yield key | {"method": method, "epochs": epochs}, job
 
 
 if __name__ == "__main__":
@@ -320,5 +332,6 @@ if __name__ == "__main__":
         noise={"nargs": "*", "default": list(NOISES), "choices": list(NOISES)},
         rows={"type": int, "nargs": "*", "default": list(SIZES)},
         method={"nargs": "*", "default": list(VARIANTS), "choices": list(VARIANTS)},
+        width={"type": int, "default": 32, "help": "of the small network"},
         length={"type": float, "default": 1.0, "help": "times 3,000 gradient steps"},
     )

@@ -17,6 +17,14 @@ from nllearn import LabelCleaner, MixNNClassifier
 from nllearn.training import CheckpointFolder
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    """A process that a shell starts in the background ignores Ctrl-C; here it must not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class At(Callback):
     """Does something at the n-th call of a method; clones share the count."""
 

@@ -207,7 +207,8 @@ def test_random_state_instance_and_none(cls, blobs):
     same(a, b)
     cls(max_epochs=3).fit(X, noisy)
     c = cls(max_epochs=3, random_state=1).fit(X, noisy)
-    assert not np.array_equal(a.label_distributions_, c.label_distributions_)
+    # The posterior of a table comes from its rows; the seed is that of the network.
+    assert not np.array_equal(a.predict_proba(X), c.predict_proba(X))
 
 
 def test_predict_does_not_augment(cls, blobs):
@@ -321,16 +322,13 @@ def test_defaults_serve_ten_thousand_rows(cls, noisy_blobs):
     assert (clf.corrected_labels_ == y).mean() > 0.97
 
 
-def test_a_class_that_vanishes_is_named(cls, noisy_blobs):
-    from nllearn.exceptions import NoisyLabelWarning
-
+def test_a_rare_class_keeps_its_labels(cls, noisy_blobs):
     X, y, _ = noisy_blobs(300)
-    # Scattered over a clean class, three rows of a class of their own are taken for noise.
+    # Scattered over a clean class, three rows of a class of their own.
     y = y.copy()
     y[np.flatnonzero(y == 0)[[3, 30, 60]]] = 7
-    with pytest.warns(NoisyLabelWarning, match=r"\[7\]"):
-        clf = cls(max_epochs=20, random_state=0).fit(X, y)
-    assert 7 in clf.classes_ and 7 not in clf.corrected_labels_
+    clf = cls(max_epochs=20, random_state=0).fit(X, y)
+    assert (clf.corrected_labels_ == 7).sum() == 3
 
 
 def test_noise_is_found_where_rows_are_fewer_than_features_of_the_network(cls):

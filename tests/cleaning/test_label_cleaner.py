@@ -219,7 +219,7 @@ def test_out_of_sample_probabilities_are_a_predictor(blobs):
     good = 0.85 * np.eye(4)[y] + 0.15 / 4
     alone = (fitted(poor, noisy).corrected_labels_ == y).mean()
     helped = (fitted(poor, noisy, pred_probs=good).corrected_labels_ == y).mean()
-    assert helped > alone + 0.02
+    assert helped > alone + 0.01
 
 
 @pytest.mark.parametrize("form", ["indices", "pair", "sparse"])
@@ -346,10 +346,9 @@ def test_probabilities_of_new_rows_against_loops(hard):
             weight = known.vote_weights[row]
             votes[known.vote_labels[row]] += torch.exp(5 * (cosine - cosines[0])) * weight
         votes = votes / votes.sum()
-        # Both compared with the prototypes: rows of a transition matrix, and a shift.
-        linear, shift = noise.prototypes[:-1], noise.prototypes[-1]
-        fit = (scores / noise.score_sum @ linear + shift) / noise.score_top
-        evidence = fit + 0.12 * ((votes @ linear + shift).clamp_min(0) + 1e-3).log()
+        # Both compared with the prototypes: rows of a transition matrix.
+        fit = (scores / noise.score_sum @ noise.prototypes) / noise.score_top
+        evidence = fit + 0.12 * ((votes @ noise.prototypes).clamp_min(0) + 1e-3).log()
         margin = evidence.sort(descending=True).values
         error = np.interp(float(margin[0] - margin[1]), noise.margins, noise.errors)
         expected = (noise.inverse_temperature * evidence).softmax(0)

@@ -54,7 +54,8 @@ def class_prototypes(transition: torch.Tensor) -> torch.Tensor:
     contrast = 1.0 - rate - floor
     if contrast < _LEAST_CONTRAST:
         return identity_prototypes(n_classes, transition.device)
-    return ((transition.T - floor) / contrast).float()
+    # One layout, so that a saved copy multiplies to the same bits.
+    return ((transition.T - floor) / contrast).float().contiguous()
 
 
 def identity_prototypes(n_classes: int, device: torch.device | str = "cpu") -> torch.Tensor:

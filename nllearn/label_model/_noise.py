@@ -164,7 +164,7 @@ def fit_noise(
         1.0,
         np.zeros(1),
         np.zeros(1),
-        torch.eye(labels.n_classes, device=scores.device),
+        torch.eye(labels.n_classes, dtype=torch.float32, device=scores.device),
     )
     if not has_signal:
         # Every class is as probable as the others, the predicted one by a hair more.
@@ -265,7 +265,7 @@ def fit_boundary_noise(
         fit_inverse_temperature(evidence, agreed, some.weights),
         margins,
         None,
-        torch.eye(labels.n_classes, device=scores.device),
+        torch.eye(labels.n_classes, dtype=torch.float32, device=scores.device),
         rates,
     )
 
@@ -299,7 +299,7 @@ def _extrapolated_rates(scores: torch.Tensor, labels: NoisyLabels) -> tuple[np.n
     differs = scores.argmax(1) != labels.codes
     rates = extrapolate_flip_rates(differs, bins, n_bins, labels.weights)
     size = torch.bincount(bins, minlength=n_bins)
-    means = torch.zeros(n_bins, device=margin.device).index_add_(0, bins, margin) / size
+    means = margin.new_zeros(n_bins).index_add_(0, bins, margin) / size
     kept = size > 0
     return means[kept].double().cpu().numpy(), rates[kept].double().cpu().numpy()
 

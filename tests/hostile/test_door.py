@@ -75,8 +75,6 @@ def test_labels_are_unwrapped(name):
         np.arange(12),
         ["a", "b"] * 6,
         np.array(["é", "日本"] * 6),
-        pd.Series(["a", "b"] * 6),
-        pd.Series(["a", "b"] * 6, dtype="category"),
         np.array([True, False] * 6),
         np.eye(3),
         [(1, 2)] * 12,

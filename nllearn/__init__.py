@@ -23,16 +23,20 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "AnchorHallucinationClassifier": "nllearn.classifiers",
+    "CleanedClassifier": "nllearn.cleaning",
     "LabelCleaner": "nllearn.cleaning",
+    "find_label_issues": "nllearn.cleaning",
     "MixNNClassifier": "nllearn.classifiers",
     "load": "nllearn.persistence",
 }
 
 __all__ = [
     "AnchorHallucinationClassifier",
+    "CleanedClassifier",
     "LabelCleaner",
     "MixNNClassifier",
     "__version__",
+    "find_label_issues",
     "load",
     "presets",
 ]

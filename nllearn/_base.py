@@ -6,6 +6,7 @@ import os
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class TrainingRows:
 
 
 class LabelIssuesMixin(metaclass=ABCMeta):
-    """The table of label issues, the review page, decisions about it, and a file.
+    """The table of label issues, noise by group, the review page, decisions, and a file.
 
     An estimator defines ``training_rows``, ``training_features`` and ``_write_state``; one
     whose parameters say which rows are issues also ``_find_issues``. Beyond these the methods
@@ -111,9 +112,9 @@ class LabelIssuesMixin(metaclass=ABCMeta):
 
     def _find_issues(self, rows: TrainingRows, threshold: float | None) -> np.ndarray:
         """Mark the label issues, bool of shape (n,)."""
-        from nllearn.inspection import find_label_issues
+        from nllearn.inspection import mark_label_issues
 
-        return find_label_issues(
+        return mark_label_issues(
             rows.given, rows.corrected, self.label_quality_, threshold=threshold
         )
 
@@ -140,7 +141,9 @@ class LabelIssuesMixin(metaclass=ABCMeta):
             `neighbor_share_corrected`. From a classifier: `clean_proba`, `nearest_row`
             and `target_changed_at`. From a label cleaner: `decided_by` (the
             predictors that give the corrected label), `easy_share_given` and
-            `easy_share_corrected` (vote shares among the easy neighbours), and
+            `easy_share_corrected` (vote shares among the easy neighbours),
+            `duplicate_group` (number of the group of rows that are the same or nearly
+            so, -1 for none), `duplicates_disagree` (its labels differ), and
             `neighbor_rows`, the numbers of the nearest rows.
 
         Raises
@@ -163,6 +166,65 @@ class LabelIssuesMixin(metaclass=ABCMeta):
             evidence=rows.evidence,
             index=rows.index,
         )
+
+    def noise_by(self, groups: Any, *, confidence: float = 0.95) -> Any:
+        """Estimated share of wrong labels in groups of the training rows.
+
+        Tells which source, annotator or batch has more wrong labels than others. One noise model
+        serves all rows, so that the rates of groups are drawn towards the overall one.
+
+        Parameters
+        ----------
+        groups : array-like of shape (n_samples,)
+            Group of every training row, such as its source. Missing values are a group.
+        confidence : float in (0, 1), default=0.95
+            Probability that an interval should hold the rate. It covers the chance of which rows
+            and labels there are, not an error of the estimate as a whole.
+
+        Returns
+        -------
+        table : DataFrame
+            One row per group, its name the index, the highest rate first: `n_rows`,
+            `noise_rate`, `low` and `high`.
+
+        Raises
+        ------
+        ValueError
+            If there is not one group per training row, or the confidence is outside (0, 1).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_digits
+        >>> from nllearn import LabelCleaner
+        >>> X, y = load_digits(return_X_y=True)
+        >>> source = np.where(np.arange(len(y)) % 3 == 0, "web", "clinic")
+        >>> y_noisy = np.where(source == "web", (y + np.arange(len(y)) % 2) % 10, y)
+        >>> table = LabelCleaner(random_state=0).fit(X, y_noisy).noise_by(source)
+        >>> list(table.index), table["noise_rate"].round(1).tolist()
+        (['web', 'clinic'], [0.5, 0.0])
+        """
+        check_is_fitted(self, "label_quality_")
+        import pandas as pd
+
+        from nllearn.functional.group_rates import noise_rates_by_group
+
+        n = len(self.label_quality_)
+        if np.shape(groups)[:1] != (n,) or np.ndim(groups) != 1:
+            raise ValueError(
+                f"groups has shape {np.shape(groups)}; expected one group per training row, ({n},)"
+            )
+        if not (isinstance(confidence, Real) and 0.0 < float(confidence) < 1.0):
+            raise ValueError(f"confidence={confidence!r} must be a number between 0 and 1")
+        codes, names = pd.factorize(pd.Series(groups), sort=True, use_na_sentinel=False)
+        counts, rates, low, high = noise_rates_by_group(
+            self.label_quality_, codes, float(confidence)
+        )
+        table = pd.DataFrame(
+            {"n_rows": counts, "noise_rate": rates, "low": low, "high": high},
+            index=pd.Index(names, name=getattr(groups, "name", None)),
+        )
+        return table.sort_values("noise_rate", ascending=False, kind="stable")
 
     def report(
         self,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_float64",
+    "check_nested_params",
     "check_not_sparse",
     "check_numbers",
     "check_params",
@@ -74,6 +75,30 @@ def n_jobs_constraints() -> list[Any]:
     """Constraints of `n_jobs`: None, or a number of threads as scikit-learn counts them."""
     below = Interval(Integral, None, -1, closed="right")
     return [None, Interval(Integral, 1, None, closed="left"), below]
+
+
+def check_nested_params(estimator: Any, params: Mapping[str, Any]) -> None:
+    """Refuse ``component__name`` where the component is None or a name.
+
+    Parameters
+    ----------
+    estimator : estimator
+    params : mapping of str to any
+        What ``set_params`` was given.
+
+    Raises
+    ------
+    ValueError
+        Says to pass an instance first.
+    """
+    for key in params:
+        name, nested, inner = key.partition("__")
+        value = params.get(name, getattr(estimator, name, None))
+        if nested and hasattr(estimator, name) and not hasattr(value, "get_params"):
+            raise ValueError(
+                f"{key} cannot be set because {name}={value!r} is no instance with "
+                f"parameters; pass an instance as {name}, then set {name}__{inner}"
+            )
 
 
 def check_not_sparse(X: Any) -> None:
@@ -237,7 +262,7 @@ def check_trusted(trusted: Any, n_rows: int) -> np.ndarray:
     return mask.astype(bool)
 
 
-def check_same_rows(X: Any, **named: Any) -> None:
+def check_same_rows(X: Any, /, *, to: str = "X", **named: Any) -> None:
     """Refuse what has the rows of X in another order, by their index.
 
     An index that counts from 0 says nothing, and passes. Probabilities, which come from another
@@ -246,6 +271,8 @@ def check_same_rows(X: Any, **named: Any) -> None:
     Parameters
     ----------
     X : any
+    to : str, default="X"
+        What an error calls it.
     **named : any
         By the name that an error calls it; what has no index is not looked at.
 
@@ -274,15 +301,15 @@ def check_same_rows(X: Any, **named: Any) -> None:
         if same:
             row = int(np.flatnonzero(np.asarray(index != own))[0])
             raise ValueError(
-                f"{name} has the rows of X in another order: row {row} of {name} is called "
-                f"{index[row]}; pass {name}.loc[X.index], or {name}.to_numpy() if the order is "
+                f"{name} has the rows of {to} in another order: row {row} of {name} is called "
+                f"{index[row]}; pass {name}.loc[{to}.index], or {name}.to_numpy() if the order is "
                 "right and the index is not"
             )
         if name == "pred_probs" and not own.equals(counted):
             raise ValueError(
-                f"the index of {name} is not that of X (its first row is called {index[0]}, that "
-                f"of X {own[0]}); pass {name}.loc[X.index], or {name}.to_numpy() if the rows are "
-                "those of X"
+                f"the index of {name} is not that of {to} (its first row is called {index[0]}, "
+                f"that of {to} {own[0]}); pass {name}.loc[{to}.index], or {name}.to_numpy() if the "
+                f"rows are those of {to}"
             )
 
 

@@ -13,6 +13,7 @@ import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 
 # Where users import from. A package's submodules are read where the flag says so.
 PUBLIC_MODULES = {
@@ -274,7 +275,7 @@ def test_attributes_after_fit(path, cls):
 
     An attribute that is not always there says so: its description has the word "only".
     """
-    settings = {"max_epochs": 3, "random_state": 0}
+    settings = {"max_epochs": 3, "random_state": 0, "estimator": LogisticRegression()}
     estimator = cls(**{k: v for k, v in settings.items() if k in signature_names(cls)})
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], 30)

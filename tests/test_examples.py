@@ -16,6 +16,7 @@ import pytest
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("plot_*.py"))
 # At most about ten seconds each on one thread; the others are marked slow.
 QUICK = {
+    "plot_cleaned_classifier",
     "plot_grid_search",
     "plot_mixed_table",
     "plot_review_page",

@@ -13,6 +13,7 @@ _ORDER = [
     "plot_transition_matrix",
     "plot_label_quality",
     "plot_cleaner_in_a_pipeline",
+    "plot_cleaned_classifier",
     "plot_mixed_table",
     "plot_review_page",
     "plot_trusted_rows",

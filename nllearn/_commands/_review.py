@@ -42,6 +42,11 @@ def add_review_commands(commands: Any) -> None:
         metavar="Q",
         help="also show rows whose label_quality is below Q, as nllearn clean --threshold does",
     )
+    report.add_argument(
+        "--by",
+        metavar="COLUMN",
+        help="also print the noise rate of every group of rows, such as their source",
+    )
     _add_page_options(report)
     report.set_defaults(run=_report)
 
@@ -116,9 +121,8 @@ def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
     """
     text, images = options.pop("text", None), options.pop("images", None)
     for column in (text, images):
-        if column is not None and column not in frame.columns:
-            known = ", ".join(map(repr, frame.columns[:30]))
-            raise ValueError(f"there is no column {column!r} to show; the table has {known}")
+        if column is not None:
+            check_column(frame, column, "to show")
     shown: dict[str, Any] = {"table": frame}
     if text is not None:
         shown = {"texts": frame[text].astype(str).tolist()}
@@ -142,6 +146,8 @@ def _report(args: argparse.Namespace) -> None:
     reading = Reading() if stored is None else Reading.from_dict(stored)
     table = read_table(args.table, reading=reading, **reading_of(args))
     frame = _rows_of_fit(table, reading, estimator, args.table)
+    if args.by is not None:
+        check_column(frame, args.by, "to group by")
     asked = {"text": args.text, "images": args.images}
     asked = {option: name for option, name in asked.items() if name is not None}
     _or_one_line(
@@ -156,6 +162,8 @@ def _report(args: argparse.Namespace) -> None:
             overwrite=args.force,
         )
     )
+    if args.by is not None:
+        say(args, _noise_lines(estimator.noise_by(frame[args.by]), args.by))
     say(args, f"written: {args.output}")
 
 
@@ -185,6 +193,28 @@ def _rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> A
                 "fit with its rows in the same order"
             )
     return frame
+
+
+def check_column(frame: Any, column: str, purpose: str) -> None:
+    """Refuse a name that is no column of the table."""
+    if column not in frame.columns:
+        known = ", ".join(map(repr, frame.columns[:30]))
+        raise ValueError(f"there is no column {column!r} {purpose}; the table has {known}")
+
+
+def _noise_lines(table: Any, column: str) -> str:
+    """The table of noise by group as text."""
+    shown = table.assign(
+        noise_rate=[f"{rate:.1%}" for rate in table["noise_rate"]],
+        interval=[
+            f"{low:.1%} to {high:.1%}"
+            for low, high in zip(table["low"], table["high"], strict=True)
+        ],
+    )
+    shown = shown.set_axis([str(name) for name in table.index])
+    shown = shown[["n_rows", "noise_rate", "interval"]]
+    shown.columns = ["rows", "wrong labels", "95 % interval"]
+    return f"wrong labels by {column}:\n{shown.to_string()}"
 
 
 def _apply(args: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._torch_state import LEAST_STEP, LEAST_WORK, torch_state
 from nllearn._validation import (
+    check_nested_params,
     check_params,
     check_same_rows,
     check_trusted,
@@ -160,14 +161,7 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         ValueError
             For an unknown name, or a nested one of a component that is no instance.
         """
-        for key in params:
-            name, nested, inner = key.partition("__")
-            value = params.get(name, getattr(self, name, None))
-            if nested and hasattr(self, name) and not hasattr(value, "get_params"):
-                raise ValueError(
-                    f"{key} cannot be set because {name}={value!r} is no instance with "
-                    f"parameters; pass an instance as {name}, then set {name}__{inner}"
-                )
+        check_nested_params(self, params)
         return super().set_params(**params)
 
     # -- after fit

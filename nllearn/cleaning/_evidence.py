@@ -6,9 +6,11 @@ import numpy as np
 import torch
 
 from nllearn.functional.blocks import row_blocks
+from nllearn.functional.near_duplicates import groups_that_disagree, near_duplicate_groups
 from nllearn.label_model import LabelPosterior, NoiseModel
+from nllearn.predictors import NeighborGraph
 
-__all__ = ["as_cells", "gather_evidence", "nearest_rows", "predict_alone"]
+__all__ = ["as_cells", "duplicate_evidence", "gather_evidence", "nearest_rows", "predict_alone"]
 
 # Neighbours named in the table of issues.
 _N_NAMED = 5
@@ -66,6 +68,28 @@ def gather_evidence(
         "easy_share_corrected": share(noise.easy_votes, best),
         "is_easy": noise.easy.cpu().numpy(),
     }
+
+
+def duplicate_evidence(
+    graph: NeighborGraph, hashes: np.ndarray, given: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Columns of the table of issues about rows that are nearly the same.
+
+    Parameters
+    ----------
+    graph : NeighborGraph
+    hashes : uint64 ndarray of shape (n,)
+        From :func:`nllearn.functional.near_duplicates.row_hashes`.
+    given : int64 ndarray of shape (n,)
+
+    Returns
+    -------
+    evidence : dict of str to ndarray of shape (n,)
+    """
+    groups = near_duplicate_groups(
+        graph.similarities.cpu().numpy(), graph.indices.cpu().numpy(), hashes
+    )
+    return {"duplicate_group": groups, "duplicates_disagree": groups_that_disagree(groups, given)}
 
 
 def nearest_rows(indices: torch.Tensor) -> np.ndarray:

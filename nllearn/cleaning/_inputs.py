@@ -11,10 +11,19 @@ from torch.utils.data import Dataset
 
 from nllearn.images import is_path_like_column
 
-__all__ = ["check_is_table", "check_neighbor_graph", "check_pred_probs", "check_sparse_size"]
+__all__ = [
+    "check_is_table",
+    "check_neighbor_graph",
+    "check_pred_probs",
+    "check_sparse_size",
+    "log_probabilities",
+    "row_index",
+]
 
 # Dense rows of a sparse matrix, in numbers: 8 GB of float32.
 _LARGEST = 2_000_000_000
+# Added to probabilities before the logarithm, so that a confident model's zeros are no outliers.
+_FLOOR = 1e-3
 
 
 def check_is_table(X: Any) -> None:
@@ -29,9 +38,8 @@ def check_is_table(X: Any) -> None:
     """
     if X is None:
         raise TypeError(
-            "X is None; LabelCleaner compares every row with its neighbours, so it needs features "
-            "or embeddings beside pred_probs. With probabilities alone, pass them as X too: "
-            "fit(pred_probs, y, pred_probs=pred_probs)"
+            "X is None; fit_resample returns rows, so pass them. With predictions alone call "
+            "fit(None, y, pred_probs=pred_probs)"
         )
     instead = (
         "; LabelCleaner takes a table of numbers: train AnchorHallucinationClassifier or "
@@ -108,6 +116,16 @@ def _by_class(pred_probs: Any, classes: np.ndarray) -> Any:
         )
     values = np.asarray(pred_probs)
     return values[:, [found.index(word) for word in words]]
+
+
+def log_probabilities(probs: np.ndarray) -> np.ndarray:
+    """Rows made of predictions alone: their logarithms, which a linear model calls scores."""
+    return np.log(probs.astype(np.float64) + _FLOOR)
+
+
+def row_index(*tables: Any) -> Any:
+    """Index of the first DataFrame or Series, or None."""
+    return next((table.index for table in tables if hasattr(table, "iloc")), None)
 
 
 def check_sparse_size(X: Any) -> Any:

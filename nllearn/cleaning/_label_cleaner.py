@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._labels import check_labels, label_index
@@ -24,7 +24,13 @@ from nllearn._validation import (
     read_sample_weight,
     resolve_device,
 )
-from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
+from nllearn.cleaning._evidence import (
+    as_cells,
+    duplicate_evidence,
+    gather_evidence,
+    nearest_rows,
+    predict_alone,
+)
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
 from nllearn.cleaning._inputs import (
@@ -32,11 +38,14 @@ from nllearn.cleaning._inputs import (
     check_neighbor_graph,
     check_pred_probs,
     check_sparse_size,
+    log_probabilities,
+    row_index,
 )
 from nllearn.cleaning._parameters import CONSTRAINTS
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
 from nllearn.cleaning._sampler import SamplerBase
 from nllearn.cleaning._state import write_cleaner
+from nllearn.functional.near_duplicates import row_hashes
 from nllearn.functional.transition import noise_rate
 from nllearn.label_model import (
     LabelPosterior,
@@ -207,8 +216,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings or a table of numbers: array, memmap, DataFrame or sparse matrix.
+        X : array-like of shape (n_samples, n_features) or None
+            Embeddings or a table of numbers: array, memmap, DataFrame or sparse matrix. None
+            takes the logarithms of `pred_probs` as the rows: labels are then cleaned by
+            predictions alone.
         y : array-like of shape (n_samples,)
             Given labels of any dtype, some of them wrong.
         sample_weight : array-like of shape (n_samples,), optional
@@ -235,8 +246,16 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         ValueError
             For bad parameters (all are reported at once) or bad data.
         """
-        index = getattr(X, "index", None) if hasattr(X, "iloc") else None
-        check_same_rows(X, y=y, sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
+        named = dict(y=y, sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
+        self._without_rows = X is None
+        if X is None:
+            check_same_rows(y, to="y", **named)
+            index = row_index(pred_probs, y)
+            pred_probs = self._check_predictions(y, pred_probs)
+            X = log_probabilities(pred_probs)
+        else:
+            check_same_rows(X, **named)
+            index = row_index(X)
         X, y = self._check_data(X, y)
         with torch_state(self.n_jobs):
             self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
@@ -251,7 +270,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Parameters
         ----------
         X_new : array-like of shape (m, n_features)
-            Rows with the columns that fit saw.
+            Rows with the columns that fit saw; of a fit without X predictions of shape
+            (m, n_classes).
         y_new : array-like of shape (m,)
             Their given labels, from ``classes_``.
 
@@ -266,7 +286,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             For a label that fit has not seen, or after :meth:`compact`.
         """
         self._check_can_score("score_labels")
-        check_rows(X_new)
+        X_new = self._check_new_rows(X_new)
         y_new = check_labels(y_new)
         X_new, y_new = validate_data(
             self, X_new, y_new, dtype="numeric", accept_sparse="csr", reset=False
@@ -284,7 +304,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Parameters
         ----------
         X_new : array-like of shape (m, n_features)
-            Rows with the columns that fit saw.
+            Rows with the columns that fit saw; of a fit without X predictions of shape
+            (m, n_classes).
 
         Returns
         -------
@@ -306,7 +327,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         [0, 0, 0]
         """
         self._check_can_score("label_proba")
-        check_rows(X_new)
+        X_new = self._check_new_rows(X_new)
         X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
         with self._threads(X_new.shape):
             return self._predictors.label_proba(X_new)
@@ -360,9 +381,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     def _find_issues(self, rows: TrainingRows, threshold: float | None) -> np.ndarray:
         """Mark the label issues by the parameters, within the budget."""
-        from nllearn.inspection import find_label_issues
+        from nllearn.inspection import mark_label_issues
 
-        return find_label_issues(
+        return mark_label_issues(
             rows.given,
             rows.corrected,
             self.label_quality_,
@@ -384,6 +405,14 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         n = len(self._given)
         small = float(shape[0]) * (n * shape[1] + self.n_landmarks**2) < LEAST_WORK
         return torch_state(self.n_jobs, is_small=small)
+
+    def _check_new_rows(self, X_new: Any) -> Any:
+        """New rows of a kind that can be read; of a fit without rows the logarithms."""
+        check_rows(X_new)
+        if not self._without_rows:
+            return X_new
+        probs: Any = check_pred_probs(X_new, len(X_new), self.classes_)
+        return log_probabilities(probs)
 
     def _codes_of(self, labels: np.ndarray) -> np.ndarray:
         """Positions in ``classes_``; a label that is not there is an error."""
@@ -416,6 +445,22 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         check_classification_targets(y)
         return X, y
 
+    def _check_predictions(self, y: Any, pred_probs: Any) -> Any:
+        """Probabilities that take the place of the rows."""
+        if pred_probs is None:
+            raise ValueError(
+                "X is None; pass the rows, or out-of-sample predictions as pred_probs, which then "
+                "take their place"
+            )
+        labels = column_or_1d(check_labels(y))
+        probs: Any = check_pred_probs(pred_probs, len(labels), np.unique(labels))
+        if (probs == probs[:1]).all():
+            raise ValueError(
+                "pred_probs is the same in every row, which tells nothing of a label; pass "
+                "predictions of a model that was fitted on the rows"
+            )
+        return probs
+
     def _fit_resample(
         self,
         X: Any,
@@ -426,6 +471,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         neighbor_graph: Any = None,
     ) -> tuple[Any, np.ndarray]:
         """Clean, then relabel or drop the issues."""
+        self._without_rows = False
         with torch_state(self.n_jobs):
             self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
         self._index = None
@@ -498,6 +544,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
                     "features or embeddings that differ between rows"
                 )
             X_unit = scale.apply(X, device)
+            hashes = None if self._without_rows else row_hashes(X)
             graph, searched = find_graph(
                 X_unit, self.neighbors, self.n_neighbors, n_classes, known_graph, seed
             )
@@ -517,6 +564,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
                 advance=advance,
             )
         self._set_fitted(posterior, codes, trusted, weight)
+        if hashes is not None:
+            self._evidence |= duplicate_evidence(graph, hashes, codes)
         noise, fits = posterior.noise, posterior.regressions
         assert noise is not None
         model = noise.model

@@ -8,7 +8,7 @@ import numpy as np
 
 from nllearn.exceptions import NoisyLabelWarning
 
-__all__ = ["apply_action", "warn_of_dropped_classes"]
+__all__ = ["apply_action", "keep_every_class", "warn_of_dropped_classes"]
 
 
 def apply_action(
@@ -46,6 +46,36 @@ def apply_action(
     # An issue by its quality alone has no better label.
     kept = np.flatnonzero(~(issue & (unsure | (corrected == given))))
     return relabelled[kept], kept
+
+
+def keep_every_class(
+    labels: np.ndarray, kept: np.ndarray, given: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the rows of classes without any row their given labels back.
+
+    Parameters
+    ----------
+    labels : int64 ndarray of shape (n,)
+        After cleaning.
+    kept : bool ndarray of shape (n,)
+        Rows that stay.
+    given : int64 ndarray of shape (n,)
+
+    Returns
+    -------
+    labels : int64 ndarray of shape (n,)
+    kept : bool ndarray of shape (n,)
+        Every given label is among ``labels[kept]``.
+    restored : int64 ndarray of shape (n_restored,)
+        The classes, sorted.
+    """
+    restored = np.empty(0, dtype=np.int64)
+    # Rows that go back may have been the last ones of another class.
+    while len(lost := np.setdiff1d(given, labels[kept])):
+        restored = np.union1d(restored, lost)
+        back = np.isin(given, restored)
+        labels, kept = np.where(back, given, labels), kept | back
+    return labels, kept, restored
 
 
 def warn_of_dropped_classes(

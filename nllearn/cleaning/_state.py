@@ -45,6 +45,7 @@ _OTHERS: dict[str, Any] = {
     "noise_rate_": float,
     "sampling_strategy_": (str, dict),
     "_evidence": dict,
+    "_without_rows": bool,
 }
 _OPTIONAL = ("feature_names_in_", "sample_indices_", "sampling_strategy_")
 # Name of the dataclass of the predictors, for tensors and errors.

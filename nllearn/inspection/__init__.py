@@ -3,7 +3,7 @@
 from nllearn.inspection._decisions import Decision, apply_decisions_to, read_decisions
 from nllearn.inspection._exports import export_issues, guard_cell, unguard_cell
 from nllearn.inspection._feature_map_display import FeatureMapDisplay
-from nllearn.inspection._issues import find_label_issues, label_issue_table
+from nllearn.inspection._issues import label_issue_table, mark_label_issues
 from nllearn.inspection._loss_mixture_display import LossMixtureDisplay
 from nllearn.inspection._map import feature_map
 from nllearn.inspection._quality_display import LabelQualityDisplay
@@ -21,9 +21,9 @@ __all__ = [
     "apply_decisions_to",
     "export_issues",
     "feature_map",
-    "find_label_issues",
     "guard_cell",
     "label_issue_table",
+    "mark_label_issues",
     "read_decisions",
     "unguard_cell",
     "write_review_page",

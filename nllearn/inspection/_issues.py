@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["find_label_issues", "label_issue_table"]
+__all__ = ["label_issue_table", "mark_label_issues"]
 
 
-def find_label_issues(
+def mark_label_issues(
     given: np.ndarray,
     corrected: np.ndarray,
     quality: np.ndarray,
@@ -45,9 +45,9 @@ def find_label_issues(
     Examples
     --------
     >>> import numpy as np
-    >>> from nllearn.inspection import find_label_issues
+    >>> from nllearn.inspection import mark_label_issues
     >>> given, corrected = np.array([0, 1, 1]), np.array([0, 1, 0])
-    >>> find_label_issues(given, corrected, np.array([0.4, 0.9, 0.2]), threshold=0.5).tolist()
+    >>> mark_label_issues(given, corrected, np.array([0.4, 0.9, 0.2]), threshold=0.5).tolist()
     [True, False, True]
     """
     issue = corrected != given
@@ -83,7 +83,7 @@ def label_issue_table(
     ----------
     classes : ndarray of shape (n_classes,)
     is_issue : bool ndarray of shape (n,)
-        From :func:`find_label_issues`.
+        From :func:`mark_label_issues`.
     quality : ndarray of shape (n,)
         Probability that the given label is right.
     given, corrected, predicted : int64 ndarray of shape (n,)

@@ -8,6 +8,8 @@ const EVIDENCE_NAMES = {
   easy_share_given: "Easy neighbours' votes for the given label",
   easy_share_corrected: "Easy neighbours' votes for the suggested label",
   target_changed_at: "Label last changed in epoch",
+  duplicate_group: "Group of near duplicates",
+  duplicates_disagree: "Near duplicates have different labels",
 };
 const SHARES = new Set([
   "clean_proba", "neighbor_share_given", "neighbor_share_corrected", "easy_share_given",
@@ -87,6 +89,7 @@ function evidenceText(name, value) {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (SHARES.has(name)) return percent(value);
   if (name === "target_changed_at" && value < 0) return "never";
+  if (name === "duplicate_group" && value < 0) return "none";
   if (name === "decided_by" && Object.hasOwn(DECIDERS, value)) return DECIDERS[value][0];
   return String(value);
 }

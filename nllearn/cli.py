@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nllearn import __version__
+from nllearn._commands._audit import add_audit_command
 from nllearn._commands._clean import add_clean_command
 from nllearn._commands._noise import add_noise_command
 from nllearn._commands._options import Parser, add_run_options, number, say
@@ -70,6 +71,7 @@ def _build_parser() -> Parser:
     add_clean_command(commands)
     add_noise_command(commands)
     add_review_commands(commands)
+    add_audit_command(commands)
     demo = commands.add_parser(
         "demo",
         help="the methods against a plain network, on images of digits with 40 %% wrong labels",

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 # Where users import from. A package's submodules are read where the flag says so.
 PUBLIC_MODULES = {
     "nllearn": False,
+    "nllearn.audit": False,
     "nllearn.classifiers": False,
     "nllearn.cleaning": False,
     "nllearn.datasets": False,

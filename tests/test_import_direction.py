@@ -30,6 +30,7 @@ LEVELS = {
     "hallucinators": 3,
     "predictors": 3,
     "inspection": 3,
+    "audit": 3,
     "training": 4,
     "label_model": 4,
     "file_format": 4,

@@ -1,0 +1,173 @@
+"""``nllearn audit``: from the cleaned table or the model to a sample, and from answers to words."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_wine
+
+from nllearn import cli, load
+
+
+def run(*words):
+    return cli.main([str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def cleaned(tmp_path_factory):
+    """A table with gaps among its labels, cleaned and saved; the true labels beside it."""
+    folder = tmp_path_factory.mktemp("audit")
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    rng = np.random.default_rng(0)
+    noisy = np.where(rng.random(len(y)) < 0.3, rng.integers(0, 3, len(y)), y)
+    names = np.array(["=red", "rose", "white"], dtype=object)
+    X.insert(0, "kind", names[noisy])
+    X.loc[[4, 9], "kind"] = ""
+    X.to_csv(folder / "wine.csv", index=False)
+    words = ["--missing-labels", "predict", "--save", folder / "model.safetensors", "--quiet"]
+    assert (
+        run("clean", folder / "wine.csv", "--label", "kind", "-o", folder / "out.csv", *words) == 0
+    )
+    return folder, names[y]
+
+
+def fill(path, out, answer, drop=()):
+    """Answer every row of a sample but some of them."""
+    sample = pd.read_csv(path, dtype=str, keep_default_na=False)
+    sample["true_label"] = [answer(int(row), given) for row, given in sample.iloc[:, :2].to_numpy()]
+    sample.loc[list(drop), "true_label"] = ""
+    sample.to_csv(out, index=False)
+    return sample
+
+
+def sources(folder):
+    return {
+        "table": [folder / "out.csv", "--label", "kind"],
+        "model": [folder / "model.safetensors"],
+    }
+
+
+@pytest.mark.parametrize("kind", ["table", "model"])
+def test_sample_and_answers(cleaned, tmp_path, capsys, kind):
+    folder, truth = cleaned
+    source = sources(folder)[kind]
+    shown = ["--table", folder / "out.csv"] if kind == "model" else []
+    sample = tmp_path / "sample.csv"
+    assert run("audit", *source, "--sample", 60, "--out", sample, *shown) == 0
+    table = pd.read_csv(sample, dtype=str, keep_default_na=False)
+    assert list(table.columns[:3]) == ["row", "given_label", "true_label"]
+    assert not {"corrected_label", "label_quality", "predicted_label"} & set(table.columns)
+    assert (table["true_label"] == "").all() and table["row"].is_unique and len(table) == 60
+    original = pd.read_csv(folder / "wine.csv", keep_default_na=False)
+    rows = table["row"].astype(int).to_numpy()
+    assert not {4, 9} & set(rows)  # without a label
+    np.testing.assert_array_equal(table["alcohol"].astype(float), original["alcohol"][rows])
+    # Text that a spreadsheet would run is guarded.
+    given = table["given_label"].str.removeprefix("'")
+    np.testing.assert_array_equal(given, original["kind"][rows])
+    assert "'=red" in set(table["given_label"])
+
+    capsys.readouterr()
+    fill(sample, tmp_path / "answers.csv", lambda row, _: truth[row], drop=range(50, 60))
+    assert run("audit", *source, "--answers", tmp_path / "answers.csv", "--fdr", 0.5) == 0
+    said = capsys.readouterr().out
+    wrong = (truth[rows[:50]] != original["kind"][rows[:50]]).sum()
+    assert f"rows checked          50 of 176, {wrong} labels wrong" in said
+    value, low, high = map(float, re.search(r"noise rate +(.*)% \((.*)% to (.*)%\)", said).groups())
+    known = original["kind"] != ""
+    rate = 100 * (truth != original["kind"])[known].mean()
+    assert low <= value <= high and low <= rate <= high
+    assert "changes help          yes" in said and "next: use the corrected labels" in said
+    assert "threshold, FDR 50%" in said
+
+
+def test_table_and_model_give_the_same(cleaned, tmp_path, capsys):
+    folder, truth = cleaned
+    said = {}
+    for kind, source in sources(folder).items():
+        sample = tmp_path / f"{kind}.csv"
+        assert run("audit", *source, "--sample", 40, "--out", sample) == 0
+        fill(sample, sample, lambda row, _: truth[row])
+        capsys.readouterr()
+        assert run("audit", *source, "--answers", sample) == 0
+        said[kind] = capsys.readouterr().out
+    # The table holds six digits of the quality, which may move the end of a stratum by a row.
+    assert said["table"].splitlines()[2] == said["model"].splitlines()[2]
+    model = load(folder / "model.safetensors")
+    assert f"labels changed        {model.audited_labels().changed.sum()}" in said["table"]
+
+
+def test_right_and_wrong_are_answers(cleaned, tmp_path, capsys):
+    folder, truth = cleaned
+    source = sources(folder)["model"]
+    sample = tmp_path / "sample.csv"
+    assert run("audit", *source, "--sample", 40, "--out", sample) == 0
+    numbers = []
+    for answer in (
+        lambda row, _: truth[row],
+        lambda row, given: "Right" if truth[row] == given.removeprefix("'") else "wrong",
+    ):
+        fill(sample, tmp_path / "answers.csv", answer)
+        capsys.readouterr()
+        assert run("audit", *source, "--answers", tmp_path / "answers.csv") == 0
+        numbers.append(
+            re.findall(r"(?:rows checked|noise rate|wrong   ).*", capsys.readouterr().out)
+        )
+    assert numbers[0] == numbers[1] and len(numbers[0]) == 3
+
+
+def test_bad_answers_are_named(cleaned, tmp_path, capsys):
+    folder, truth = cleaned
+    source = sources(folder)["table"]
+    sample, answers = tmp_path / "sample.csv", tmp_path / "answers.csv"
+    assert run("audit", *source, "--sample", 20, "-o", sample) == 0
+    good = fill(sample, answers, lambda row, _: truth[row])
+    for change, words in (
+        ({"true_label": "blue"}, "line 4: true_label is 'blue'; write one of the classes"),
+        ({"row": "4"}, "line 4: row '4' is no row of"),
+        ({"row": "x"}, "line 4: row 'x' is no row of"),
+        ({"row": good["row"][0]}, "comes twice"),
+        ({"given_label": "pink"}, "the answers belong to other data"),
+    ):
+        bad = good.copy()
+        bad.loc[2, list(change)] = list(change.values())
+        bad.to_csv(answers, index=False)
+        capsys.readouterr()
+        assert run("audit", *source, "--answers", answers) == 2
+        assert words in capsys.readouterr().err
+    assert run("audit", *source, "--answers", sample) == 2
+    assert "the column true_label" in capsys.readouterr().err
+    good.drop(columns="true_label").to_csv(answers, index=False)
+    assert run("audit", *source, "--answers", answers) == 2
+    assert "has no column 'true_label'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["out.csv", "--sample", "5", "--out", "new.csv"], "name the label column"),
+        (["out.csv", "--label", "kind", "--sample", "5"], "--sample needs --out"),
+        (
+            ["out.csv", "--label", "kind", "--sample", "500", "--out", "new.csv"],
+            "number of rows, 176",
+        ),
+        (["out.csv", "--label", "kind", "--sample", "5", "--out", "new.xlsx"], "must end in .csv"),
+        (["out.csv", "--label", "kind", "--sample", "5", "--out", "wine.csv"], "use --force"),
+        (["wine.csv", "--label", "kind", "--sample", "5", "--out", "new.csv"], "no column 'corr"),
+        (
+            ["model.safetensors", "--label", "kind", "--sample", "5", "-o", "new.csv"],
+            "--label has no",
+        ),
+        (["none.safetensors", "--sample", "5", "--out", "new.csv"], "none.safetensors"),
+        (["out.csv", "--label", "kind"], "one of the arguments --sample --answers"),
+    ],
+)
+def test_bad_options_are_one_line(cleaned, capsys, monkeypatch, words, told):
+    monkeypatch.chdir(cleaned[0])
+    assert run("audit", *words) == 2
+    error = capsys.readouterr().err.strip()
+    assert told in error and len(error.splitlines()) == 1
+    assert not (cleaned[0] / "new.csv").exists()

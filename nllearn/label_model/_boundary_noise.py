@@ -61,7 +61,7 @@ def fit_boundary_noise(
     Parameters
     ----------
     first : NoiseEstimate
-        Of :func:`~nllearn.label_model._noise.fit_class_conditional`.
+        Of ``fit_class_conditional``.
     rates, edges : float32 Tensor
         Of :class:`BoundaryRates`.
     log_votes : float32 Tensor of shape (n, n_classes)

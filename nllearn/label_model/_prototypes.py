@@ -105,7 +105,7 @@ def refine_with_prototypes(
     Parameters
     ----------
     first : NoiseEstimate
-        Of :func:`~nllearn.label_model._noise.fit_class_conditional`, not at the boundary.
+        Of ``fit_class_conditional``, not at the boundary.
     choice : PrototypeChoice
     scores, log_votes : float32 Tensor of shape (n, n_classes)
     graph : NeighborGraph

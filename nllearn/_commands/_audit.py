@@ -7,8 +7,15 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nllearn._commands._options import CommandError, add_run_options, number, say
-from nllearn._commands._review import refuse_existing
+from nllearn._commands._options import (
+    CommandError,
+    add_reading_options,
+    add_run_options,
+    number,
+    reading_of,
+    say,
+)
+from nllearn._commands._review import refuse_existing, rows_of_fit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +72,7 @@ def add_audit_command(commands: Any) -> None:
         "have (default: %(default)s)",
     )
     audit.add_argument("--force", action="store_true", help="replace the sample if it exists")
-    audit.add_argument("--encoding", default="utf-8", help="of a text table (default: utf-8)")
+    add_reading_options(audit)
     add_run_options(audit)
 
 
@@ -108,23 +115,17 @@ def _read_source(
     except TypeError as error:
         raise CommandError(str(error)) from error
     audited = estimator.audited_labels()
-    n = len(audited.given)
-    index = estimator.training_rows().index
+    from nllearn.tables import Reading, read_table
+
+    stored = estimator.table_reading_
+    reading = Reading() if stored is None else Reading.from_dict(stored)
     # nllearn clean kept the numbers of the rows that have a label.
-    is_numbers = index is not None and index.dtype.kind == "i" and index.is_unique
-    numbers = index.to_numpy() if is_numbers and index.min() >= 0 else np.arange(n)
+    numbers = np.arange(len(audited.given)) if reading.rows is None else np.asarray(reading.rows)
     if args.table is None:
         return audited, numbers, None
-
-    from nllearn.tables import read_table
-
-    frame = read_table(args.table, encoding=args.encoding).frame
-    if len(frame) <= numbers.max():
-        raise CommandError(
-            f"{args.table} has {len(frame)} rows, but the model was fitted on row {numbers.max()}; "
-            "pass the rows of the fit in their order"
-        )
-    return audited, numbers, frame.iloc[numbers].reset_index(drop=True)
+    table = read_table(args.table, reading=reading, **reading_of(args))
+    frame = rows_of_fit(table, reading, estimator, args.table)
+    return audited, numbers, frame.reset_index(drop=True)
 
 
 def _read_cleaned(args: argparse.Namespace) -> tuple[AuditedLabels, np.ndarray, pd.DataFrame]:
@@ -135,7 +136,7 @@ def _read_cleaned(args: argparse.Namespace) -> tuple[AuditedLabels, np.ndarray, 
     from nllearn.audit import AuditedLabels
     from nllearn.tables import read_labels, read_table
 
-    table = read_table(args.source, label=args.label, encoding=args.encoding)
+    table = read_table(args.source, label=args.label, **reading_of(args))
     lacking = [name for name in ("corrected_label", "label_quality") if name not in table.names]
     if lacking:
         raise CommandError(
@@ -144,8 +145,14 @@ def _read_cleaned(args: argparse.Namespace) -> tuple[AuditedLabels, np.ndarray, 
         )
     if args.label is None:
         raise CommandError(f"name the label column of {args.source} with --label")
-    labels = read_labels(table, args.label)
     quality = pd.to_numeric(table.frame["label_quality"], errors="coerce").to_numpy(dtype=float)
+    # Cleaning gave a quality to every row that has a label, and to no other.
+    labels = read_labels(
+        table,
+        args.label,
+        keep_na_words=table.reading.keep_na_words,
+        given=table.frame["label_quality"].notna().to_numpy(dtype=bool),
+    )
     numbers = np.flatnonzero(~labels.missing)
     if not ((quality[numbers] >= 0) & (quality[numbers] <= 1)).all():
         raise CommandError(
@@ -207,7 +214,9 @@ def _sum_up(args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarra
     from nllearn.inspection import unguard_cell
     from nllearn.tables import read_table
 
-    cells = read_table(args.answers, encoding=args.encoding).cells
+    # A spreadsheet may have saved the answers with another separator, which is found.
+    encoding = {} if args.encoding is None else {"encoding": args.encoding}
+    cells = read_table(args.answers, label="true_label", **encoding).cells
     if cells is None:
         raise CommandError(
             f"--answers: {args.answers} must be the .csv or .tsv that --sample wrote"

@@ -13,7 +13,7 @@ from nllearn._commands._options import add_reading_options, reading_of, say
 if TYPE_CHECKING:
     from nllearn.tables import Reading, Table
 
-__all__ = ["add_review_commands", "refuse_existing", "rows_shown", "write_page"]
+__all__ = ["add_review_commands", "refuse_existing", "rows_of_fit", "rows_shown", "write_page"]
 
 
 def add_review_commands(commands: Any) -> None:
@@ -145,11 +145,11 @@ def _report(args: argparse.Namespace) -> None:
     stored = getattr(estimator, "table_reading_", None)
     reading = Reading() if stored is None else Reading.from_dict(stored)
     table = read_table(args.table, reading=reading, **reading_of(args))
-    frame = _rows_of_fit(table, reading, estimator, args.table)
-    asked = {"text": args.text, "images": args.images}
-    asked = {option: name for option, name in asked.items() if name is not None}
+    frame = rows_of_fit(table, reading, estimator, args.table)
     if args.by is not None:
         check_column(frame, args.by, "to group by")
+    asked = {"text": args.text, "images": args.images}
+    asked = {option: name for option, name in asked.items() if name is not None}
     _or_one_line(
         lambda: write_page(
             estimator,
@@ -167,7 +167,7 @@ def _report(args: argparse.Namespace) -> None:
     say(args, f"written: {args.output}")
 
 
-def _rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> Any:
+def rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> Any:
     """Rows that a model was fitted on, in their order, checked by the labels they have."""
     import numpy as np
 

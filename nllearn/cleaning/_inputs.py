@@ -27,15 +27,20 @@ _FLOOR = 1e-3
 
 
 def check_is_table(X: Any) -> None:
-    """Refuse images, paths and texts, which are no rows of numbers.
+    """Refuse images, paths, texts and None, which are no rows of numbers.
 
     Raises
     ------
     TypeError
-        For a torch Dataset and a single path.
+        For None, a torch Dataset and a single path.
     ValueError
         For a column of paths or texts, and for arrays of images.
     """
+    if X is None:
+        raise TypeError(
+            "X is None; fit_resample returns rows, so pass them. With predictions alone call "
+            "fit(None, y, pred_probs=pred_probs)"
+        )
     instead = (
         "; LabelCleaner takes a table of numbers: train AnchorHallucinationClassifier or "
         "MixNNClassifier on images, or pass embeddings of them, shape (n_samples, n_features)"

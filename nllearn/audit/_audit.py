@@ -191,8 +191,12 @@ class Audit:
         """
         if self.audited.boundary_quality is None:
             return None
+        quality = self.audited.quality[self.rows]
+        at_boundary = self.audited.boundary_quality[self.rows]
+        # Rows on which both say the same tell how well each is calibrated, not where noise lies.
+        open_rows = (quality >= 0.5) != (at_boundary >= 0.5)
         ratio = boundary_log_ratio(
-            self.right, self.audited.quality[self.rows], self.audited.boundary_quality[self.rows]
+            self.right[open_rows], quality[open_rows], at_boundary[open_rows]
         )
         return bool(ratio > 0) if abs(ratio) > _DECIDING_LOG_RATIO else None
 

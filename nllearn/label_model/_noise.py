@@ -320,5 +320,5 @@ def _weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> float:
 
 def _interpolate(margin: torch.Tensor, known: np.ndarray, values: np.ndarray) -> torch.Tensor:
     """Values at any margin, between the known ones in straight lines."""
-    found = np.interp(margin.cpu().numpy(), known, values)
+    found = np.interp(margin.float().cpu().numpy(), known, values)
     return torch.as_tensor(found, dtype=torch.float32, device=margin.device)

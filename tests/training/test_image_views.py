@@ -321,7 +321,8 @@ def test_names_callables_and_none():
         return x
 
     assert make_image_views(None) is None
-    assert make_image_views(own) is own
+    x = images(2)
+    assert make_image_views(own)(x, generator()) is x
     weak, strong = make_image_views("weak"), make_image_views("strong")
     assert not weak.policy and not weak.cutout and weak.flip
     assert strong.policy and strong.cutout and strong.flip

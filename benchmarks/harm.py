@@ -220,6 +220,8 @@ def _harmed(runs: Runs) -> str:
     lines = []
     for method in METHODS:
         mine = select(runs.rows, method=method)
+        if not mine:
+            continue
         noisy = [row for row in mine if row["given"] < 1.0]
         clean = [row for row in mine if row["given"] == 1.0]
         below = [row for row in noisy if _gain(row) < -0.01]

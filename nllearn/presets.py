@@ -44,7 +44,10 @@ def anchor_hallucination(max_epochs: int = _EPOCHS) -> dict[str, Any]:
     Parameters
     ----------
     max_epochs : int, default=300
-        Other lengths keep the paper's shares of the epochs.
+        Other lengths keep the paper's shares of the epochs. The warm-up of 10 epochs is 3,900
+        gradient steps on 50,000 images; on fewer images set ``warmup_epochs`` to about as many
+        steps, since the method hardly learns what its warm-up did not
+        (docs/benchmarks/papers_schedule.md).
 
     Returns
     -------

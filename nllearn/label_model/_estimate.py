@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional as F
 
 from nllearn.functional.calibration import agreement
-from nllearn.functional.neighbor_votes import log_shares
 from nllearn.functional.signal import signal_strength
 from nllearn.functional.transition import expected_transition
 from nllearn.label_model._data import NoisyLabels
@@ -21,10 +20,10 @@ from nllearn.label_model._noise import (
     fit_noise,
 )
 from nllearn.label_model._posterior import LabelPosterior
+from nllearn.label_model._votes import log_neighbor_votes
 from nllearn.predictors import (
     LeaveOneOutKernelRidge,
     NeighborGraph,
-    NeighborVotes,
     out_of_sample_predictions,
 )
 
@@ -77,7 +76,7 @@ def estimate_label_posterior(
     posterior : LabelPosterior
     """
     y_soft, weights = labels.one_hot, labels.weights
-    log_votes = _log_votes(X_unit, graph, y_soft, weights)
+    log_votes = log_neighbor_votes(X_unit, graph, y_soft, weights)
     advance()
     ridges = [
         LeaveOneOutKernelRidge(n_landmarks, smooth, log_votes, generator)
@@ -97,6 +96,7 @@ def estimate_label_posterior(
     mix_by_agreement(scores, others, log_votes, weights)
 
     noise = fit_noise(scores, log_votes, labels, has_signal, generator)
+    distributions = noise.posterior(scores, log_votes, labels.codes)
     boundary_quality, n_undecided = None, 0
     at_boundary = boundary_noise is True and has_signal
     if boundary_noise == "auto" and has_signal:
@@ -104,7 +104,10 @@ def estimate_label_posterior(
         if bool((labels.trusted & (weights > 0)).any()):
             at_boundary = _trusted_prefer(other_noise, noise, scores, log_votes, labels)
         else:
-            boundary_quality, n_undecided = _compare(other_noise, noise, scores, log_votes, labels)
+            other = other_noise.posterior(scores, log_votes, labels.codes)
+            boundary_quality = other.gather(1, labels.codes.unsqueeze(1)).squeeze(1)
+            differ = other.argmax(1) != distributions.argmax(1)
+            n_undecided = int((differ & (weights > 0)).sum())
     if at_boundary:
         for _ in range(_N_REFITS):
             clean_weight = clean_weight_at_boundary(scores, labels)
@@ -112,8 +115,8 @@ def estimate_label_posterior(
             scores.add_(ridges[1].predict_again(clean_weight)).div_(2)
             mix_by_agreement(scores, others, log_votes, weights)
         noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
+        distributions = noise.posterior(scores, log_votes, labels.codes)
 
-    distributions = noise.posterior(scores, log_votes, labels.codes)
     known = labels.codes[labels.trusted]
     distributions[labels.trusted] = F.one_hot(known, labels.n_classes).float()
     transition = expected_transition(
@@ -134,16 +137,6 @@ def estimate_label_posterior(
     )
 
 
-def _log_votes(
-    X_unit: torch.Tensor, graph: NeighborGraph, y_soft: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """Log vote shares of the neighbours, 0 where there are none."""
-    if graph.indices.shape[1] == 0:
-        return torch.zeros_like(y_soft)
-    votes = NeighborVotes(graph=graph)
-    return log_shares(out_of_sample_predictions(votes, X_unit, y_soft, weights))
-
-
 def _trusted_prefer(
     one: NoiseModel,
     two: NoiseModel,
@@ -160,18 +153,3 @@ def _trusted_prefer(
         return float(weights @ proba.gather(1, codes).squeeze(1).clamp_min(_LEAST_PROBA).log())
 
     return log_likelihood(one) > log_likelihood(two)
-
-
-def _compare(
-    one: NoiseModel,
-    two: NoiseModel,
-    scores: torch.Tensor,
-    log_votes: torch.Tensor,
-    labels: NoisyLabels,
-) -> tuple[torch.Tensor, int]:
-    """Quality by the first model, and the number of rows whose label the two differ about."""
-    own = labels.codes.unsqueeze(1)
-    first = one.posterior(scores, log_votes, labels.codes)
-    second = two.posterior(scores, log_votes, labels.codes)
-    differ = (first.argmax(1) != second.argmax(1)) & (labels.weights > 0)
-    return first.gather(1, own).squeeze(1), int(differ.sum())

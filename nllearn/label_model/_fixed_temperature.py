@@ -10,15 +10,14 @@ import torch
 from torch.nn import functional as F
 
 from nllearn.functional.calibration import combine_predictions
-from nllearn.functional.neighbor_votes import log_shares
 from nllearn.functional.relabelling import posterior_given_label
 from nllearn.functional.transition import estimate_transition
 from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._posterior import LabelPosterior
+from nllearn.label_model._votes import log_neighbor_votes
 from nllearn.predictors import (
     LeaveOneOutRidge,
     NeighborGraph,
-    NeighborVotes,
     out_of_sample_predictions,
 )
 
@@ -49,8 +48,7 @@ def posterior_at_fixed_temperature(
         Without noise model and regressions.
     """
     given, weights, y_soft = labels.codes, labels.weights, labels.one_hot
-    votes = out_of_sample_predictions(NeighborVotes(graph=graph), X_unit, y_soft, weights)
-    log_votes = log_shares(votes) if graph.indices.shape[1] else torch.zeros_like(votes)
+    log_votes = log_neighbor_votes(X_unit, graph, y_soft, weights)
     regression = LeaveOneOutRidge(in_blocks)
     scores = out_of_sample_predictions(regression, X_unit, y_soft, weights)
     log_proba = combine_predictions(

@@ -83,12 +83,15 @@ VARIANTS: dict[str, Variant] = {
         _letter(presets.anchor_hallucination, warmup_epochs=0.2),
         true_easy=True,
     ),
-    f"{AH}, no vote": Variant(
-        AnchorHallucinationClassifier, _letter(presets.anchor_hallucination, n_votes=0)
-    ),
-    f"{AH}, threshold, no vote": Variant(
+    f"{AH}, half of warm-up, no vote": Variant(
         AnchorHallucinationClassifier,
-        _letter(presets.anchor_hallucination, selector="threshold", n_votes=0),
+        _letter(presets.anchor_hallucination, warmup_epochs=0.5, n_votes=0),
+    ),
+    f"{AH}, half of warm-up, threshold, no vote": Variant(
+        AnchorHallucinationClassifier,
+        _letter(
+            presets.anchor_hallucination, warmup_epochs=0.5, selector="threshold", n_votes=0
+        ),
     ),
     f"{MIXNN}, to the letter": Variant(MixNNClassifier, _letter(presets.mixnn)),
     f"{AH}, our default": Variant(AnchorHallucinationClassifier, lambda epochs: {}),

@@ -176,7 +176,6 @@ function titleParts(item) {
 function moreDetails(index) {
   const more = make("details", "more");
   more.open = evidenceOpen;
-  more.addEventListener("toggle", () => { evidenceOpen = more.open; });
   const nearest = DATA.neighbors && DATA.neighbors.row[index].length;
   more.append(make("summary", "", nearest ? "All evidence and nearest rows" : "All evidence"));
   more.append(evidenceList(index));
@@ -186,6 +185,8 @@ function moreDetails(index) {
 
 function showCard(index) {
   const body = byId("card-body");
+  // Read from the old card, not in its "toggle" event: the event comes later than a key press may.
+  evidenceOpen = body.querySelector(".more")?.open ?? evidenceOpen;
   body.replaceChildren();
   for (const button of byId("actions").querySelectorAll("button")) button.disabled = index === null;
   if (index === null) {

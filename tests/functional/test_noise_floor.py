@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -27,64 +28,141 @@ def drawn(n, n_classes, rate, a=1.0, log_b=1.3, lapse=0.2, seed=0):
     return margin, differs, error
 
 
-def slow_floor(margin, differs, n_classes, weights, trusted):
+CENTRE, SPREAD = (1.0, 1.3, -1.0), (1.5, 0.7, 2.0)
+
+
+def log_normal(value, i):
+    z = (value - CENTRE[i]) / SPREAD[i]
+    return -0.5 * z * z - math.log(SPREAD[i] * math.sqrt(2 * math.pi))
+
+
+def narrowed(evaluate, n_axes, n_points, n_zooms):
+    """Points of the last grid with their posterior mass, and the log evidence.
+
+    `evaluate` gives the log likelihood of a point, and what is averaged.
+    """
+    edges = [(c - 3 * s, c + 3 * s) for c, s in zip(CENTRE, SPREAD, strict=True)][:n_axes]
+    ranges = list(edges)
+    for _ in range(n_zooms):
+        steps = [(high - low) / (n_points - 1) for low, high in ranges]
+        axes = [
+            [low + step * k for k in range(n_points)]
+            for (low, _), step in zip(ranges, steps, strict=True)
+        ]
+        points = []
+        for point in itertools.product(*axes):
+            value, means = evaluate(point)
+            value += sum(log_normal(part, i) for i, part in enumerate(point))
+            points.append((value, point, means))
+        best = max(value for value, *_ in points)
+        total = sum(math.exp(value - best) for value, *_ in points)
+        mass = [math.exp(value - best) / total for value, *_ in points]
+        for i in range(n_axes):
+            mean = sum(m * point[i] for m, (_, point, _) in zip(mass, points, strict=True))
+            square = sum(
+                m * (point[i] - mean) ** 2 for m, (_, point, _) in zip(mass, points, strict=True)
+            )
+            reach = 3 * math.sqrt(square) + steps[i]
+            ranges[i] = max(mean - reach, edges[i][0]), min(mean + reach, edges[i][1])
+    evidence = math.log(total) + best + sum(math.log(step) for step in steps)
+    means = sum(m * np.array(point[2]) for m, point in zip(mass, points, strict=True))
+    return means, evidence
+
+
+def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None):
     """The estimate of the docstring for distinct margins and at most 200 rows of weight 1 or 0.
 
-    Every row is a bin of its own, every point of the grid is visited by itself.
+    Every row is a bin of its own, every point of the grid is visited by itself. Gives margins,
+    errors and the rate.
     """
     chance = (n_classes - 1) / n_classes
     rows = sorted((i for i in range(len(margin)) if weights[i] > 0), key=lambda i: margin[i])
     n = len(rows)
     median = np.median([margin[i] for i in rows])
-    x = [margin[i] / median for i in rows]
     n_top = max(1, int(0.1 * n + 1e-6))
-    centre, spread = (1.0, 1.3, -1.0), (1.5, 0.7, 2.0)
-    edges = [(c - 3 * s, c + 3 * s) for c, s in zip(centre, spread, strict=True)]
-    ranges = list(edges)
-    for _ in range(4):
-        axes = [[lo + (hi - lo) * k / 12 for k in range(13)] for lo, hi in ranges]
-        points = []
-        for a in axes[0]:
-            for log_b in axes[1]:
-                sigmoid = [1 / (1 + math.exp(-(a - math.exp(log_b) * v))) for v in x]
-                lapse = 0.2 * sum(sigmoid) / n
-                w = [chance * (lapse + (1 - lapse) * s) for s in sigmoid]
-                top = sum(w[-n_top:]) / n_top
-                for logit in axes[2]:
-                    r = 1 / (1 + math.exp(-logit))
-                    value = -top / 0.03
-                    for point, c, s in zip((a, log_b, logit), centre, spread, strict=True):
-                        value -= 0.5 * ((point - c) / s) ** 2
-                    for i, own in zip(rows, w, strict=True):
-                        p = own if trusted[i] else own + r * (1 - own * n_classes / (n_classes - 1))
-                        p = min(max(p, 1e-9), 1 - 1e-9)
-                        value += math.log(p if differs[i] else 1 - p)
-                    points.append((value, (a, log_b, logit), w, r))
-        best = max(value for value, *_ in points)
-        mass = [math.exp(value - best) for value, *_ in points]
-        total = sum(mass)
-        rate = sum(m * point[3] for m, point in zip(mass, points, strict=True)) / total
-        error = sum(m * np.array(point[2]) for m, point in zip(mass, points, strict=True)) / total
-        for i in range(3):
-            mean = sum(m * point[1][i] for m, point in zip(mass, points, strict=True)) / total
-            square = sum(
-                m * (point[1][i] - mean) ** 2 for m, point in zip(mass, points, strict=True)
-            )
-            reach = 3 * math.sqrt(square / total) + axes[i][1] - axes[i][0]
-            ranges[i] = max(mean - reach, edges[i][0]), min(mean + reach, edges[i][1])
-    return [margin[i] for i in rows], error, rate
+
+    def errors(a, log_b):
+        sigmoid = [1 / (1 + math.exp(-(a - math.exp(log_b) * margin[i] / median))) for i in rows]
+        lapse = 0.2 * sum(sigmoid) / n
+        return [chance * (lapse + (1 - lapse) * s) for s in sigmoid]
+
+    def log_likelihood(row, own, r):
+        p = own if trusted[row] else own + r * (1 - own * n_classes / (n_classes - 1))
+        return math.log(p if differs[row] else 1 - p)
+
+    def one_rate(point):
+        w, r = errors(*point[:2]), 1 / (1 + math.exp(-point[2]))
+        value = -sum(w[-n_top:]) / n_top / 0.03
+        value += sum(log_likelihood(row, own, r) for row, own in zip(rows, w, strict=True))
+        return value, [*w, r]
+
+    means, evidence = narrowed(one_rate, 3, 13, 4)
+    if predicted is not None:
+        # The rows of a class are counted in twelve bins of the margin.
+        coarse = [12 * (2 * place + 1) // (2 * n) for place in range(n)]
+        logits = np.linspace(-7, 5, 33)
+        prior = [math.exp(log_normal(logit, 2)) for logit in logits]
+        prior = [value / sum(prior) for value in prior]
+
+        def rate_per_class(point):
+            w = errors(*point)
+            value, rate = -sum(w[-n_top:]) / n_top / 0.03, 0.0
+            mean = [np.mean([w[k] for k in range(n) if coarse[k] == c]) for c in coarse]
+            for name in set(predicted[rows]):
+                mine = [k for k in range(n) if predicted[rows[k]] == name]
+                terms = [
+                    math.log(share)
+                    + sum(
+                        log_likelihood(rows[k], mean[k], 1 / (1 + math.exp(-logit))) for k in mine
+                    )
+                    for share, logit in zip(prior, logits, strict=True)
+                ]
+                total = sum(math.exp(term) for term in terms)
+                value += math.log(total)
+                for term, logit in zip(terms, logits, strict=True):
+                    rate += math.exp(term) / total / (1 + math.exp(-logit)) * len(mine) / n
+            return value, [*w, rate]
+
+        others, other_evidence = narrowed(rate_per_class, 2, 9, 3)
+        share = 1 / (1 + math.exp(evidence - other_evidence))
+        means = share * others + (1 - share) * means
+    return [margin[i] for i in rows], means[:-1], means[-1]
 
 
+@pytest.mark.parametrize("by_class", [False, True])
 @pytest.mark.parametrize(("n_classes", "seed"), [(2, 0), (5, 1)])
-def test_the_estimate_by_loops(n_classes, seed):
+def test_the_estimate_by_loops(n_classes, seed, by_class):
     margin, differs, _ = drawn(40, n_classes, 0.3, seed=seed)
     weights = np.where(np.arange(40) % 5 == 0, 0.0, 1.0)
     trusted = np.arange(40) % 4 == 1
-    floor = fit_noise_floor(margin, differs, n_classes, weights, trusted)
-    margins, error, rate = slow_floor(margin, differs, n_classes, weights, trusted)
+    predicted = np.arange(40) % n_classes if by_class else None
+    floor = fit_noise_floor(margin, differs, n_classes, weights, trusted, predicted)
+    margins, error, rate = slow_floor(margin, differs, n_classes, weights, trusted, predicted)
     np.testing.assert_allclose(floor.margins, margins, rtol=1e-9)
     np.testing.assert_allclose(floor.errors, error, rtol=1e-6)
     assert floor.rate == pytest.approx(rate, rel=1e-6)
+
+
+def test_noise_of_some_classes_alone_is_not_taken_for_errors():
+    # Every second class has 40 % of noise, and margins that are smaller by the same share.
+    rng = np.random.default_rng(0)
+    predicted = rng.integers(0, 10, 5000)
+    noisy = predicted % 2 == 1
+    margin = rng.gamma(6.0, 0.2, 5000) * np.where(noisy, 0.56, 1.0)
+    differs = rng.random(5000) < np.where(noisy, 0.4, 0.0)
+    common = fit_noise_floor(margin, differs, 10, np.ones(5000))
+    floor = fit_noise_floor(margin, differs, 10, np.ones(5000), predicted=predicted)
+    assert common.errors.mean() > 0.1 > 0.05 > floor.errors.mean()
+    assert floor.rate == pytest.approx(0.2, abs=0.03)
+
+
+def test_classes_of_equal_noise_share_one_rate():
+    margin, differs, _ = drawn(2000, 100, 0.3)
+    predicted = np.arange(2000) % 100
+    common = fit_noise_floor(margin, differs, 100, np.ones(2000))
+    floor = fit_noise_floor(margin, differs, 100, np.ones(2000), predicted=predicted)
+    np.testing.assert_allclose(floor.errors, common.errors, rtol=1e-3)
+    assert floor.rate == pytest.approx(common.rate, rel=1e-3)
 
 
 @settings(max_examples=15, deadline=None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
+from nllearn import LabelCleaner
 from nllearn.datasets import make_symmetric_noise
 from nllearn.label_model import estimate_label_posterior, posterior_at_fixed_temperature
 
@@ -29,6 +31,15 @@ def test_symmetric_noise_is_found_and_its_rate_recovered(rate, blobs, noisy_labe
     assert abs(1 - quality.mean() - (given != y).mean()) < 0.03
     np.testing.assert_allclose(posterior.transition.sum(1), 1.0)
     assert posterior.has_signal and not posterior.noise.at_boundary
+
+
+def test_noise_of_every_second_class_is_corrected():
+    X, y = load_digits(return_X_y=True)
+    noisy = make_symmetric_noise(y, noise_rate=0.4, random_state=0)
+    given = np.where(y % 2 == 1, noisy, y)
+    cleaner = LabelCleaner(random_state=0).fit(X, given)
+    assert (given == y).mean() < 0.82
+    assert (cleaner.corrected_labels_ == y).mean() > 0.95
 
 
 def test_right_labels_of_overlapping_classes_are_kept(blobs, noisy_labels):

@@ -151,7 +151,7 @@ def jobs(seed: int, args: Any) -> Iterator[Job]:
     for data in DATA:
         noises = ("none", *HUMAN) if data == "cifar10 features" else NOISES
         for noise in noises:
-            for method in METHODS:
+            for method in args.method:
 
                 def job(data=data, noise=noise, method=method) -> dict[str, Any]:
                     X, given, y = load(args.folder, data, noise, seed)
@@ -240,4 +240,10 @@ def _harmed(runs: Runs) -> str:
 
 
 if __name__ == "__main__":
-    start(STUDY, __doc__, jobs, render)
+    start(
+        STUDY,
+        __doc__,
+        jobs,
+        render,
+        method={"nargs": "*", "default": list(METHODS), "choices": list(METHODS)},
+    )

@@ -65,14 +65,16 @@ class LabelIssuesMixin(metaclass=ABCMeta):
     """The table of label issues, noise by group, the review page, decisions, and a file.
 
     An estimator defines ``training_rows``, ``training_features`` and ``_write_state``; one
-    whose parameters say which rows are issues also ``_find_issues``. Beyond these the methods
-    read public fitted attributes alone: ``classes_``, ``label_quality_``,
+    whose parameters say which rows are issues has `threshold` and `budget`. Beyond these the
+    methods read public fitted attributes alone: ``classes_``, ``label_quality_``,
     ``label_distributions_``, ``corrected_labels_``, ``transition_matrix_``, ``noise_rate_``
     and, where there is one, ``history_``.
     """
 
     fit: Callable[..., Any]
     n_jobs: int | None
+    threshold: float | None = None
+    budget: float | None = None
     # How the command line read the table of fit; a file keeps it, so that the review reads the
     # same rows in the same way.
     table_reading_: dict[str, Any] | None = None
@@ -116,7 +118,11 @@ class LabelIssuesMixin(metaclass=ABCMeta):
         from nllearn.inspection import mark_label_issues
 
         return mark_label_issues(
-            rows.given, rows.corrected, self.label_quality_, threshold=threshold
+            rows.given,
+            rows.corrected,
+            self.label_quality_,
+            threshold=self.threshold if threshold is None else threshold,
+            budget=self.budget,
         )
 
     # -- what every estimator offers

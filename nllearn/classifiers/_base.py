@@ -27,8 +27,8 @@ from nllearn._validation import (
     check_weights,
     resolve_device,
 )
-from nllearn.classifiers._checkpoints import Checkpoints, fingerprint
 from nllearn.classifiers._components import build_module
+from nllearn.classifiers._fingerprint import fingerprint
 from nllearn.classifiers._fit_loop import FitLoop
 from nllearn.classifiers._label_posterior import InputRows
 from nllearn.classifiers._parameters import (
@@ -43,8 +43,9 @@ from nllearn.classifiers._preprocessing import (
     check_input,
     is_input_used,
 )
+from nllearn.classifiers._resume import Checkpoints
+from nllearn.classifiers._saved_file import write_classifier
 from nllearn.classifiers._skipped_images import keep_given_labels, weight_without
-from nllearn.classifiers._state import write_classifier
 from nllearn.label_model import warn_of_doubt, warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection

@@ -22,8 +22,8 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from nllearn._validation import check_nested_params, check_params, read_sample_weight
 from nllearn.cleaning._label_cleaner import LabelCleaner
-from nllearn.cleaning._resample import keep_every_class
 from nllearn.exceptions import NoisyLabelWarning
+from nllearn.functional.resampling import keep_every_class
 
 __all__ = ["CleanedClassifier"]
 

@@ -1,21 +1,27 @@
-"""Checks of what a user can pass beside X and y."""
+"""Checks of what a user passes to fit, and of the rows passed afterwards."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.validation import column_or_1d
 from torch.utils.data import Dataset
 
+from nllearn._labels import check_labels, label_index
+from nllearn._validation import check_trusted, read_sample_weight
 from nllearn.images import is_path_like_column
 
 __all__ = [
+    "FitData",
+    "check_fit_data",
     "check_is_table",
-    "check_neighbor_graph",
     "check_pred_probs",
-    "check_sparse_size",
+    "check_predictions_alone",
+    "find_codes",
     "log_probabilities",
     "row_index",
 ]
@@ -24,6 +30,75 @@ __all__ = [
 _LARGEST = 2_000_000_000
 # Added to probabilities before the logarithm, so that a confident model's zeros are no outliers.
 _FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class FitData:
+    """What the stages of a fit get, checked.
+
+    Parameters
+    ----------
+    X : float ndarray, memmap or CSR matrix of shape (n, d)
+    classes : ndarray of shape (n_classes,)
+        Labels, sorted.
+    codes : int64 ndarray of shape (n,)
+        Positions of the given labels in the classes.
+    weight : float64 ndarray of shape (n,)
+        Mean of the rows above zero is 1.
+    trusted : bool ndarray of shape (n,)
+    pred_probs : float ndarray of shape (n, n_classes) or None
+    neighbor_graph : int64 ndarray of shape (n, k) or None
+    """
+
+    X: Any
+    classes: np.ndarray
+    codes: np.ndarray
+    weight: np.ndarray
+    trusted: np.ndarray
+    pred_probs: np.ndarray | None
+    neighbor_graph: np.ndarray | None
+
+
+def check_fit_data(
+    X: Any,
+    y: np.ndarray,
+    *,
+    sample_weight: Any = None,
+    trusted: Any = None,
+    pred_probs: Any = None,
+    neighbor_graph: Any = None,
+) -> FitData:
+    """Check what stands beside checked rows and labels, and number the classes.
+
+    Raises
+    ------
+    ValueError
+        For a single class, too large sparse rows, a single row that takes part, and for bad
+        weights, masks, probabilities or neighbours.
+    """
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has 1 class, {classes[0]!r}; at least 2 classes are needed to tell a wrong label"
+        )
+    X = check_sparse_size(X)
+    n = len(codes)
+    trusted = check_trusted(trusted, n)
+    weight = read_sample_weight(sample_weight, X)
+    weight /= weight[weight > 0].mean()
+    if np.count_nonzero(weight) < 2:
+        raise ValueError(
+            "sample_weight is above zero for 1 row only; at least 2 rows must take part"
+        )
+    return FitData(
+        X,
+        classes,
+        codes.astype(np.int64),
+        weight,
+        trusted,
+        check_pred_probs(pred_probs, n, classes),
+        check_neighbor_graph(neighbor_graph, n),
+    )
 
 
 def check_is_table(X: Any) -> None:
@@ -94,6 +169,36 @@ def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.nd
     return probs
 
 
+def check_predictions_alone(y: Any, pred_probs: Any) -> np.ndarray:
+    """Probabilities that take the place of the rows."""
+    if pred_probs is None:
+        raise ValueError(
+            "X is None; pass the rows, or out-of-sample predictions as pred_probs, which then "
+            "take their place"
+        )
+    labels = column_or_1d(check_labels(y))
+    probs: Any = check_pred_probs(pred_probs, len(labels), np.unique(labels))
+    if (probs == probs[:1]).all():
+        raise ValueError(
+            "pred_probs is the same in every row, which tells nothing of a label; pass "
+            "predictions of a model that was fitted on the rows"
+        )
+    return probs
+
+
+def find_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Positions of new labels in the classes; a label that is not there is an error."""
+    import pandas as pd
+
+    codes = label_index(classes).get_indexer(label_index(labels)).astype(np.int64)
+    if (codes < 0).any():
+        unknown = pd.unique(pd.Series(labels[codes < 0]))[:5].tolist()
+        raise ValueError(
+            f"y_new has labels that fit has not seen: {unknown}; known are {classes[:20].tolist()}"
+        )
+    return codes
+
+
 def _by_class(pred_probs: Any, classes: np.ndarray) -> Any:
     """Put columns that are named by the classes into their order; other names are an error."""
     names = getattr(pred_probs, "columns", None)
@@ -118,7 +223,7 @@ def _by_class(pred_probs: Any, classes: np.ndarray) -> Any:
     return values[:, [found.index(word) for word in words]]
 
 
-def log_probabilities(probs: np.ndarray) -> np.ndarray:
+def log_probabilities(probs: Any) -> np.ndarray:
     """Rows made of predictions alone: their logarithms, which a linear model calls scores."""
     return np.log(probs.astype(np.float64) + _FLOOR)
 

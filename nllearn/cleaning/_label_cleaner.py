@@ -3,71 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
-from nllearn._labels import check_labels, label_index
+from nllearn._labels import check_labels
 from nllearn._torch_state import LEAST_WORK, torch_state
-from nllearn._validation import (
-    check_params,
-    check_rows,
-    check_same_rows,
-    check_trusted,
-    read_sample_weight,
-    resolve_device,
-)
-from nllearn.cleaning._evidence import (
-    as_cells,
-    duplicate_evidence,
-    gather_evidence,
-    nearest_rows,
-    predict_alone,
-)
+from nllearn._validation import check_params, check_rows, check_same_rows, resolve_device
+from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._fitted import FittedPredictors
-from nllearn.cleaning._graph import find_graph
 from nllearn.cleaning._inputs import (
+    check_fit_data,
     check_is_table,
-    check_neighbor_graph,
     check_pred_probs,
-    check_sparse_size,
+    check_predictions_alone,
+    find_codes,
     log_probabilities,
     row_index,
 )
 from nllearn.cleaning._parameters import CONSTRAINTS
-from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
-from nllearn.cleaning._sampler import SamplerBase
-from nllearn.cleaning._state import write_cleaner
-from nllearn.functional.near_duplicates import row_hashes
+from nllearn.cleaning._sampler import SamplerBase, warn_of_dropped_classes
+from nllearn.cleaning._saved_file import write_cleaner
+from nllearn.cleaning._stages import fit_stages, fit_work, stage_progress
+from nllearn.functional.resampling import apply_action
 from nllearn.functional.transition import noise_rate
-from nllearn.label_model import (
-    LabelPosterior,
-    NoisyLabels,
-    choose_scaling,
-    estimate_label_posterior,
-    warn_of_doubt,
-    warn_of_lost_classes,
-)
-from nllearn.predictors import GivenPredictions
+from nllearn.label_model import LabelPosterior, warn_of_doubt, warn_of_lost_classes
 
 __all__ = ["LabelCleaner"]
-
-# Above so many rows the search is approximate.
-_MOST_SEARCHED = 60_000
-_STAGES = ("neighbours", "regression", "regression of smoothed rows", "noise")
-
-
-def _work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:
-    """Multiply-adds of a regression and of the search, roughly."""
-    n, d = shape
-    return float(n) * (n_landmarks * (n_landmarks + n_classes) + min(n, _MOST_SEARCHED) * d)
 
 
 class LabelCleaner(LabelIssuesMixin, SamplerBase):
@@ -165,23 +131,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     True
     """
 
-    _parameter_constraints = dict.fromkeys(
-        (
-            "action",
-            "confidence",
-            "threshold",
-            "budget",
-            "n_neighbors",
-            "n_landmarks",
-            "boundary_noise",
-            "neighbors",
-            "device",
-            "n_jobs",
-            "verbose",
-            "random_state",
-        ),
-        "no_validation",
-    )
+    _parameter_constraints = dict.fromkeys(CONSTRAINTS, "no_validation")
 
     _predictors: FittedPredictors
 
@@ -258,19 +208,19 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         ValueError
             For bad parameters (all are reported at once) or bad data.
         """
-        named = dict(y=y, sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
+        beside = dict(sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
         self._without_rows = X is None
         if X is None:
-            check_same_rows(y, to="y", **named)
+            check_same_rows(y, to="y", y=y, **beside)
             index = row_index(pred_probs, y)
-            pred_probs = self._check_predictions(y, pred_probs)
-            X = log_probabilities(pred_probs)
+            beside["pred_probs"] = check_predictions_alone(y, pred_probs)
+            X = log_probabilities(beside["pred_probs"])
         else:
-            check_same_rows(X, **named)
+            check_same_rows(X, y=y, **beside)
             index = row_index(X)
         X, y = self._check_data(X, y)
         with torch_state(self.n_jobs):
-            self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
+            self._clean(X, y, **beside, neighbor_graph=neighbor_graph)
         self._index = index
         return self
 
@@ -304,7 +254,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             self, X_new, y_new, dtype="numeric", accept_sparse="csr", reset=False
         )
         with self._threads(X_new.shape):
-            return self._predictors.label_quality(X_new, self._codes_of(y_new))
+            return self._predictors.label_quality(X_new, find_codes(y_new, self.classes_))
 
     def label_proba(self, X_new: Any) -> np.ndarray:
         """Probability of every label for rows that have none.
@@ -359,15 +309,6 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         return self
 
     def training_rows(self) -> TrainingRows:
-        """Labels, predictions and evidence of the training rows.
-
-        Returns
-        -------
-        rows : TrainingRows
-            Arrays by name: `given`, `corrected`, `predicted` (positions in ``classes_``),
-            `predicted_proba`, `evidence`, `index`, `network_proba` and `losses` (None without a
-            network), `predicted_by`.
-        """
         check_is_fitted(self, "label_quality_")
         return TrainingRows(
             given=self._given,
@@ -380,28 +321,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         )
 
     def training_features(self) -> np.ndarray | None:
-        """Training rows of unit length, as they were compared.
-
-        Returns
-        -------
-        features : float16 ndarray of shape (n_samples, d) or None
-            None after :meth:`compact`.
-        """
         check_is_fitted(self, "label_quality_")
         X_unit = self._predictors.X_unit
         return None if X_unit is None else X_unit.cpu().numpy()
-
-    def _find_issues(self, rows: TrainingRows, threshold: float | None) -> np.ndarray:
-        """Mark the label issues by the parameters, within the budget."""
-        from nllearn.inspection import mark_label_issues
-
-        return mark_label_issues(
-            rows.given,
-            rows.corrected,
-            self.label_quality_,
-            threshold=self.threshold if threshold is None else threshold,
-            budget=self.budget,
-        )
 
     def _write_state(self, writer: Any) -> dict[str, Any]:
         return write_cleaner(writer, self.get_params(deep=False), vars(self))
@@ -417,27 +339,13 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         check_rows(X_new)
         if not self._without_rows:
             return X_new
-        probs: Any = check_pred_probs(X_new, len(X_new), self.classes_)
-        return log_probabilities(probs)
+        return log_probabilities(check_pred_probs(X_new, len(X_new), self.classes_))
 
     def _threads(self, shape: tuple[int, ...]) -> Any:
         """Threads for new rows of a shape beside the fitted ones."""
         n = len(self._given)
         small = float(shape[0]) * (n * shape[1] + self.n_landmarks**2) < LEAST_WORK
         return torch_state(self.n_jobs, is_small=small)
-
-    def _codes_of(self, labels: np.ndarray) -> np.ndarray:
-        """Positions in ``classes_``; a label that is not there is an error."""
-        import pandas as pd
-
-        codes = label_index(self.classes_).get_indexer(label_index(labels)).astype(np.int64)
-        if (codes < 0).any():
-            unknown = pd.unique(pd.Series(labels[codes < 0]))[:5].tolist()
-            raise ValueError(
-                f"y_new has labels that fit has not seen: {unknown}; known are "
-                f"{self.classes_[:20].tolist()}"
-            )
-        return codes
 
     # -- the stages of fit
 
@@ -446,46 +354,16 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         check_params(self, CONSTRAINTS)
         check_is_table(X)
         check_rows(X)
-        X, y = validate_data(
-            self,
-            X,
-            check_labels(y),
-            dtype="numeric",
-            accept_sparse=["csr", "csc"],
-            ensure_min_samples=2,
-        )
+        formats = {"accept_sparse": ["csr", "csc"], "ensure_min_samples": 2}
+        X, y = validate_data(self, X, check_labels(y), dtype="numeric", **formats)
         check_classification_targets(y)
         return X, y
 
-    def _check_predictions(self, y: Any, pred_probs: Any) -> Any:
-        """Probabilities that take the place of the rows."""
-        if pred_probs is None:
-            raise ValueError(
-                "X is None; pass the rows, or out-of-sample predictions as pred_probs, which then "
-                "take their place"
-            )
-        labels = column_or_1d(check_labels(y))
-        probs: Any = check_pred_probs(pred_probs, len(labels), np.unique(labels))
-        if (probs == probs[:1]).all():
-            raise ValueError(
-                "pred_probs is the same in every row, which tells nothing of a label; pass "
-                "predictions of a model that was fitted on the rows"
-            )
-        return probs
-
-    def _fit_resample(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        trusted: Any = None,
-        pred_probs: Any = None,
-        neighbor_graph: Any = None,
-    ) -> tuple[Any, np.ndarray]:
+    def _fit_resample(self, X: Any, y: Any, **beside: Any) -> tuple[Any, np.ndarray]:
         """Clean, then relabel or drop the issues."""
         self._without_rows = False
         with torch_state(self.n_jobs):
-            self._clean(X, y, sample_weight, trusted, pred_probs, neighbor_graph)
+            self._clean(X, y, **beside)
         self._index = None
         labels, kept = apply_action(
             self.action,
@@ -511,97 +389,35 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             tags.sampler_tags.sample_indices = self.action != "relabel"
         return tags
 
-    # -- the stages
-
-    def _clean(
-        self,
-        X: Any,
-        y: np.ndarray,
-        sample_weight: Any,
-        trusted: Any,
-        pred_probs: Any,
-        neighbor_graph: Any,
-    ) -> None:
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y has 1 class, {self.classes_[0]!r}; at least 2 classes are needed to tell a "
-                "wrong label"
-            )
-        X = check_sparse_size(X)
-        n, n_classes = len(codes), len(self.classes_)
-        codes = codes.astype(np.int64)
-        trusted = check_trusted(trusted, n)
-        weight = read_sample_weight(sample_weight, X)
-        weight /= weight[weight > 0].mean()
-        if np.count_nonzero(weight) < 2:
-            raise ValueError(
-                "sample_weight is above zero for 1 row only; at least 2 rows must take part"
-            )
-        probs = check_pred_probs(pred_probs, n, self.classes_)
-        known_graph = check_neighbor_graph(neighbor_graph, n)
+    def _clean(self, X: Any, y: np.ndarray, **beside: Any) -> None:
+        """Estimate the posterior and set the fitted attributes; `beside` as for ``fit``."""
+        data = check_fit_data(X, y, **beside)
+        self.classes_ = data.classes
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
-        generator = torch.Generator().manual_seed(seed)
 
         # What a fit that fails leaves must not pass for fitted.
         self.__dict__.pop("label_quality_", None)
-        small = _work(X.shape, self.n_landmarks, n_classes) < LEAST_WORK
-        with torch_state(self.n_jobs, is_small=small) as n_threads, self._progress() as advance:
-            scale = choose_scaling(X, codes, n_classes, weight, generator)
-            if scale is None:
-                raise ValueError(
-                    f"X is constant: none of its {X.shape[1]} column(s) varies over the rows that "
-                    "take part (or by less than 1e-150), so nothing can be learnt from it; pass "
-                    "features or embeddings that differ between rows"
-                )
-            X_unit = scale.apply(X, device)
-            hashes = None if self._without_rows else row_hashes(X)
-            graph, searched = find_graph(
-                X_unit, self.neighbors, self.n_neighbors, n_classes, known_graph, seed
-            )
-            labels = NoisyLabels(
-                torch.from_numpy(codes).to(device),
-                n_classes,
-                torch.from_numpy(weight.astype(np.float32)).to(device),
-                torch.from_numpy(trusted).to(device),
-            )
-            posterior = estimate_label_posterior(
-                X_unit,
-                graph,
-                labels,
-                generator,
+        small = fit_work(data.X.shape, self.n_landmarks, len(data.classes)) < LEAST_WORK
+        with (
+            torch_state(self.n_jobs, is_small=small) as n_threads,
+            stage_progress(self.verbose) as advance,
+        ):
+            fitted = fit_stages(
+                data,
+                neighbors=self.neighbors,
+                n_neighbors=self.n_neighbors,
                 n_landmarks=self.n_landmarks,
-                predictors=() if probs is None else (GivenPredictions(probs),),
                 boundary_noise=self.boundary_noise,
+                compare_rows=not self._without_rows,
+                seed=seed,
+                device=device,
                 advance=advance,
             )
-        self._set_fitted(posterior, codes, trusted, weight)
-        if hashes is not None:
-            self._evidence |= duplicate_evidence(graph, hashes, codes)
-        noise, fits = posterior.noise, posterior.regressions
-        assert noise is not None
-        self._predictors = FittedPredictors(
-            scale=scale,
-            X_unit=X_unit.half(),
-            regression=fits[0],
-            smoothed_regression=fits[1],
-            noise=noise,
-            vote_labels=labels.codes,
-            vote_weights=labels.weights,
-            n_neighbors=graph.indices.shape[1],
-        )
-        self.resolved_params_ = {
-            "device": str(device),
-            "n_jobs": n_threads,
-            "n_neighbors": graph.indices.shape[1],
-            "neighbors": searched,
-            "n_landmarks": len(fits[0].kmap.landmarks),
-            "random_state": seed,
-            "ridges": tuple(fit.ridge for fit in fits),
-            "standardized": bool(len(np.unique(scale.scale)) > 1),
-            "boundary_noise": noise.at_boundary,
-        }
+        self._set_fitted(fitted.posterior, data.codes, data.trusted, data.weight)
+        self._evidence |= fitted.duplicates
+        self._predictors = fitted.predictors
+        self.resolved_params_ = {"n_jobs": n_threads, "random_state": seed, **fitted.resolved}
 
     def _set_fitted(
         self, posterior: LabelPosterior, given: np.ndarray, trusted: np.ndarray, weight: np.ndarray
@@ -623,20 +439,3 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         )
         self._evidence = gather_evidence(posterior, given, corrected, trusted)
         self._named = nearest_rows(posterior.neighbor_indices)
-
-    @contextmanager
-    def _progress(self) -> Iterator[Any]:
-        """A bar over the stages, or nothing."""
-        if not self.verbose:
-            yield lambda: None
-            return
-        from tqdm.auto import tqdm
-
-        with tqdm(total=len(_STAGES), desc=_STAGES[0], unit="stage", dynamic_ncols=True) as bar:
-
-            def advance() -> None:
-                bar.update()
-                if bar.n < len(_STAGES):
-                    bar.set_description(_STAGES[bar.n])
-
-            yield advance

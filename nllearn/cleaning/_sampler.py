@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from nllearn._labels import check_labels
 from nllearn._validation import check_same_rows
+from nllearn.exceptions import NoisyLabelWarning
 
-__all__ = ["HAS_IMBLEARN", "SamplerBase"]
+__all__ = ["HAS_IMBLEARN", "SamplerBase", "warn_of_dropped_classes"]
 
 try:
     from imblearn.base import BaseSampler
@@ -44,6 +47,30 @@ def _refuse_lost_params() -> None:
             "sampler unless metadata routing is on: call "
             "sklearn.set_config(enable_metadata_routing=True) and "
             "set_fit_resample_request(...=True) of the step, or clean before the Pipeline"
+        )
+
+
+def warn_of_dropped_classes(
+    action: str, classes: np.ndarray, corrected: np.ndarray, labels: np.ndarray, stacklevel: int
+) -> None:
+    """Name the classes of corrected labels that no row is left of.
+
+    Parameters
+    ----------
+    action : str
+    classes : ndarray of shape (n_classes,)
+    corrected : int64 ndarray of shape (n,)
+    labels : int64 ndarray of shape (n_kept,)
+    stacklevel : int
+        As for ``warnings.warn``, counted from the caller.
+    """
+    gone = np.setdiff1d(corrected, labels)
+    if len(gone):
+        warnings.warn(
+            f"action={action!r} leaves no row with the label(s) {classes[gone].tolist()}; use "
+            "action='relabel' or trusted= to keep them",
+            NoisyLabelWarning,
+            stacklevel=stacklevel + 1,
         )
 
 

@@ -19,7 +19,7 @@ from nllearn.label_model._noise import (
     fit_boundary_noise,
     fit_noise,
 )
-from nllearn.label_model._posterior import LabelPosterior
+from nllearn.label_model._result import LabelPosterior
 from nllearn.label_model._votes import log_neighbor_votes
 from nllearn.predictors import (
     LeaveOneOutKernelRidge,

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from nllearn import LabelCleaner, load
-from nllearn.cleaning import _label_cleaner
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def test_a_table_without_duplicates_has_none(blobs):
 def test_duplicates_change_no_result(blobs, monkeypatch):
     X, _, noisy = blobs
     cleaner = LabelCleaner(random_state=0).fit(X, noisy)
-    monkeypatch.setattr(_label_cleaner, "row_hashes", lambda X: np.zeros(len(X)))
+    monkeypatch.setattr("nllearn.cleaning._stages.row_hashes", lambda X: np.zeros(len(X)))
     other = LabelCleaner(random_state=0).fit(X, noisy)
     assert (other.label_issues()["duplicate_group"] == 0).all()
     np.testing.assert_array_equal(other.label_distributions_, cleaner.label_distributions_)

@@ -1,0 +1,166 @@
+"""The stages of a fit: scale, find neighbours, estimate the posterior, keep the predictors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from nllearn.cleaning._evidence import duplicate_evidence
+from nllearn.cleaning._fitted import FittedPredictors
+from nllearn.cleaning._graph import find_graph
+from nllearn.cleaning._inputs import FitData
+from nllearn.functional.near_duplicates import row_hashes
+from nllearn.label_model import (
+    LabelPosterior,
+    NoisyLabels,
+    choose_scaling,
+    estimate_label_posterior,
+)
+from nllearn.predictors import GivenPredictions
+
+__all__ = ["FittedStages", "fit_stages", "fit_work", "stage_progress"]
+
+# Above so many rows the search is approximate.
+_MOST_SEARCHED = 60_000
+_STAGES = ("neighbours", "regression", "regression of smoothed rows", "noise")
+
+
+@dataclass(frozen=True)
+class FittedStages:
+    """What the stages found.
+
+    Parameters
+    ----------
+    posterior : LabelPosterior
+    predictors : FittedPredictors
+        For rows that fit has not seen.
+    duplicates : dict of str to ndarray of shape (n,)
+        Columns of the table of issues about rows that are nearly the same.
+    resolved : dict of str to any
+        What was chosen from the data, for ``resolved_params_``.
+    """
+
+    posterior: LabelPosterior
+    predictors: FittedPredictors
+    duplicates: dict[str, np.ndarray]
+    resolved: dict[str, Any]
+
+
+def fit_stages(
+    data: FitData,
+    *,
+    neighbors: Any,
+    n_neighbors: int | None,
+    n_landmarks: int,
+    boundary_noise: bool | str,
+    compare_rows: bool,
+    seed: int,
+    device: torch.device,
+    advance: Callable[[], None],
+) -> FittedStages:
+    """Estimate the true label of every row, and keep what new rows need.
+
+    Parameters
+    ----------
+    data : FitData
+    neighbors, n_neighbors, n_landmarks, boundary_noise
+        Parameters of the cleaner.
+    compare_rows : bool
+        Whether to look for rows that are nearly the same.
+    seed : int
+    device : torch.device
+    advance : callable
+        Called when a stage begins after the first.
+
+    Returns
+    -------
+    fitted : FittedStages
+
+    Raises
+    ------
+    ValueError
+        If no column of X varies.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    n_classes = len(data.classes)
+    scale = choose_scaling(data.X, data.codes, n_classes, data.weight, generator)
+    if scale is None:
+        raise ValueError(
+            f"X is constant: none of its {data.X.shape[1]} column(s) varies over the rows that "
+            "take part (or by less than 1e-150), so nothing can be learnt from it; pass "
+            "features or embeddings that differ between rows"
+        )
+    X_unit = scale.apply(data.X, device)
+    hashes = row_hashes(data.X) if compare_rows else None
+    graph, searched = find_graph(
+        X_unit, neighbors, n_neighbors, n_classes, data.neighbor_graph, seed
+    )
+    labels = NoisyLabels(
+        torch.from_numpy(data.codes).to(device),
+        n_classes,
+        torch.from_numpy(data.weight.astype(np.float32)).to(device),
+        torch.from_numpy(data.trusted).to(device),
+    )
+    probs = data.pred_probs
+    posterior = estimate_label_posterior(
+        X_unit,
+        graph,
+        labels,
+        generator,
+        n_landmarks=n_landmarks,
+        predictors=() if probs is None else (GivenPredictions(probs),),
+        boundary_noise=boundary_noise,
+        advance=advance,
+    )
+    noise, fits = posterior.noise, posterior.regressions
+    assert noise is not None
+    predictors = FittedPredictors(
+        scale=scale,
+        X_unit=X_unit.half(),
+        regression=fits[0],
+        smoothed_regression=fits[1],
+        noise=noise,
+        vote_labels=labels.codes,
+        vote_weights=labels.weights,
+        n_neighbors=graph.indices.shape[1],
+    )
+    duplicates = {} if hashes is None else duplicate_evidence(graph, hashes, data.codes)
+    resolved = {
+        "device": str(device),
+        "n_neighbors": predictors.n_neighbors,
+        "neighbors": searched,
+        "n_landmarks": len(fits[0].kmap.landmarks),
+        "ridges": tuple(fit.ridge for fit in fits),
+        "standardized": bool(len(np.unique(scale.scale)) > 1),
+        "boundary_noise": noise.at_boundary,
+    }
+    return FittedStages(posterior, predictors, duplicates, resolved)
+
+
+def fit_work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:
+    """Multiply-adds of a regression and of the search, roughly."""
+    n, d = shape
+    return float(n) * (n_landmarks * (n_landmarks + n_classes) + min(n, _MOST_SEARCHED) * d)
+
+
+@contextmanager
+def stage_progress(verbose: int) -> Iterator[Any]:
+    """A bar over the stages, or nothing."""
+    if not verbose:
+        yield lambda: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=len(_STAGES), desc=_STAGES[0], unit="stage", dynamic_ncols=True) as bar:
+
+        def advance() -> None:
+            bar.update()
+            if bar.n < len(_STAGES):
+                bar.set_description(_STAGES[bar.n])
+
+        yield advance

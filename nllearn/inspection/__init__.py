@@ -9,6 +9,8 @@ from nllearn.inspection._map import feature_map
 from nllearn.inspection._quality_display import LabelQualityDisplay
 from nllearn.inspection._review import write_review_page
 from nllearn.inspection._sensitivity_display import ParameterSensitivityDisplay
+from nllearn.inspection._threshold_display import ThresholdDisplay
+from nllearn.inspection._thresholds import threshold_lines, threshold_table
 from nllearn.inspection._transition_display import TransitionMatrixDisplay
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "LabelQualityDisplay",
     "LossMixtureDisplay",
     "ParameterSensitivityDisplay",
+    "ThresholdDisplay",
     "TransitionMatrixDisplay",
     "apply_decisions_to",
     "export_issues",
@@ -25,6 +28,8 @@ __all__ = [
     "label_issue_table",
     "mark_label_issues",
     "read_decisions",
+    "threshold_lines",
+    "threshold_table",
     "unguard_cell",
     "write_review_page",
 ]

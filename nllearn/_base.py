@@ -300,6 +300,46 @@ class LabelIssuesMixin(metaclass=ABCMeta):
                 overwrite=overwrite,
             )
 
+    def model_card(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        audit: Audit | None = None,
+        title: str | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write a model card: one Markdown file about this fit.
+
+        Data, noise found, label accuracy by an audit if there was one, parameters, versions and
+        limits; no row of the data.
+
+        Parameters
+        ----------
+        path : str or Path
+            The Markdown file.
+        audit : Audit, optional
+            What :meth:`audit` returned. Without it the card says that all figures are estimates.
+        title : str, optional
+            First line. None takes the name of the class.
+        overwrite : bool, default=False
+            Replace an existing file.
+
+        Returns
+        -------
+        path : Path
+
+        Raises
+        ------
+        ValueError
+            If the audit is about another number of rows.
+        FileExistsError
+            If the file exists and `overwrite` is False.
+        """
+        check_is_fitted(self, "label_quality_")
+        from nllearn.inspection import write_model_card
+
+        return write_model_card(path, self, audit=audit, title=title, overwrite=overwrite)
+
     def apply_decisions(
         self, decisions: Any, *, undecided: str = "corrected", refit: bool = False, X: Any = None
     ) -> np.ndarray:

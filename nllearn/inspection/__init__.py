@@ -6,6 +6,7 @@ from nllearn.inspection._feature_map_display import FeatureMapDisplay
 from nllearn.inspection._issues import label_issue_table, mark_label_issues
 from nllearn.inspection._loss_mixture_display import LossMixtureDisplay
 from nllearn.inspection._map import feature_map
+from nllearn.inspection._model_card import write_model_card
 from nllearn.inspection._quality_display import LabelQualityDisplay
 from nllearn.inspection._review import write_review_page
 from nllearn.inspection._sensitivity_display import ParameterSensitivityDisplay
@@ -31,5 +32,6 @@ __all__ = [
     "threshold_lines",
     "threshold_table",
     "unguard_cell",
+    "write_model_card",
     "write_review_page",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from textwrap import dedent
 from typing import Any
 
 __all__ = ["with_shared_docs"]
 
-# Indented as in the docstring of a class; each stands where its name in braces does.
+# Each stands where its name in braces does.
 _SHARED = {
     "training parameters": """
     max_epochs : int or None, default=None
@@ -154,6 +156,8 @@ def with_shared_docs(cls: Any) -> Any:
         The same class.
     """
     if cls.__doc__ is not None:  # python -OO drops docstrings
+        # From Python 3.13 on the compiler takes the indent of a docstring away.
+        cls.__doc__ = inspect.cleandoc(cls.__doc__)
         for name, entries in _SHARED.items():
-            cls.__doc__ = cls.__doc__.replace(f"    {{{name}}}\n", entries.lstrip("\n"))
+            cls.__doc__ = cls.__doc__.replace(f"{{{name}}}\n", dedent(entries).lstrip("\n"))
     return cls

@@ -83,7 +83,13 @@ html_css_files = ["nllearn.css"]
 html_favicon = "_static/mark.svg"
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {"installation": [], "quickstart": [], "extend": [], "whats_new": [], "contributing": []}
+html_sidebars = {
+    "installation": [],
+    "quickstart": [],
+    "extend": [],
+    "whats_new": [],
+    "contributing": [],
+}
 html_theme_options = {
     "logo": {
         "text": "nllearn",

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._doc_links import DocLinkMixin
 from nllearn._torch_state import torch_state
 
 if TYPE_CHECKING:
     from nllearn.audit import Audit, AuditedLabels
     from nllearn.file_format import Writer
+    from nllearn.inspection import ReviewPage
 
 __all__ = ["LabelIssuesMixin", "TrainingRows"]
 
@@ -61,7 +63,7 @@ class TrainingRows:
         return -np.log(np.maximum(own, 1e-12))
 
 
-class LabelIssuesMixin(metaclass=ABCMeta):
+class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
     """The table of label issues, noise by group, the review page, decisions, and a file.
 
     An estimator defines ``training_rows``, ``training_features`` and ``_write_state``; one
@@ -228,7 +230,7 @@ class LabelIssuesMixin(metaclass=ABCMeta):
 
     def report(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
         *,
         images: Any = None,
         texts: Any = None,
@@ -238,13 +240,15 @@ class LabelIssuesMixin(metaclass=ABCMeta):
         max_rows: int = 20_000,
         title: str = "Label review",
         overwrite: bool = False,
-    ) -> Path:
+    ) -> Path | ReviewPage:
         """Write the review page: one HTML file that opens from disk without a network.
+
+        Without a path a notebook shows the page below the cell.
 
         Parameters
         ----------
-        path : str or Path
-            The HTML file.
+        path : str, Path or None, default=None
+            The HTML file. None writes none and returns the page, which the notebook then holds.
         images : array-like of images, sequence of paths or Dataset, optional
             What to show of every row, in the order of ``fit``, which keeps no X.
         texts : sequence of str, optional
@@ -265,7 +269,8 @@ class LabelIssuesMixin(metaclass=ABCMeta):
 
         Returns
         -------
-        path : Path
+        path : Path or ReviewPage
+            The page itself, where `path` is None.
 
         Raises
         ------

@@ -9,6 +9,7 @@ from nllearn.inspection._map import feature_map
 from nllearn.inspection._model_card import write_model_card
 from nllearn.inspection._quality_display import LabelQualityDisplay
 from nllearn.inspection._review import write_review_page
+from nllearn.inspection._review_page import ReviewPage
 from nllearn.inspection._sensitivity_display import ParameterSensitivityDisplay
 from nllearn.inspection._threshold_display import ThresholdDisplay
 from nllearn.inspection._thresholds import threshold_lines, threshold_table
@@ -20,6 +21,7 @@ __all__ = [
     "LabelQualityDisplay",
     "LossMixtureDisplay",
     "ParameterSensitivityDisplay",
+    "ReviewPage",
     "ThresholdDisplay",
     "TransitionMatrixDisplay",
     "apply_decisions_to",

@@ -84,8 +84,9 @@ _SHARED = {
         Threads of torch, and of decoding image files; -1 is one per CPU that the process may
         use. None takes torch's number, at most one per such CPU, and a single thread where
         the work is too small to gain from more. The caller's number for torch is restored.
-    verbose : int, default=0
-        1 shows one progress bar over the fit.
+    verbose : int or None, default=None
+        1 shows one progress bar over the fit, 0 none. None shows it after ten seconds,
+        in a terminal alone.
     random_state : int, RandomState or None, default=None
         Seed of everything random.
 """,

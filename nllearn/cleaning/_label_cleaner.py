@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._labels import check_labels, label_index
+from nllearn._progress import progress_delay
 from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import (
     check_params,
@@ -117,8 +118,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Threads of torch; -1 is one per CPU that the process may use. None takes torch's
         number, at most one per such CPU, and a single thread where the work is too small to
         gain from more. The caller's number for torch is restored.
-    verbose : int, default=0
-        Above 0 shows a progress bar over the stages.
+    verbose : int or None, default=None
+        Above 0 shows a progress bar over the stages, 0 none. None shows it after ten seconds, in
+        a terminal alone.
     random_state : int, RandomState or None, default=None
         Draws the landmarks, and the rows of estimates above 100,000 rows.
 
@@ -198,7 +200,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         neighbors: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
-        verbose: int = 0,
+        verbose: int | None = None,
         random_state: Any = None,
     ):
         self.action = action
@@ -627,16 +629,19 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     @contextmanager
     def _progress(self) -> Iterator[Any]:
         """A bar over the stages, or nothing."""
-        if not self.verbose:
+        delay = progress_delay(self.verbose)
+        if delay is None:
             yield lambda: None
             return
         from tqdm.auto import tqdm
 
-        with tqdm(total=len(_STAGES), desc=_STAGES[0], unit="stage", dynamic_ncols=True) as bar:
+        with tqdm(
+            total=len(_STAGES), desc=_STAGES[0], unit="stage", dynamic_ncols=True, delay=delay
+        ) as bar:
 
             def advance() -> None:
+                if bar.n + 1 < len(_STAGES):
+                    bar.set_description(_STAGES[bar.n + 1], refresh=False)
                 bar.update()
-                if bar.n < len(_STAGES):
-                    bar.set_description(_STAGES[bar.n])
 
             yield advance

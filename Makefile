@@ -144,9 +144,11 @@ support:
 	cat $(SUPPORT)/pins.txt
 	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(SUPPORT)/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup $(SUPPORT_TESTS)
 
-# REPOSITORY=https://... makes the links on the package index; SHARE=FOLDER as for support.
+# REPOSITORY=https://... makes the links on the package index, DOCUMENTATION=https://... those of
+# the estimators in a notebook; SHARE=FOLDER as for support.
 dist:
-	$(PYTHON) tools/build_dist.py $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(SHARE),--share $(SHARE))
+	$(PYTHON) tools/build_dist.py $(if $(REPOSITORY),--repository $(REPOSITORY)) \
+	  $(if $(DOCUMENTATION),--documentation $(DOCUMENTATION)) $(if $(SHARE),--share $(SHARE))
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

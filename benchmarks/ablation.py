@@ -173,7 +173,7 @@ def differences(runs: Runs, cases: list[str]) -> str:
             continue
         gains = [
             mean_and_error(
-                (100 * (cells[variant, *k][key] - cells[default, *k][key]) for k in keys), 2
+                (100 * (cells[(variant, *k)][key] - cells[(default, *k)][key]) for k in keys), 2
             )
             for key in ("test", "labels")
         ]

@@ -83,7 +83,13 @@ html_css_files = ["nllearn.css"]
 html_favicon = "_static/mark.svg"
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {"quickstart": [], "extend": [], "whats_new": [], "contributing": []}
+html_sidebars = {
+    "installation": [],
+    "quickstart": [],
+    "extend": [],
+    "whats_new": [],
+    "contributing": [],
+}
 html_theme_options = {
     "logo": {
         "text": "nllearn",
@@ -91,7 +97,7 @@ html_theme_options = {
         "image_dark": "_static/mark.svg",
         "alt_text": "nllearn - start page",
     },
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "show_toc_level": 2,
     "navigation_with_keys": False,

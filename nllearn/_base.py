@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._doc_links import DocLinkMixin
 from nllearn._torch_state import torch_state
 
 if TYPE_CHECKING:
     from nllearn.audit import Audit, AuditedLabels
     from nllearn.file_format import Writer
+    from nllearn.inspection import ReviewPage
 
 __all__ = ["LabelIssuesMixin", "TrainingRows"]
 
@@ -61,7 +63,7 @@ class TrainingRows:
         return -np.log(np.maximum(own, 1e-12))
 
 
-class LabelIssuesMixin(metaclass=ABCMeta):
+class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
     """The table of label issues, noise by group, the review page, decisions, and a file.
 
     An estimator defines ``training_rows``, ``training_features`` and ``_write_state``; one
@@ -234,7 +236,7 @@ class LabelIssuesMixin(metaclass=ABCMeta):
 
     def report(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
         *,
         images: Any = None,
         texts: Any = None,
@@ -244,13 +246,15 @@ class LabelIssuesMixin(metaclass=ABCMeta):
         max_rows: int = 20_000,
         title: str = "Label review",
         overwrite: bool = False,
-    ) -> Path:
+    ) -> Path | ReviewPage:
         """Write the review page: one HTML file that opens from disk without a network.
+
+        Without a path a notebook shows the page below the cell.
 
         Parameters
         ----------
-        path : str or Path
-            The HTML file.
+        path : str, Path or None, default=None
+            The HTML file. None writes none and returns the page, which the notebook then holds.
         images : array-like of images, sequence of paths or Dataset, optional
             What to show of every row, in the order of ``fit``, which keeps no X.
         texts : sequence of str, optional
@@ -271,7 +275,8 @@ class LabelIssuesMixin(metaclass=ABCMeta):
 
         Returns
         -------
-        path : Path
+        path : Path or ReviewPage
+            The page itself, where `path` is None.
 
         Raises
         ------
@@ -305,6 +310,46 @@ class LabelIssuesMixin(metaclass=ABCMeta):
                 title=title,
                 overwrite=overwrite,
             )
+
+    def model_card(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        audit: Audit | None = None,
+        title: str | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write a model card: one Markdown file about this fit.
+
+        Data, noise found, label accuracy by an audit if there was one, parameters, versions and
+        limits; no row of the data.
+
+        Parameters
+        ----------
+        path : str or Path
+            The Markdown file.
+        audit : Audit, optional
+            What :meth:`audit` returned. Without it the card says that all figures are estimates.
+        title : str, optional
+            First line. None takes the name of the class.
+        overwrite : bool, default=False
+            Replace an existing file.
+
+        Returns
+        -------
+        path : Path
+
+        Raises
+        ------
+        ValueError
+            If the audit is about another number of rows.
+        FileExistsError
+            If the file exists and `overwrite` is False.
+        """
+        check_is_fitted(self, "label_quality_")
+        from nllearn.inspection import write_model_card
+
+        return write_model_card(path, self, audit=audit, title=title, overwrite=overwrite)
 
     def apply_decisions(
         self, decisions: Any, *, undecided: str = "corrected", refit: bool = False, X: Any = None

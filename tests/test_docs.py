@@ -88,8 +88,8 @@ def has_code(path: Path) -> bool:
     )
 
 
-def make_readme_files() -> None:
-    """Write the files that the README's commands take for granted."""
+def make_command_files() -> None:
+    """Write the files that the commands of a page take for granted."""
     rows = [(f"where is my {thing}", "card") for thing in ("card", "new card", "old card")]
     rows += [(f"send {amount} to my bank", "transfer") for amount in ("money", "cash", "it all")]
     text = "".join(f"{review} {k},{topic}\n" for k in range(6) for review, topic in rows)
@@ -108,7 +108,7 @@ def make_decisions(label: str) -> None:
 
 
 MAKES_FILES = {
-    "README.md": make_readme_files,
+    "docs/howto/command_line.md": make_command_files,
     "docs/howto/mixed_tables.md": lambda: make_decisions("pro"),
 }
 

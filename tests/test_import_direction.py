@@ -18,6 +18,8 @@ LEVELS = {
     "exceptions": 0,
     "_atomic_write": 0,
     "_delimited": 0,
+    "_doc_links": 0,
+    "_progress": 0,
     "_torch_state": 1,
     "_validation": 1,
     "_labels": 2,

@@ -1,9 +1,12 @@
 """What the README names, exists. Its code runs in test_docs.py."""
 
 import configparser
+import contextlib
+import io
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+INSTALLATION = (ROOT / "docs" / "installation.md").read_text(encoding="utf-8")
+NUMBER = r"\d+(?:\.\d+)?"
 
 
 def blocks(text, *languages):
@@ -62,8 +67,40 @@ def test_make_targets_exist(name, text):
     assert not unknown, f"{name} names targets that the Makefile lacks: {unknown}"
 
 
-def test_the_two_commands_are_named():
-    assert {"make demo", "make test"} <= set(commands(README))
+def test_the_commands_to_install_show_and_check_are_named():
+    assert {'pip install ".[report]"', "make demo", "make test"} <= set(commands(README))
+
+
+def test_the_code_prints_what_is_written_below_it(tmp_path, monkeypatch):
+    """Numbers may differ by one in a hundred: another processor rounds in another way."""
+    pytest.importorskip("PIL", reason="the pictures of the page need the extra report")
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    shown = [
+        (code, out) for (a, code), (b, out) in pairwise(fenced) if (a, b) == ("python", "text")
+    ]
+    assert len(shown) == 1, "the README shows one block of code with its output"
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(shown[0][0], "README.md", "exec"), {"__name__": "page"})
+    lines, expected = printed.getvalue().split(), shown[0][1].split()
+    assert [re.sub(NUMBER, "#", word) for word in lines] == [
+        re.sub(NUMBER, "#", word) for word in expected
+    ]
+    numbers = [
+        [float(number) for number in re.findall(NUMBER, text)]
+        for text in (printed.getvalue(), shown[0][1])
+    ]
+    assert numbers[0] == pytest.approx(numbers[1], rel=0.01, abs=0.011)
+    assert (tmp_path / "review.html").stat().st_size > 100_000
+
+
+def test_the_first_screen_is_short():
+    """A sentence, the install line, the code and its output, before the first picture."""
+    before_picture = README.partition("\n![")[0].splitlines()
+    assert len(before_picture) <= 36
+    code = blocks(README, "python")[0].splitlines()
+    assert len([line for line in code if line and not line.startswith(("from ", "import "))]) <= 6
 
 
 @pytest.mark.parametrize(
@@ -84,11 +121,12 @@ def test_extras_exist():
     extras = set(config["options.extras_require"])
     named = {
         extra
-        for group in re.findall(r"(?:\.|nllearn)\[([\w,]+)\]", README)
+        for group in re.findall(r"(?:\.|nllearn)\[([\w,]+)\]", README + INSTALLATION)
         for extra in group.split(",")
     }
-    named |= set(re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE))
-    assert named <= extras, f"the README names extras that setup.cfg lacks: {named - extras}"
+    listed = set(re.findall(r"^\| `(\w+)` \|", INSTALLATION, flags=re.MULTILINE))
+    assert named <= extras, f"these extras are named and setup.cfg lacks them: {named - extras}"
+    assert listed == extras, f"docs/installation.md lists other extras: {listed ^ extras}"
 
 
 def test_links_to_files_exist():

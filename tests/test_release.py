@@ -50,6 +50,8 @@ def test_addresses_are_added_to_the_metadata(dist):
     assert "Source = https://host/me/it\n" in after["metadata"].pop("project_urls")
     before["metadata"].pop("project_urls", None)
     assert after == before
+    after.read_string(dist.project_urls(text, "https://host/me/it", "https://docs.host/it"))
+    assert "\nDocumentation = https://docs.host/it" in after["metadata"]["project_urls"]
 
 
 def test_what_the_archives_must_hold_is_there(dist):

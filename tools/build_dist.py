@@ -70,7 +70,7 @@ def absolute_links(text: str, base: str | None) -> str:
     return "".join(part if i % 2 else _LINK.sub(replaced, part) for i, part in enumerate(parts))
 
 
-def project_urls(setup_cfg: str, repository: str) -> str:
+def project_urls(setup_cfg: str, repository: str, documentation: str | None = None) -> str:
     """Add the addresses of the project to the metadata.
 
     Parameters
@@ -79,13 +79,18 @@ def project_urls(setup_cfg: str, repository: str) -> str:
         The file's text; has the section ``[metadata]``.
     repository : str
         Address of the repository, without ``/`` at its end.
+    documentation : str, optional
+        Address of the documentation. The HTML representation of the estimators links there.
 
     Returns
     -------
     setup_cfg : str
     """
     pages = {"Source": "", "Issues": "/issues", "Changelog": "/blob/HEAD/CHANGELOG.md"}
-    lines = "".join(f"    {name} = {repository}{path}\n" for name, path in pages.items())
+    addresses = {name: repository + path for name, path in pages.items()}
+    if documentation is not None:
+        addresses["Documentation"] = documentation
+    lines = "".join(f"    {name} = {address}\n" for name, address in addresses.items())
     return setup_cfg.replace("[metadata]\n", f"[metadata]\nproject_urls =\n{lines}", 1)
 
 
@@ -120,7 +125,7 @@ def environment(folder: Path, share: str | None = None) -> Path:
     return folder / "bin" / "python"
 
 
-def source_copy(repository: str | None) -> Path:
+def source_copy(repository: str | None, documentation: str | None = None) -> Path:
     """The last commit, with a README for the package index."""
     copy = WORK / "source"
     copy.mkdir(parents=True)
@@ -135,7 +140,7 @@ def source_copy(repository: str | None) -> Path:
     readme, setup = copy / "README.md", copy / "setup.cfg"
     readme.write_text(absolute_links(readme.read_text(encoding="utf-8"), base), encoding="utf-8")
     if repository is not None:
-        text = project_urls(setup.read_text(encoding="utf-8"), repository)
+        text = project_urls(setup.read_text(encoding="utf-8"), repository, documentation)
         setup.write_text(text, encoding="utf-8")
     return copy
 
@@ -191,13 +196,14 @@ def main() -> None:
         metavar="URL",
         help="address of the repository, for the links on the package index",
     )
+    parser.add_argument("--documentation", metavar="URL", help="its address; needs --repository")
     parser.add_argument(
         "--share", metavar="FOLDER", help="packages not installed anew, such as torch, lie here"
     )
     args = parser.parse_args()
     repository = args.repository.rstrip("/") if args.repository else None
     shutil.rmtree(WORK, ignore_errors=True)
-    copy = source_copy(repository)
+    copy = source_copy(repository, args.documentation)
     tools = environment(WORK / "tools")
     run(tools, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *TOOLS)
     built = WORK / "built"

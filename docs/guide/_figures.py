@@ -21,7 +21,11 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from sklearn.datasets import load_digits
 
 from nllearn import LabelCleaner, MixNNClassifier
-from nllearn.datasets import make_classification_noise, make_part_dependent_noise
+from nllearn.datasets import (
+    make_classification_noise,
+    make_part_dependent_noise,
+    make_symmetric_noise,
+)
 from nllearn.functional import hallucination, loss_mixture, mixup, relabelling
 from nllearn.functional.similarity import cosine_topk, unit_rows
 from nllearn.inspection import LabelQualityDisplay
@@ -258,19 +262,18 @@ def draw_reliability():
 
 
 def draw_review():
-    """A screenshot of the review page in Chromium."""
+    """A screenshot of the review page in Chromium, of the code in the README."""
     chromium = shutil.which("chromium")
     if chromium is None:
         print("no Chromium: review.png is not redrawn")
         return
     digits = load_digits()
-    given = make_part_dependent_noise(digits.data, digits.target, noise_rate=0.2, random_state=0)
-    clf = MixNNClassifier(random_state=0).fit(digits.data, given)
+    given = make_symmetric_noise(digits.target, noise_rate=0.2, random_state=0)
+    cleaner = LabelCleaner(random_state=0).fit(digits.data, given)
     with tempfile.TemporaryDirectory() as folder:
-        images = (digits.images * 15).astype(np.uint8)
-        page = clf.report(Path(folder, "digits.html"), images=images, title="Digits")
+        page = cleaner.report(Path(folder, "digits.html"), images=digits.images / 16)
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        flags += [f"--user-data-dir={folder}/profile", "--window-size=1240,860"]
+        flags += [f"--user-data-dir={folder}/profile", "--window-size=1240,720"]
         flags += ["--virtual-time-budget=8000", f"--screenshot={FOLDER / 'review.png'}"]
         subprocess.run([chromium, *flags, page.as_uri()], check=True, capture_output=True)
     print(FOLDER / "review.png")

@@ -106,6 +106,7 @@ def _clean(args: argparse.Namespace) -> None:
     import numpy as np
     import pandas as pd
 
+    from nllearn.inspection import threshold_lines
     from nllearn.tables import (
         RESULT_COLUMNS,
         check_output,
@@ -177,6 +178,8 @@ def _clean(args: argparse.Namespace) -> None:
     columns = result_columns(issues, known, classes=estimator.classes_, proba=proba)
     write_table(table, columns, args.output, force=args.force)
     for line in summary_lines(issues, estimator.noise_rate_):
+        say(args, line)
+    for line in threshold_lines(estimator.label_quality_):
         say(args, line)
     if estimator.n_undecided_:
         say(

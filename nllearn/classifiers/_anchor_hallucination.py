@@ -143,7 +143,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         n_jobs: int | None = None,
-        verbose: int = 0,
+        verbose: int | None = None,
         random_state: Any = None,
     ):
         self.easy_fraction = easy_fraction

@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
+from nllearn._progress import progress_delay
 from nllearn._torch_state import LEAST_STEP, LEAST_WORK, torch_state
 from nllearn._validation import (
     check_nested_params,
@@ -508,8 +509,9 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         }
         self.resolved_params_ = resolved
         callbacks = list(self.callbacks or [])
-        if self.verbose and (loop.group is None or loop.group.is_main):
-            callbacks.append(("progress", FitProgress(loop.schedule.max_epochs)))
+        delay = progress_delay(self.verbose)
+        if delay is not None and (loop.group is None or loop.group.is_main):
+            callbacks.append(("progress", FitProgress(loop.schedule.max_epochs, delay)))
         params = {
             **{key: resolved[key] for key in ("amp", "lr", "max_epochs", "batch_size", "device")},
             "optimizer": optimizer,

@@ -113,7 +113,7 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         n_jobs: int | None = None,
-        verbose: int = 0,
+        verbose: int | None = None,
         random_state: Any = None,
     ):
         self.n_neighbors = n_neighbors

@@ -146,7 +146,7 @@ def shared_constraints() -> dict[str, list[Any]]:
         "callbacks": [list, tuple, None],
         "net_params": [dict, None],
         "n_jobs": n_jobs_constraints(),
-        "verbose": [Interval(Integral, 0, None, closed="left"), bool],
+        "verbose": [Interval(Integral, 0, None, closed="left"), bool, None],
         "random_state": ["random_state"],
     }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from textwrap import dedent
 from typing import Any
 
 __all__ = ["with_shared_docs"]
 
-# Indented as in the docstring of a class; each stands where its name in braces does.
+# Each stands where its name in braces does.
 _SHARED = {
     "training parameters": """
     max_epochs : int or None, default=None
@@ -82,8 +84,9 @@ _SHARED = {
         Threads of torch, and of decoding image files; -1 is one per CPU that the process may
         use. None takes torch's number, at most one per such CPU, and a single thread where
         the work is too small to gain from more. The caller's number for torch is restored.
-    verbose : int, default=0
-        1 shows one progress bar over the fit.
+    verbose : int or None, default=None
+        1 shows one progress bar over the fit, 0 none. None shows it after ten seconds,
+        in a terminal alone.
     random_state : int, RandomState or None, default=None
         Seed of everything random.
 """,
@@ -154,6 +157,8 @@ def with_shared_docs(cls: Any) -> Any:
         The same class.
     """
     if cls.__doc__ is not None:  # python -OO drops docstrings
+        # From Python 3.13 on the compiler takes the indent of a docstring away.
+        cls.__doc__ = inspect.cleandoc(cls.__doc__)
         for name, entries in _SHARED.items():
-            cls.__doc__ = cls.__doc__.replace(f"    {{{name}}}\n", entries.lstrip("\n"))
+            cls.__doc__ = cls.__doc__.replace(f"{{{name}}}\n", dedent(entries).lstrip("\n"))
     return cls

@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from nllearn._doc_links import DocLinkMixin
 from nllearn._validation import check_nested_params, check_params, read_sample_weight
 from nllearn.cleaning._label_cleaner import LabelCleaner
 from nllearn.exceptions import NoisyLabelWarning
@@ -44,7 +45,7 @@ def _estimator_has(name: str) -> Any:
     return check
 
 
-class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class CleanedClassifier(DocLinkMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Clean the labels, then fit a classifier of your own on them.
 
     ``fit`` cleans the labels of the rows that it is given, and of these alone: in

@@ -83,8 +83,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Threads of torch; -1 is one per CPU that the process may use. None takes torch's
         number, at most one per such CPU, and a single thread where the work is too small to
         gain from more. The caller's number for torch is restored.
-    verbose : int, default=0
-        Above 0 shows a progress bar over the stages.
+    verbose : int or None, default=None
+        Above 0 shows a progress bar over the stages, 0 none. None shows it after ten seconds, in
+        a terminal alone.
     random_state : int, RandomState or None, default=None
         Draws the landmarks, and the rows of estimates above 100,000 rows.
 
@@ -148,7 +149,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         neighbors: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
-        verbose: int = 0,
+        verbose: int | None = None,
         random_state: Any = None,
     ):
         self.action = action

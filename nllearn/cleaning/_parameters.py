@@ -26,6 +26,6 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "neighbors": [StrOptions({"auto", "exact", "descent"}), HasMethods("kneighbors"), None],
     "device": [str],
     "n_jobs": n_jobs_constraints(),
-    "verbose": ["verbose"],
+    "verbose": ["verbose", None],
     "random_state": ["random_state"],
 }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nllearn._progress import progress_delay
 from nllearn.cleaning._evidence import duplicate_evidence
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
@@ -149,18 +150,21 @@ def fit_work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:
 
 
 @contextmanager
-def stage_progress(verbose: int) -> Iterator[Any]:
+def stage_progress(verbose: int | None) -> Iterator[Any]:
     """A bar over the stages, or nothing."""
-    if not verbose:
+    delay = progress_delay(verbose)
+    if delay is None:
         yield lambda: None
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=len(_STAGES), desc=_STAGES[0], unit="stage", dynamic_ncols=True) as bar:
+    with tqdm(
+        total=len(_STAGES), desc=_STAGES[0], unit="stage", dynamic_ncols=True, delay=delay
+    ) as bar:
 
         def advance() -> None:
+            if bar.n + 1 < len(_STAGES):
+                bar.set_description(_STAGES[bar.n + 1], refresh=False)
             bar.update()
-            if bar.n < len(_STAGES):
-                bar.set_description(_STAGES[bar.n])
 
         yield advance

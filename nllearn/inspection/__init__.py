@@ -8,12 +8,16 @@ from nllearn.inspection._frames import as_frame
 from nllearn.inspection._issues import label_issue_table, mark_label_issues
 from nllearn.inspection._loss_mixture_display import LossMixtureDisplay
 from nllearn.inspection._map import feature_map
+from nllearn.inspection._model_card import write_model_card
 from nllearn.inspection._nearest import named_rows, nearest_rows, similarity_of
 from nllearn.inspection._page import embed_json
 from nllearn.inspection._payload import loss_payload, worst_classes
 from nllearn.inspection._quality_display import LabelQualityDisplay
 from nllearn.inspection._review import write_review_page
+from nllearn.inspection._review_page import ReviewPage
 from nllearn.inspection._sensitivity_display import ParameterSensitivityDisplay
+from nllearn.inspection._threshold_display import ThresholdDisplay
+from nllearn.inspection._thresholds import threshold_lines, threshold_table
 from nllearn.inspection._transition_display import TransitionMatrixDisplay
 
 __all__ = [
@@ -22,6 +26,8 @@ __all__ = [
     "LabelQualityDisplay",
     "LossMixtureDisplay",
     "ParameterSensitivityDisplay",
+    "ReviewPage",
+    "ThresholdDisplay",
     "TransitionMatrixDisplay",
     "apply_decisions_to",
     "as_frame",
@@ -38,7 +44,10 @@ __all__ = [
     "read_decisions",
     "rows_within",
     "similarity_of",
+    "threshold_lines",
+    "threshold_table",
     "unguard_cell",
     "worst_classes",
+    "write_model_card",
     "write_review_page",
 ]

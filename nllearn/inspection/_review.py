@@ -12,7 +12,7 @@ import pandas as pd
 
 from nllearn._labels import label_index
 from nllearn.inspection._content import content_reader
-from nllearn.inspection._files import check_free, write_whole
+from nllearn.inspection._files import check_free
 from nllearn.inspection._map import feature_map
 from nllearn.inspection._nearest import named_rows, nearest_rows, similarity_of
 from nllearn.inspection._page import render_page
@@ -25,6 +25,7 @@ from nllearn.inspection._payload import (
     summary_payload,
     worst_classes,
 )
+from nllearn.inspection._review_page import ReviewPage
 
 __all__ = ["write_review_page"]
 
@@ -35,7 +36,7 @@ _SIDE, _SIDE_OF_FEW, _FEW = 96, 192, 1000
 
 
 def write_review_page(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
     *,
     issues: pd.DataFrame,
     classes: Any = None,
@@ -54,7 +55,7 @@ def write_review_page(
     max_rows: int = 20_000,
     title: str = "Label review",
     overwrite: bool = False,
-) -> Path:
+) -> Path | ReviewPage:
     """Write label issues as one HTML file that opens from disk and needs no network.
 
     The page has a card of the current row with the suggestion and the evidence, a list to sort
@@ -70,8 +71,8 @@ def write_review_page(
 
     Parameters
     ----------
-    path : str or path
-        The HTML file.
+    path : str, path or None
+        The HTML file. None writes none and returns the page, which a notebook shows.
     issues : DataFrame of n rows
         What ``label_issues()`` returns: at least `is_label_issue`, `label_quality`,
         `given_label` and `corrected_label`. Columns of numbers beyond the known ones are shown as
@@ -115,8 +116,8 @@ def write_review_page(
 
     Returns
     -------
-    path : Path
-        The file, written whole or not at all.
+    path : Path or ReviewPage
+        The file, written whole or not at all; the page itself, where `path` is None.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def write_review_page(
     ...     "woof" in page.read_text(encoding="utf-8")
     True
     """
-    path = check_free(path, overwrite=overwrite)
+    path = None if path is None else check_free(path, overwrite=overwrite)
     if int(max_rows) < 1:
         raise ValueError(f"max_rows={max_rows!r} must be at least 1")
     if not isinstance(predicted_by, str) or not predicted_by:
@@ -216,8 +217,8 @@ def write_review_page(
             "x": np.round(places[background, 0].astype(float), 3).tolist(),
             "y": np.round(places[background, 1].astype(float), 3).tolist(),
         }
-    page = render_page(data, title=title).encode("utf-8")
-    return write_whole(path, lambda file: file.write(page), overwrite=overwrite)
+    page = ReviewPage(render_page(data, title=title), title)
+    return page if path is None else page.save(path, overwrite=overwrite)
 
 
 def _neighbors(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
@@ -21,6 +21,9 @@ from nllearn.model_selection._estimates import (
     weighted_accuracy,
 )
 from nllearn.model_selection._rows import RowTable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11 on
 
 __all__ = [
     "ExpectedAccuracyScorer",

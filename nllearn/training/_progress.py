@@ -16,10 +16,13 @@ class FitProgress(Callback):
     ----------
     n_epochs : int
         Epochs of the whole fit.
+    delay : float, default=0
+        Seconds after which it is shown.
     """
 
-    def __init__(self, n_epochs: int):
+    def __init__(self, n_epochs: int, delay: float = 0.0):
         self.n_epochs = n_epochs
+        self.delay = delay
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Open the bar on standard error."""
@@ -27,7 +30,9 @@ class FitProgress(Callback):
 
         # A resumed run starts where its checkpoint stands.
         done = len(net.history)
-        self.bar_ = tqdm(total=self.n_epochs, initial=done, unit="epoch", dynamic_ncols=True)
+        self.bar_ = tqdm(
+            total=self.n_epochs, initial=done, unit="epoch", dynamic_ncols=True, delay=self.delay
+        )
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Move it on by one epoch."""

@@ -749,3 +749,21 @@ def test_twenty_thousand_issues_draw_a_screen_of_rows(page, tmp_path, record_pro
     for name, (milliseconds, drawn) in figures.items():
         record_property(name, milliseconds)
         assert drawn < 1500, name
+
+
+def test_the_page_works_in_the_frame_of_a_notebook(page, tmp_path):
+    """As a notebook shows it: inside another document, decided there and exported."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    shown = write_review_page(None, issues=issue_table(30, ["cat", "dog"], 5))._repr_html_()
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f"<!DOCTYPE html><title>Notebook</title>{shown}", encoding="utf-8")
+    page.get(notebook.as_uri())
+    page.switch_to.frame(0)
+    WebDriverWait(page, 20).until(
+        lambda d: d.execute_script("return document.querySelector('.tabulator-row.is-current')")
+    )
+    page.find_element("id", "use-label").click()
+    text = page.find_element("css selector", ".progress").text
+    assert "1 of 5 reviewed" in text
+    page.switch_to.default_content()

@@ -1,6 +1,7 @@
 """The review page as a file: what it holds, and that nothing in it can run."""
 
 import hashlib
+import html
 import json
 import re
 from importlib.resources import files
@@ -317,3 +318,26 @@ def test_page_of_a_label_cleaner(tmp_path):
     assert "x" not in compact["listed"]
     assert compact["neighbors"]["row"] == data["neighbors"]["row"]
     assert "similarity" not in compact["neighbors"]
+
+
+def test_a_notebook_shows_the_page_in_a_frame(tmp_path):
+    options = {"issues": ISSUES, "texts": ['a "quoted" <b>'] * 4, "title": '"T" & <i>'}
+    page = write_review_page(None, **options)
+    shown = page._repr_html_()
+    frame = re.fullmatch(r'<iframe srcdoc="([^"]*)" title="([^"]*)" style="[^"]*"></iframe>', shown)
+    assert frame, shown[:200]
+    assert html.unescape(frame.group(1)) == page.html
+    assert html.unescape(frame.group(2)) == options["title"]
+    assert len(repr(page)) < 200
+    written = write_review_page(tmp_path / "p.html", **options)
+    assert written.read_text(encoding="utf-8") == page.html
+    assert page.save(tmp_path / "q.html").read_bytes() == written.read_bytes()
+    with pytest.raises(FileExistsError):
+        page.save(tmp_path / "q.html")
+
+
+def test_a_report_without_a_path_is_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(40, 2)) + 4 * np.eye(2)[np.arange(40) % 2]
+    page = LabelCleaner(random_state=0).fit(X, np.arange(40) % 2).report(table=X, title="Toy")
+    assert "<title>Toy</title>" in page.html and not list(tmp_path.iterdir())

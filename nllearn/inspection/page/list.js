@@ -14,7 +14,7 @@ const SHARED = { headerSortTristate: false };
 function changeElement(item) {
   const labels = item.given === item.suggested
     ? [make("strong", "", item.given)]
-    : [make("span", "cut", item.given), make("span", "plain", " to "),
+    : [make("span", item.given.length > 4 ? "cut" : "", item.given), make("span", "plain", " to "),
       make("strong", "", item.suggested)];
   const named = rowName(item.row) === String(item.row) ? `row ${item.row}` : item.name;
   const preview = previewText(item.row).slice(0, 200);

@@ -20,6 +20,7 @@ LEVELS = {
     "_delimited": 0,
     "_doc_links": 0,
     "_progress": 0,
+    "_nested_params": 0,
     "_torch_state": 1,
     "_validation": 1,
     "_labels": 2,

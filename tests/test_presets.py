@@ -5,6 +5,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 from skorch.callbacks import Callback
 
+import nllearn
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier, presets
 
 METHODS = [
@@ -47,6 +48,15 @@ def test_every_epoch_after_the_warmup_is_the_papers_own(method, preset, data):
     assert phases == ["warm-up"] * 1 + ["robust"] * 11
     # A refresh before every epoch of it.
     assert all("share_easy" in row for row in clf.history_[1:])
+
+
+@pytest.mark.parametrize(("method", "preset"), METHODS)
+def test_a_fit_with_a_preset_is_saved_and_loaded(method, preset, data, tmp_path):
+    clf = method(**preset(3), random_state=0).fit(*data)
+    clf.save(tmp_path / "model.nllearn")
+    loaded = nllearn.load(tmp_path / "model.nllearn")
+    assert loaded.net_params == clf.net_params and loaded.net_params["lr_schedule"] is not None
+    np.testing.assert_array_equal(loaded.predict(data[0]), clf.predict(data[0]))
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, {10}), (0.5, {5, 10})])

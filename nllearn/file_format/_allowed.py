@@ -10,13 +10,14 @@ import torch
 from sklearn.base import BaseEstimator
 
 from nllearn import hallucinators, neighbors, networks, selectors
+from nllearn.networks._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
 
 __all__ = ["component_classes", "optimizer_classes"]
 
 
 @functools.cache
 def component_classes() -> dict[str, type]:
-    """Backbones, selectors, hallucinators and searches of the package, by name.
+    """Backbones, selectors, hallucinators, searches and learning-rate schedules, by name.
 
     A name in a file is only ever looked up here, never imported.
 
@@ -24,7 +25,7 @@ def component_classes() -> dict[str, type]:
     -------
     classes : dict of str to type
     """
-    return {
+    components = {
         name: value
         for room in (networks, selectors, hallucinators, neighbors)
         for name, value in vars(room).items()
@@ -33,6 +34,7 @@ def component_classes() -> dict[str, type]:
         and issubclass(value, BaseEstimator)
         and not name.startswith("Base")
     }
+    return components | {each.__name__: each for each in (CosineAnnealing, StepDecay, WarmRestarts)}
 
 
 @functools.cache

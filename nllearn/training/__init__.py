@@ -1,5 +1,6 @@
 """What both methods share around the training loop."""
 
+from nllearn.networks._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
 from nllearn.training._batches import DeviceBatches, Rows
 from nllearn.training._checkpoint_files import CheckpointFolder
 from nllearn.training._distributed import LostProcessError, ProcessGroup, process_group
@@ -15,7 +16,6 @@ from nllearn.training._image_views import (
     make_image_views,
 )
 from nllearn.training._inference import FeatureBank, collect, predict_logits
-from nllearn.training._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
 from nllearn.training._memory import explain_memory
 from nllearn.training._net import NoisyLabelNet
 from nllearn.training._sample_state import SampleState

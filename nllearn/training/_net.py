@@ -15,11 +15,11 @@ from skorch.history import History
 from torch import nn
 
 from nllearn.exceptions import TrainingDivergedError
+from nllearn.networks._lr_schedules import CosineAnnealing
 from nllearn.training._batches import Batch, DeviceBatches
 from nllearn.training._callbacks import StopTraining, run_callbacks
 from nllearn.training._distributed import ProcessGroup
 from nllearn.training._ema import EMAWeights
-from nllearn.training._lr_schedules import CosineAnnealing
 from nllearn.training._seeding import seed_for, seed_torch
 from nllearn.training._synced_layers import SyncedLayers
 

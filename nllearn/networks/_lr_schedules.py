@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sklearn.base import BaseEstimator
+
 __all__ = ["CosineAnnealing", "StepDecay", "WarmRestarts"]
 
 
-@dataclass(frozen=True)
-class CosineAnnealing:
+@dataclass
+class CosineAnnealing(BaseEstimator):
     r"""Half a cosine from 1 to 0 over the fit: the default.
 
     .. math:: f(e) = \tfrac12 (1 + \cos(\pi e / E))
@@ -28,8 +30,8 @@ class CosineAnnealing:
         return 0.5 * (1.0 + math.cos(math.pi * epoch / max_epochs))
 
 
-@dataclass(frozen=True)
-class StepDecay:
+@dataclass
+class StepDecay(BaseEstimator):
     """Multiply by `factor` once at a share of the fit, as DivideMix does at one half.
 
     Parameters
@@ -53,8 +55,8 @@ class StepDecay:
         return self.factor if epoch >= self.at * max_epochs else 1.0
 
 
-@dataclass(frozen=True)
-class WarmRestarts:
+@dataclass
+class WarmRestarts(BaseEstimator):
     r"""Cosine cycles that start again at 1, as the released code of MixNN has them.
 
     .. math:: f(e) = l + \tfrac12 (1 - l) (1 + \cos(\pi (e \bmod p) / p))

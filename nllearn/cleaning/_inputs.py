@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from sklearn.utils.validation import column_or_1d
 from torch.utils.data import Dataset
@@ -17,6 +18,7 @@ from nllearn.images import is_path_like_column
 
 __all__ = [
     "FitData",
+    "align_predictions",
     "check_fit_data",
     "check_is_table",
     "check_pred_probs",
@@ -133,6 +135,27 @@ def check_is_table(X: Any) -> None:
             f"Found array with dim {len(shape)}: X has shape {tuple(shape)}, as images have"
             f"{instead}"
         )
+
+
+def align_predictions(pred_probs: Any, rows: Any) -> Any:
+    """Probabilities in the order of the rows, by the index of both.
+
+    Parameters
+    ----------
+    pred_probs : any
+        A DataFrame whose index holds every name of the rows once is put into their order; rows
+        that are not asked for are left aside. Anything else is returned as it is, also what has
+        an index that counts from 0, which says nothing.
+    rows : any
+        X, or y where there is no X.
+    """
+    if not (hasattr(pred_probs, "iloc") and hasattr(rows, "iloc")):
+        return pred_probs
+    index = pred_probs.index
+    counts = index.equals(pd.RangeIndex(len(index)))
+    if counts or not index.is_unique or not rows.index.isin(index).all():
+        return pred_probs
+    return pred_probs.loc[rows.index]
 
 
 def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.ndarray | None:

@@ -17,6 +17,7 @@ from nllearn._validation import check_params, check_rows, check_same_rows, resol
 from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._inputs import (
+    align_predictions,
     check_fit_data,
     check_is_table,
     check_pred_probs,
@@ -26,6 +27,7 @@ from nllearn.cleaning._inputs import (
     row_index,
 )
 from nllearn.cleaning._parameters import CONSTRAINTS
+from nllearn.cleaning._predictors import check_predictors
 from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
 from nllearn.cleaning._sampler import SamplerBase
 from nllearn.cleaning._stages import fit_stages, fit_work, stage_progress
@@ -73,6 +75,12 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         classifier made do. There rows that are hard and rightly labelled look the same. "auto"
         decides by the trusted rows; without them it keeps these labels and counts the rows in
         `n_undecided_`.
+    predictors : list or None, default=None
+        What predicts the labels. None is ``["neighbors", "kernel_ridge"]``. Besides these names
+        the list takes scikit-learn classifiers with ``predict_proba``, which are cross-validated
+        in 5 shuffled stratified folds of the rows as they are passed, and objects with
+        ``predict_out_of_sample(X, y_soft, sample_weight)``, which get rows of length one.
+        Regressions and others are weighted by stacked regression: a poor one counts nothing.
     neighbors : {"auto", "exact", "descent"}, search or None, default=None
         Neighbour search with scikit-learn's ``fit`` and ``kneighbors``. None is
         "auto": exact up to 60,000 rows on a CPU and 500,000 on a GPU, where
@@ -145,6 +153,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         n_neighbors: int | None = None,
         n_landmarks: int = 1000,
         boundary_noise: bool | str = "auto",
+        predictors: Any = None,
         neighbors: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
@@ -158,6 +167,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self.n_neighbors = n_neighbors
         self.n_landmarks = n_landmarks
         self.boundary_noise = boundary_noise
+        self.predictors = predictors
         self.neighbors = neighbors
         self.device = device
         self.n_jobs = n_jobs
@@ -193,7 +203,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         pred_probs : array-like of shape (n_samples, n_classes), optional
             Out-of-sample probabilities of any model, as one more predictor; columns in
             the order of the sorted labels, or a DataFrame whose columns are named by
-            the labels. A DataFrame with another index than X raises an error.
+            the labels. A DataFrame is put into the order of the index of X; where it lacks
+            some of it, this raises an error.
         neighbor_graph : array-like, pair of arrays or sparse matrix, optional
             Neighbours of every row, without the row itself: row numbers of shape
             (n_samples, k), or what scikit-learn's ``kneighbors`` or
@@ -208,6 +219,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         ValueError
             For bad parameters (all are reported at once) or bad data.
         """
+        pred_probs = align_predictions(pred_probs, y if X is None else X)
         beside = dict(sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
         self._without_rows = X is None
         if X is None:
@@ -333,6 +345,11 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         check_is_fitted(self, "label_quality_")
         if self._predictors.X_unit is None:
             raise ValueError(f"compact() dropped the rows that {method} compares with; fit again")
+        if self._predictors.regression is None:
+            raise ValueError(
+                f"{method} needs the regressions, which predictors={self.predictors!r} leaves out; "
+                "add 'kernel_ridge' and fit again"
+            )
 
     def _check_new_rows(self, X_new: Any) -> Any:
         """New rows of a kind that can be read; of a fit without rows the logarithms."""
@@ -352,6 +369,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     def _check_data(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Check parameters, rows and labels."""
         check_params(self, CONSTRAINTS)
+        check_predictors(self.predictors)
         check_is_table(X)
         check_rows(X)
         formats = {"accept_sparse": ["csr", "csc"], "ensure_min_samples": 2}
@@ -409,6 +427,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
                 n_neighbors=self.n_neighbors,
                 n_landmarks=self.n_landmarks,
                 boundary_noise=self.boundary_noise,
+                predictors=self.predictors,
                 compare_rows=not self._without_rows,
                 seed=seed,
                 device=device,

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 
 from nllearn._labels import check_labels
 from nllearn._validation import check_same_rows
+from nllearn.cleaning._inputs import align_predictions
 
 __all__ = ["HAS_IMBLEARN", "SamplerBase"]
 
@@ -101,7 +102,7 @@ if HAS_IMBLEARN:
             params = _passed(
                 sample_weight=sample_weight,
                 trusted=trusted,
-                pred_probs=pred_probs,
+                pred_probs=align_predictions(pred_probs, X),
                 neighbor_graph=neighbor_graph,
             )
             check_same_rows(X, y=y, **params)
@@ -163,7 +164,7 @@ else:
             params = _passed(
                 sample_weight=sample_weight,
                 trusted=trusted,
-                pred_probs=pred_probs,
+                pred_probs=align_predictions(pred_probs, X),
                 neighbor_graph=neighbor_graph,
             )
             check_same_rows(X, y=y, **params)

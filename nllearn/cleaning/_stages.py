@@ -14,6 +14,7 @@ from nllearn.cleaning._evidence import duplicate_evidence
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
 from nllearn.cleaning._inputs import FitData
+from nllearn.cleaning._predictors import choose_predictors
 from nllearn.functional.near_duplicates import row_hashes
 from nllearn.label_model import (
     LabelPosterior,
@@ -21,7 +22,6 @@ from nllearn.label_model import (
     choose_scaling,
     estimate_label_posterior,
 )
-from nllearn.predictors import GivenPredictions
 
 __all__ = ["FittedStages", "fit_stages", "fit_work", "stage_progress"]
 
@@ -58,6 +58,7 @@ def fit_stages(
     n_neighbors: int | None,
     n_landmarks: int,
     boundary_noise: bool | str,
+    predictors: Any,
     compare_rows: bool,
     seed: int,
     device: torch.device,
@@ -68,7 +69,7 @@ def fit_stages(
     Parameters
     ----------
     data : FitData
-    neighbors, n_neighbors, n_landmarks, boundary_noise
+    neighbors, n_neighbors, n_landmarks, boundary_noise, predictors
         Parameters of the cleaner.
     compare_rows : bool
         Whether to look for rows that are nearly the same.
@@ -106,18 +107,20 @@ def fit_stages(
         torch.from_numpy(data.weight.astype(np.float32)).to(device),
         torch.from_numpy(data.trusted).to(device),
     )
-    probs = data.pred_probs
+    chosen = choose_predictors(predictors, data, seed)
     posterior = estimate_label_posterior(
         X_unit,
         graph,
         labels,
         generator,
         n_landmarks=n_landmarks,
-        predictors=() if probs is None else (GivenPredictions(probs),),
+        predictors=chosen.others,
+        use_neighbors=chosen.use_neighbors,
+        use_regressions=chosen.use_regressions,
         boundary_noise=boundary_noise,
         advance=advance,
     )
-    noise, fits = posterior.noise, posterior.regressions
+    noise, fits = posterior.noise, posterior.regressions or (None, None)
     assert noise is not None
     predictors = FittedPredictors(
         scale=scale,
@@ -134,8 +137,8 @@ def fit_stages(
         "device": str(device),
         "n_neighbors": predictors.n_neighbors,
         "neighbors": searched,
-        "n_landmarks": len(fits[0].kmap.landmarks),
-        "ridges": tuple(fit.ridge for fit in fits),
+        "n_landmarks": 0 if fits[0] is None else len(fits[0].kmap.landmarks),
+        "ridges": tuple(fit.ridge for fit in posterior.regressions),
         "standardized": bool(len(np.unique(scale.scale)) > 1),
         "boundary_noise": noise.at_boundary,
     }

@@ -125,6 +125,8 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
     ]
     for name in ("regression", "smoothed_regression"):
         fit = getattr(predictors, name)
+        if fit is None:
+            continue
         m, r = len(fit.kmap.landmarks), fit.coefficients.shape[0]
         shapes += [
             (f"{name}.kmap.landmarks", fit.kmap.landmarks, (m, width)),
@@ -140,7 +142,10 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
     check_codes("vote_labels", predictors.vote_labels.numpy(force=True), n_classes)
     if not 0 <= predictors.n_neighbors < max(n, 1):
         raise ValueError(f"{_PREDICTORS}.n_neighbors is {predictors.n_neighbors!r}")
-    if predictors.X_unit is None:
+    fits = (predictors.regression, predictors.smoothed_regression)
+    if (fits[0] is None) != (fits[1] is None):
+        raise ValueError(f"{_PREDICTORS} has one regression without the other")
+    if predictors.X_unit is None or None in fits:
         return
     # The middle of the rows, under every label: what is inconsistent shows here at once.
     rows = np.repeat(scale.mean[None], n_classes, axis=0)

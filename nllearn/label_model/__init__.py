@@ -9,7 +9,6 @@ classifiers on the user's rows and the network's features together.
 from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._estimate import estimate_label_posterior
 from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
-from nllearn.label_model._mixing import mix_by_agreement
 from nllearn.label_model._noise import NoiseModel, fit_boundary_noise, fit_noise
 from nllearn.label_model._posterior import LabelPosterior
 from nllearn.label_model._scaling import RowScaling, choose_scaling
@@ -24,7 +23,6 @@ __all__ = [
     "estimate_label_posterior",
     "fit_boundary_noise",
     "fit_noise",
-    "mix_by_agreement",
     "posterior_at_fixed_temperature",
     "warn_of_doubt",
     "warn_of_lost_classes",

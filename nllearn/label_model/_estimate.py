@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from nllearn.functional.calibration import agreement
-from nllearn.functional.signal import signal_strength
 from nllearn.functional.stacking import stack_predictions
 from nllearn.functional.transition import expected_transition
 from nllearn.label_model._data import NoisyLabels
@@ -20,17 +18,11 @@ from nllearn.label_model._noise import (
     fit_noise,
 )
 from nllearn.label_model._posterior import LabelPosterior
-from nllearn.label_model._votes import log_neighbor_votes
-from nllearn.predictors import (
-    LeaveOneOutKernelRidge,
-    NeighborGraph,
-    out_of_sample_predictions,
-)
+from nllearn.label_model._predictions import predict_labels
+from nllearn.predictors import NeighborGraph
 
 __all__ = ["estimate_label_posterior"]
 
-# Standard errors above chance: of a hundred data sets without signal one passes.
-_LEAST_SIGNAL = 2.33
 # Least probability of a trusted row's label: no model is surer of a single row than one in a
 # hundred, or a few rows that no feature explains would decide alone.
 _LEAST_PROBA = 0.01
@@ -80,36 +72,21 @@ def estimate_label_posterior(
     -------
     posterior : LabelPosterior
     """
-    y_soft, weights = labels.one_hot, labels.weights
-    log_votes = torch.zeros_like(y_soft)
-    if use_neighbors:
-        log_votes = log_neighbor_votes(X_unit, graph, y_soft, weights)
-    advance()
-    reference = log_votes if use_neighbors else None
-    ridges = [
-        LeaveOneOutKernelRidge(n_landmarks, smooth, reference, generator)
-        for smooth in (None, graph)
-        if use_regressions
-    ]
-    others = [out_of_sample_predictions(other, X_unit, y_soft, weights) for other in predictors]
-    if ridges:
-        scores = out_of_sample_predictions(ridges[0], X_unit, y_soft, weights)
-        agreed = agreement(scores, log_votes, weights)
-        advance()
-        scores.add_(out_of_sample_predictions(ridges[1], X_unit, y_soft, weights)).div_(2)
-    else:
-        scores = stack_predictions(others or [log_votes.exp()], labels.codes, weights)
-        agreed = agreement(scores, log_votes, weights)
-        advance()
-    advance()
-    del y_soft
-    signals = [
-        signal_strength(each, labels.codes, weights) for each in (scores, log_votes.exp(), *others)
-    ]
-    has_signal = max(signals) > _LEAST_SIGNAL
-    if ridges and others:
-        scores = stack_predictions([scores, *others], labels.codes, weights)
-
+    weights = labels.weights
+    found = predict_labels(
+        X_unit,
+        graph,
+        labels.one_hot,
+        weights,
+        generator,
+        n_landmarks=n_landmarks,
+        predictors=predictors,
+        use_neighbors=use_neighbors,
+        use_regressions=use_regressions,
+        advance=advance,
+    )
+    scores, log_votes, ridges = found.scores, found.log_votes, found.ridges
+    has_signal, agreed = found.has_signal, found.agreed
     noise = fit_noise(scores, log_votes, labels, has_signal, generator)
     distributions = noise.posterior(scores, log_votes, labels.codes)
     boundary_quality, n_undecided = None, 0
@@ -128,8 +105,8 @@ def estimate_label_posterior(
             clean_weight = clean_weight_at_boundary(scores, labels)
             scores = ridges[0].predict_again(clean_weight)
             scores.add_(ridges[1].predict_again(clean_weight)).div_(2)
-            if others:
-                scores = stack_predictions([scores, *others], labels.codes, weights)
+            if found.others:
+                scores = stack_predictions([scores, *found.others], labels.codes, weights)
         noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
         distributions = noise.posterior(scores, log_votes, labels.codes)
 

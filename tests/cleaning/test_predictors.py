@@ -75,7 +75,7 @@ def test_every_choice_cleans(chosen, blobs):
     X, y, noisy = blobs
     cleaner = LabelCleaner(predictors=chosen, random_state=0).fit(X, noisy)
     assert (cleaner.corrected_labels_ == y).mean() > 0.92
-    assert abs(cleaner.noise_rate_ - 0.2) < 0.06
+    assert abs(cleaner.noise_rate_ - 0.2) < 0.08
     assert len(cleaner.label_issues()) == len(y)
 
 

@@ -14,6 +14,7 @@ from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._labels import check_labels
 from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import check_params, check_rows, check_same_rows, resolve_device
+from nllearn.cleaning._annotators import ANNOTATOR_ATTRIBUTES, FittedAnnotators
 from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._inputs import (
@@ -33,7 +34,13 @@ from nllearn.cleaning._sampler import SamplerBase
 from nllearn.cleaning._stages import fit_stages, fit_work, stage_progress
 from nllearn.cleaning._state import write_cleaner
 from nllearn.functional.transition import noise_rate
-from nllearn.label_model import LabelPosterior, warn_of_doubt, warn_of_lost_classes
+from nllearn.label_model import (
+    LabelPosterior,
+    ReadAnnotators,
+    read_annotators,
+    warn_of_doubt,
+    warn_of_lost_classes,
+)
 
 __all__ = ["LabelCleaner"]
 
@@ -106,8 +113,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Only where X had names.
     label_distributions_ : float32 ndarray of shape (n_samples, n_classes)
         Probability of the true label given the row and its given label.
-    label_quality_ : float32 ndarray of shape (n_samples,)
-        Probability that the given label is right.
+    label_quality_ : float32 ndarray of shape (n_samples,) or (n_samples, n_annotators)
+        Probability that the given label is right; NaN where an annotator gave none.
     corrected_labels_ : ndarray of shape (n_samples,)
         Most probable label, in the dtype of y; ties go to the given one.
     has_signal_ : bool
@@ -119,7 +126,21 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     noise_rate_ : float
         Estimated share of wrong labels.
     transition_matrix_ : float64 ndarray of shape (n_classes, n_classes)
-        ``T[i, j] = P(given j | true i)`` of the estimate, rows sum to one.
+        ``T[i, j] = P(given j | true i)`` of the estimate, rows sum to one. Of several annotators
+        what they have in common.
+    annotators_ : ndarray of shape (n_annotators,)
+        Only with several annotators: names of the columns of y, or numbers from 0.
+    annotator_quality_ : float64 ndarray of shape (n_annotators,)
+        Only with several annotators: probability that a label of each is right.
+    annotator_transition_matrices_ : float64 ndarray of shape (n_annotators, n_classes, n_classes)
+        Only with several annotators: ``T[a, i, j] = P(annotator a says j | true i)``.
+    annotator_agreement_ : float64 ndarray of shape (n_annotators, n_annotators)
+        Only with several annotators: share of the rows labelled by both on which two agree; NaN
+        without such rows.
+    annotator_dependence_ : float64 ndarray of shape (n_annotators, n_annotators)
+        Only with several annotators: share of the labels that one of two seems to have from the
+        other, near 1 for those who copy. 0 between two annotators alone, of whom it cannot be
+        told.
     resolved_params_ : dict
         What every None became, and what was chosen from the data.
     sampling_strategy_ : dict
@@ -142,6 +163,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     _parameter_constraints = dict.fromkeys(CONSTRAINTS, "no_validation")
 
     _predictors: FittedPredictors
+    _annotators: FittedAnnotators | None
 
     def __init__(
         self,
@@ -192,8 +214,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             Embeddings or a table of numbers: array, memmap, DataFrame or sparse matrix. None
             takes the logarithms of `pred_probs` as the rows: labels are then cleaned by
             predictions alone.
-        y : array-like of shape (n_samples,)
-            Given labels of any dtype, some of them wrong.
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators)
+            Given labels of any dtype, some of them wrong. A column for each annotator, at least
+            two, with None, NaN or NaT where there is no label; a DataFrame names them. Rows
+            without any label are predicted.
         sample_weight : array-like of shape (n_samples,), optional
             Importance in votes, regressions, noise rate and transition matrix; a common
             factor changes nothing. A row of weight 0 is scored, and is used for no other row.
@@ -332,6 +356,18 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             predicted_by="all predictors",
         )
 
+    def label_issues(self, threshold: float | None = None) -> Any:
+        check_is_fitted(self, "label_quality_")
+        if self._annotators is None:
+            return self.row_issues(threshold)
+        return self._annotators.issue_table(
+            self.training_rows(),
+            self.label_quality_,
+            self.classes_,
+            self.threshold if threshold is None else threshold,
+            self.budget,
+        )
+
     def training_features(self) -> np.ndarray | None:
         check_is_fitted(self, "label_quality_")
         X_unit = self._predictors.X_unit
@@ -366,16 +402,35 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     # -- the stages of fit
 
-    def _check_data(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    def _check_data(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Check parameters, rows and labels."""
         check_params(self, CONSTRAINTS)
         check_predictors(self.predictors)
         check_is_table(X)
         check_rows(X)
+        annotators = read_annotators(y)
+        if annotators is not None:
+            return self._check_annotated(X, annotators), annotators
         formats = {"accept_sparse": ["csr", "csc"], "ensure_min_samples": 2}
         X, y = validate_data(self, X, check_labels(y), dtype="numeric", **formats)
         check_classification_targets(y)
         return X, y
+
+    def _check_annotated(self, X: Any, annotators: ReadAnnotators) -> Any:
+        """Check rows beside the labels of several annotators."""
+        if self.boundary_noise is True:
+            raise ValueError(
+                "boundary_noise=True is for one label per row; with several annotators leave it at "
+                "'auto'"
+            )
+        formats = {"accept_sparse": ["csr", "csc"], "ensure_min_samples": 2}
+        X = validate_data(self, X, dtype="numeric", **formats)
+        if X.shape[0] != len(annotators.codes):
+            raise ValueError(
+                f"X has {X.shape[0]} rows and y has {len(annotators.codes)}; they must be the same "
+                "rows"
+            )
+        return X
 
     def _fit_resample(self, X: Any, y: Any, **beside: Any) -> tuple[Any, np.ndarray]:
         """Clean, then relabel or drop the issues."""
@@ -407,7 +462,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             tags.sampler_tags.sample_indices = self.action != "relabel"
         return tags
 
-    def _clean(self, X: Any, y: np.ndarray, **beside: Any) -> None:
+    def _clean(self, X: Any, y: Any, **beside: Any) -> None:
         """Estimate the posterior and set the fitted attributes; `beside` as for ``fit``."""
         data = check_fit_data(X, y, **beside)
         self.classes_ = data.classes
@@ -433,10 +488,24 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
                 device=device,
                 advance=advance,
             )
-        self._set_fitted(fitted.posterior, data.codes, data.trusted, data.weight)
+        self._set_fitted(fitted.posterior, fitted.given, data.trusted, data.weight)
         self._evidence |= fitted.duplicates
+        self._set_annotators(fitted.annotators, data.weight)
         self._predictors = fitted.predictors
         self.resolved_params_ = {"n_jobs": n_threads, "random_state": seed, **fitted.resolved}
+
+    def _set_annotators(self, annotators: FittedAnnotators | None, weight: np.ndarray) -> None:
+        """Set what is known of the annotators, or take away what an earlier fit left."""
+        self._annotators = annotators
+        if annotators is None:
+            for name in ANNOTATOR_ATTRIBUTES:
+                self.__dict__.pop(name, None)
+            return
+        vars(self).update(annotators.attributes(self.label_distributions_))
+        self._evidence |= annotators.evidence(self.classes_)
+        known = annotators.codes >= 0
+        label_weight = np.broadcast_to(weight[:, None], known.shape)[known]
+        self.noise_rate_ = noise_rate(self.label_quality_[known], label_weight)
 
     def _set_fitted(
         self, posterior: LabelPosterior, given: np.ndarray, trusted: np.ndarray, weight: np.ndarray

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from nllearn._labels import check_labels
 from nllearn._validation import check_same_rows
-from nllearn.cleaning._inputs import align_predictions
+from nllearn.cleaning._inputs import align_predictions, refuse_annotators
 
 __all__ = ["HAS_IMBLEARN", "SamplerBase"]
 
@@ -105,6 +105,7 @@ if HAS_IMBLEARN:
                 pred_probs=align_predictions(pred_probs, X),
                 neighbor_graph=neighbor_graph,
             )
+            refuse_annotators(y)
             check_same_rows(X, y=y, **params)
             _refuse_lost_params()
             # Missing labels would make the base class cast NaN to whole numbers.
@@ -167,6 +168,7 @@ else:
                 pred_probs=align_predictions(pred_probs, X),
                 neighbor_graph=neighbor_graph,
             )
+            refuse_annotators(y)
             check_same_rows(X, y=y, **params)
             _refuse_lost_params()
             import numpy as np

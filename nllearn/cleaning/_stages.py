@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nllearn.cleaning._annotators import FittedAnnotators, fitted_annotators
 from nllearn.cleaning._evidence import duplicate_evidence
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
@@ -17,9 +18,11 @@ from nllearn.cleaning._inputs import FitData
 from nllearn.cleaning._predictors import choose_predictors
 from nllearn.functional.near_duplicates import row_hashes
 from nllearn.label_model import (
+    AnnotatorLabels,
     LabelPosterior,
     NoisyLabels,
     choose_scaling,
+    estimate_annotator_posterior,
     estimate_label_posterior,
 )
 
@@ -37,18 +40,23 @@ class FittedStages:
     Parameters
     ----------
     posterior : LabelPosterior
+    given : int64 ndarray of shape (n,)
+        Given labels; of several annotators the label that they give together.
     predictors : FittedPredictors
         For rows that fit has not seen.
     duplicates : dict of str to ndarray of shape (n,)
         Columns of the table of issues about rows that are nearly the same.
     resolved : dict of str to any
         What was chosen from the data, for ``resolved_params_``.
+    annotators : FittedAnnotators or None
     """
 
     posterior: LabelPosterior
+    given: np.ndarray
     predictors: FittedPredictors
     duplicates: dict[str, np.ndarray]
     resolved: dict[str, Any]
+    annotators: FittedAnnotators | None = None
 
 
 def fit_stages(
@@ -89,7 +97,11 @@ def fit_stages(
     """
     generator = torch.Generator().manual_seed(seed)
     n_classes = len(data.classes)
-    scale = choose_scaling(data.X, data.codes, n_classes, data.weight, generator)
+    voting = data.weight
+    if data.annotators is not None:
+        # Rows without a label vote for none.
+        voting = np.where((data.annotators.codes >= 0).any(1), data.weight, 0.0)
+    scale = choose_scaling(data.X, data.codes, n_classes, voting, generator)
     if scale is None:
         raise ValueError(
             f"X is constant: none of its {data.X.shape[1]} column(s) varies over the rows that "
@@ -101,25 +113,30 @@ def fit_stages(
     graph, searched = find_graph(
         X_unit, neighbors, n_neighbors, n_classes, data.neighbor_graph, seed
     )
-    labels = NoisyLabels(
-        torch.from_numpy(data.codes).to(device),
-        n_classes,
-        torch.from_numpy(data.weight.astype(np.float32)).to(device),
-        torch.from_numpy(data.trusted).to(device),
-    )
     chosen = choose_predictors(predictors, data, seed)
-    posterior = estimate_label_posterior(
-        X_unit,
-        graph,
-        labels,
-        generator,
-        n_landmarks=n_landmarks,
-        predictors=chosen.others,
-        use_neighbors=chosen.use_neighbors,
-        use_regressions=chosen.use_regressions,
-        boundary_noise=boundary_noise,
-        advance=advance,
-    )
+    settings: dict[str, Any] = {
+        "n_landmarks": n_landmarks,
+        "predictors": chosen.others,
+        "use_neighbors": chosen.use_neighbors,
+        "use_regressions": chosen.use_regressions,
+        "advance": advance,
+    }
+    given, annotators = data.codes, None
+    if data.annotators is None:
+        labels = NoisyLabels(
+            torch.from_numpy(data.codes).to(device),
+            n_classes,
+            torch.from_numpy(data.weight.astype(np.float32)).to(device),
+            torch.from_numpy(data.trusted).to(device),
+        )
+        posterior = estimate_label_posterior(
+            X_unit, graph, labels, generator, boundary_noise=boundary_noise, **settings
+        )
+    else:
+        several = AnnotatorLabels(data.annotators.codes, n_classes, data.weight, data.trusted)
+        found = estimate_annotator_posterior(X_unit, graph, several, generator, **settings)
+        posterior, given = found.posterior, found.consensus
+        annotators = fitted_annotators(data.annotators, found)
     noise, fits = posterior.noise, posterior.regressions or (None, None)
     assert noise is not None
     predictors = FittedPredictors(
@@ -128,11 +145,11 @@ def fit_stages(
         regression=fits[0],
         smoothed_regression=fits[1],
         noise=noise,
-        vote_labels=labels.codes,
-        vote_weights=labels.weights,
+        vote_labels=torch.from_numpy(given).to(device),
+        vote_weights=torch.from_numpy(voting.astype(np.float32)).to(device),
         n_neighbors=graph.indices.shape[1],
     )
-    duplicates = {} if hashes is None else duplicate_evidence(graph, hashes, data.codes)
+    duplicates = {} if hashes is None else duplicate_evidence(graph, hashes, given)
     resolved = {
         "device": str(device),
         "n_neighbors": predictors.n_neighbors,
@@ -142,7 +159,7 @@ def fit_stages(
         "standardized": bool(len(np.unique(scale.scale)) > 1),
         "boundary_noise": noise.at_boundary,
     }
-    return FittedStages(posterior, predictors, duplicates, resolved)
+    return FittedStages(posterior, given, predictors, duplicates, resolved, annotators)
 
 
 def fit_work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:

@@ -122,7 +122,7 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         return mark_label_issues(
             rows.given,
             rows.corrected,
-            self.label_quality_,
+            self._row_quality(rows),
             threshold=self.threshold if threshold is None else threshold,
             budget=self.budget,
         )
@@ -142,10 +142,11 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         Returns
         -------
         table : DataFrame
-            One row per training row, with the index of X where it had one:
+            One row per training row, with the index of X where it had one (of several annotators
+            one row per label, with the column `annotator` first):
             `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
-            `predicted_label`, `predicted_proba` (these two without the given label: of
-            the network alone, or of the cleaner's predictors), then evidence columns.
+            `predicted_label`, `predicted_proba` (these two without the given label: of the
+            network alone, or of the cleaner's predictors), then evidence columns.
             From every estimator: `neighbor_share_given` and `neighbor_share_corrected`. From a
             classifier: `clean_proba`, `is_easy`, `nearest_row` and `target_changed_at`. From a
             label cleaner: `decided_by` (the predictors that give the corrected label),
@@ -160,13 +161,35 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
             If the threshold is outside [0, 1].
         """
         check_is_fitted(self, "label_quality_")
+        return self.row_issues(threshold)
+
+    def _row_quality(self, rows: TrainingRows) -> np.ndarray:
+        """Probability that the given label of every row is right, float32 of shape (n,)."""
+        return self.label_distributions_[np.arange(len(rows.given)), rows.given]
+
+    def row_issues(self, threshold: float | None = None) -> Any:
+        """Table with one row per training row, also where several annotators labelled it.
+
+        Parameters
+        ----------
+        threshold : float in [0, 1], optional
+            As for :meth:`label_issues`.
+
+        Returns
+        -------
+        table : DataFrame
+            As that of :meth:`label_issues` of one label per row. Of several annotators the given
+            label is the one that they give together, and `n_labels` and columns such as
+            `label by bob` tell who gave which.
+        """
+        check_is_fitted(self, "label_quality_")
         from nllearn.inspection import label_issue_table
 
         rows = self.training_rows()
         return label_issue_table(
             classes=self.classes_,
             is_issue=self._find_issues(rows, threshold),
-            quality=self.label_quality_,
+            quality=self._row_quality(rows),
             given=rows.given,
             corrected=rows.corrected,
             predicted=rows.predicted,
@@ -226,7 +249,7 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
             raise ValueError(f"confidence={confidence!r} must be a number between 0 and 1")
         codes, names = pd.factorize(pd.Series(groups), sort=True, use_na_sentinel=False)
         counts, rates, low, high = noise_rates_by_group(
-            self.label_quality_, codes, float(confidence)
+            self._row_quality(self.training_rows()), codes, float(confidence)
         )
         table = pd.DataFrame(
             {"n_rows": counts, "noise_rate": rates, "low": low, "high": high},
@@ -292,7 +315,7 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         with torch_state(self.n_jobs, is_small=False):
             return write_review_page(
                 path,
-                issues=self.label_issues(threshold),
+                issues=self.row_issues(threshold),
                 classes=self.classes_,
                 features=self.training_features(),
                 label_distributions=self.label_distributions_,
@@ -465,7 +488,7 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         return AuditedLabels(
             given=rows.given,
             corrected=rows.corrected,
-            quality=self.label_quality_,
+            quality=self._row_quality(rows),
             classes=self.classes_,
             corrected_proba=proba,
             boundary_quality=rows.evidence.get("boundary_quality"),

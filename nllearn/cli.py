@@ -1,8 +1,8 @@
 """The command ``nllearn``: clean the labels of a table, add noise to one, show a demonstration.
 
 The subcommands only read, call the package and write. Libraries are imported inside them, so
-that ``nllearn --help`` answers at once. Exit codes: 0 done, 2 bad input with one line on stderr,
-130 interrupted.
+that ``nllearn --help`` answers at once. Exit codes: 0 done, 1 more noise than ``--fail-above``
+allows, 2 bad input with one line on stderr, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -36,15 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 2 bad input, 130 interrupted.
+        0 done, 1 above the limit of ``--fail-above``, 2 bad input, 130 interrupted.
     """
+    code = 0
     try:
         args = _build_parser().parse_args(argv)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             if args.quiet:
                 warnings.simplefilter("ignore")
-            args.run(args)
+            # A command that has found more than it was allowed to says so.
+            code = args.run(args) or 0
         sys.stdout.flush()
     except SystemExit as done:  # --help and --version
         return int(done.code or 0)
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         why = f" ({error})" if str(error) else ""
         print(f"nllearn: error: there is not enough memory{why}", file=sys.stderr)
         return 2
-    return 0
+    return code
 
 
 def _build_parser() -> Parser:

@@ -17,6 +17,7 @@ _ORDER = [
     "plot_mixed_table",
     "plot_review_page",
     "plot_trusted_rows",
+    "plot_several_annotators",
     "plot_imbalanced_classes",
     "plot_grid_search",
     "plot_own_selector",

@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from nllearn._commands._annotators import clean_annotated, label_columns
 from nllearn._commands._options import (
     CommandError,
     add_column_options,
@@ -55,6 +56,15 @@ def add_clean_command(commands: Any) -> None:
     clean.set_defaults(run=_clean)
     add_table_options(clean)
     add_column_options(clean)
+    group = clean.add_argument_group(
+        "several annotators (also: --label a,b,c, one column for each)"
+    )
+    group.add_argument(
+        "--item", metavar="COLUMN", help="of a long table: names the row that was labelled"
+    )
+    group.add_argument(
+        "--annotator", metavar="COLUMN", help="of a long table: names who labelled it"
+    )
     clean.add_argument(
         "--id",
         metavar="COLUMN",
@@ -96,12 +106,19 @@ def add_clean_command(commands: Any) -> None:
         help="mark at most N rows as label issues, those of the lowest quality; with a point, as "
         "in 0.05, it is a share of the rows (only with --method cleaner)",
     )
+    clean.add_argument(
+        "--fail-above",
+        type=number(float, 0.0, 1.0),
+        metavar="RATE",
+        help="end with exit code 1 where the estimated noise rate is above RATE, after all is "
+        "written; for checks of data that a machine runs",
+    )
     clean.add_argument("--device", default="auto", help="cpu, cuda, ... (default: %(default)s)")
     clean.add_argument("--report", metavar="PAGE.html", help="also write the review page")
     clean.add_argument("--save", metavar="MODEL", help="also save the fitted model")
 
 
-def _clean(args: argparse.Namespace) -> None:
+def _clean(args: argparse.Namespace) -> int:
     """Read, learn, write, sum up."""
     import numpy as np
     import pandas as pd
@@ -119,6 +136,10 @@ def _clean(args: argparse.Namespace) -> None:
     )
 
     _check_method(args)
+    several = label_columns(args)
+    if several is not None:
+        with _interrupts():
+            return exit_code(args, clean_annotated(args, several, _estimator(args)))
     check_output(args.output, args.table, force=args.force)
     for extra in (args.report, args.save):
         if extra:
@@ -156,14 +177,7 @@ def _clean(args: argparse.Namespace) -> None:
         f"learning from a table of {len(given)} x {X[0].size}, {len(np.unique(given))} classes",
     )
 
-    estimator = _make_estimator(
-        args.method,
-        epochs=args.epochs,
-        budget=args.budget,
-        seed=args.seed,
-        device=args.device,
-        verbose=int(sys.stderr.isatty() and not args.quiet),
-    )
+    estimator = _estimator(args)
     with _interrupts():
         # All rows as they are: a memmap is not copied.
         rows = X if known.all() else X[known]
@@ -205,6 +219,15 @@ def _clean(args: argparse.Namespace) -> None:
             "no label was changed: the features tell nothing about the labels, which are predicted "
             "no better than by the class frequencies",
         )
+    return exit_code(args, estimator.noise_rate_)
+
+
+def exit_code(args: argparse.Namespace, rate: float) -> int:
+    """Tell whether the noise rate is above the limit that the user set."""
+    if args.fail_above is None or rate <= args.fail_above:
+        return 0
+    say(args, f"failed: the noise rate is above {args.fail_above:.4g}, see --fail-above")
+    return 1
 
 
 def _check_method(args: argparse.Namespace) -> None:
@@ -218,6 +241,18 @@ def _check_method(args: argparse.Namespace) -> None:
         raise CommandError(
             f"--budget has no effect with --method {args.method}; use --method cleaner"
         )
+
+
+def _estimator(args: argparse.Namespace) -> Any:
+    """Build what the options ask for."""
+    return _make_estimator(
+        args.method,
+        epochs=args.epochs,
+        budget=args.budget,
+        seed=args.seed,
+        device=args.device,
+        verbose=int(sys.stderr.isatty() and not args.quiet),
+    )
 
 
 def _make_estimator(

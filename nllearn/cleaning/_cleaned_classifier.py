@@ -175,7 +175,8 @@ class CleanedClassifier(
         if takes_weights:
             weight = read_sample_weight(sample_weight, X)
             if self.action == "weight":
-                weight *= self.label_quality_
+                rows = np.arange(len(weight))
+                weight *= cleaner.label_distributions_[rows, cleaner.training_rows().given]
             params["sample_weight"] = weight[kept]
         if len(kept) < len(self.label_quality_):
             X = _safe_indexing(X, kept)
@@ -341,7 +342,7 @@ class CleanedClassifier(
         given = rows.given
         labels, kept = given, np.ones(len(given), dtype=bool)
         if self.action != "weight":
-            issue = cleaner.label_issues()["is_label_issue"].to_numpy()
+            issue = cleaner.row_issues()["is_label_issue"].to_numpy()
             if self.action == "relabel":
                 labels = np.where(issue, rows.corrected, given)
             else:

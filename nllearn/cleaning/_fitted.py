@@ -28,8 +28,8 @@ class FittedPredictors:
         From rows of X to rows of unit length.
     X_unit : float16 Tensor of shape (n, d) or None
         Training rows of unit length; None after ``compact()``.
-    regression, smoothed_regression : KernelRidge
-        Of the rows, and of the rows smoothed over their neighbours.
+    regression, smoothed_regression : KernelRidge or None
+        Of the rows, and of the rows smoothed over their neighbours; None without regressions.
     noise : NoiseModel
     vote_labels : int64 Tensor of shape (n,)
         Given labels of the training rows, which vote.
@@ -39,8 +39,8 @@ class FittedPredictors:
 
     scale: RowScaling
     X_unit: torch.Tensor | None
-    regression: KernelRidge
-    smoothed_regression: KernelRidge
+    regression: KernelRidge | None
+    smoothed_regression: KernelRidge | None
     noise: NoiseModel
     vote_labels: torch.Tensor
     vote_weights: torch.Tensor
@@ -64,6 +64,7 @@ class FittedPredictors:
     def _predict_new(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores of the regressions and log votes of the neighbours, for checked new rows."""
         assert self.X_unit is not None
+        assert self.regression is not None and self.smoothed_regression is not None
         X_unit = self.scale.apply(X, self.X_unit.device)
         similarities, indices = cosine_topk(X_unit, self.X_unit, self.n_neighbors)
         smoothed = torch.cat(

@@ -7,22 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from sklearn.utils.validation import column_or_1d
 from torch.utils.data import Dataset
 
 from nllearn._labels import check_labels, label_index
 from nllearn._validation import check_trusted, read_sample_weight
+from nllearn.functional.annotators import label_incidence, vote_shares
 from nllearn.images import is_path_like_column
+from nllearn.label_model import ReadAnnotators, read_annotators
 
 __all__ = [
     "FitData",
+    "align_predictions",
     "check_fit_data",
     "check_is_table",
     "check_pred_probs",
     "check_predictions_alone",
     "find_codes",
     "log_probabilities",
+    "refuse_annotators",
     "row_index",
 ]
 
@@ -48,6 +53,9 @@ class FitData:
     trusted : bool ndarray of shape (n,)
     pred_probs : float ndarray of shape (n, n_classes) or None
     neighbor_graph : int64 ndarray of shape (n, k) or None
+    annotators : ReadAnnotators or None
+        Where several annotators labelled the rows; the given label is then the one with most
+        votes.
     """
 
     X: Any
@@ -57,11 +65,12 @@ class FitData:
     trusted: np.ndarray
     pred_probs: np.ndarray | None
     neighbor_graph: np.ndarray | None
+    annotators: ReadAnnotators | None = None
 
 
 def check_fit_data(
     X: Any,
-    y: np.ndarray,
+    y: np.ndarray | ReadAnnotators,
     *,
     sample_weight: Any = None,
     trusted: Any = None,
@@ -76,7 +85,11 @@ def check_fit_data(
         For a single class, too large sparse rows, a single row that takes part, and for bad
         weights, masks, probabilities or neighbours.
     """
-    classes, codes = np.unique(y, return_inverse=True)
+    annotators = y if isinstance(y, ReadAnnotators) else None
+    if annotators is not None:
+        classes, codes = annotators.classes, majority_codes(annotators)
+    else:
+        classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
             f"y has 1 class, {classes[0]!r}; at least 2 classes are needed to tell a wrong label"
@@ -84,6 +97,8 @@ def check_fit_data(
     X = check_sparse_size(X)
     n = len(codes)
     trusted = check_trusted(trusted, n)
+    if annotators is not None:
+        trusted = annotators.trusted_rows(trusted)
     weight = read_sample_weight(sample_weight, X)
     weight /= weight[weight > 0].mean()
     if np.count_nonzero(weight) < 2:
@@ -98,7 +113,23 @@ def check_fit_data(
         trusted,
         check_pred_probs(pred_probs, n, classes),
         check_neighbor_graph(neighbor_graph, n),
+        annotators,
     )
+
+
+def refuse_annotators(y: Any) -> None:
+    """Refuse labels of several annotators where a sampler gives labels back."""
+    if read_annotators(y) is not None:
+        raise ValueError(
+            f"y has the shape {np.shape(y)}, and fit_resample takes one label per row; with "
+            "several annotators call fit, and take corrected_labels_"
+        )
+
+
+def majority_codes(annotators: ReadAnnotators) -> np.ndarray:
+    """Label with the most votes of every row, the first class of equal ones; 0 without any."""
+    n_classes = len(annotators.classes)
+    return vote_shares(label_incidence(annotators.codes, n_classes), n_classes).argmax(1)
 
 
 def check_is_table(X: Any) -> None:
@@ -133,6 +164,27 @@ def check_is_table(X: Any) -> None:
             f"Found array with dim {len(shape)}: X has shape {tuple(shape)}, as images have"
             f"{instead}"
         )
+
+
+def align_predictions(pred_probs: Any, rows: Any) -> Any:
+    """Probabilities in the order of the rows, by the index of both.
+
+    Parameters
+    ----------
+    pred_probs : any
+        A DataFrame whose index holds every name of the rows once is put into their order; rows
+        that are not asked for are left aside. Anything else is returned as it is, also what has
+        an index that counts from 0, which says nothing.
+    rows : any
+        X, or y where there is no X.
+    """
+    if not (hasattr(pred_probs, "iloc") and hasattr(rows, "iloc")):
+        return pred_probs
+    index = pred_probs.index
+    counts = index.equals(pd.RangeIndex(len(index)))
+    if counts or not index.is_unique or not rows.index.isin(index).all():
+        return pred_probs
+    return pred_probs.loc[rows.index]
 
 
 def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.ndarray | None:
@@ -176,8 +228,13 @@ def check_predictions_alone(y: Any, pred_probs: Any) -> np.ndarray:
             "X is None; pass the rows, or out-of-sample predictions as pred_probs, which then "
             "take their place"
         )
-    labels = column_or_1d(check_labels(y))
-    probs: Any = check_pred_probs(pred_probs, len(labels), np.unique(labels))
+    annotators = read_annotators(y)
+    if annotators is not None:
+        n, classes = len(annotators.codes), annotators.classes
+    else:
+        labels = column_or_1d(check_labels(y))
+        n, classes = len(labels), np.unique(labels)
+    probs: Any = check_pred_probs(pred_probs, n, classes)
     if (probs == probs[:1]).all():
         raise ValueError(
             "pred_probs is the same in every row, which tells nothing of a label; pass "

@@ -14,9 +14,11 @@ from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._labels import check_labels
 from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import check_params, check_rows, check_same_rows, resolve_device
+from nllearn.cleaning._annotators import ANNOTATOR_ATTRIBUTES, FittedAnnotators
 from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._inputs import (
+    align_predictions,
     check_fit_data,
     check_is_table,
     check_pred_probs,
@@ -26,12 +28,19 @@ from nllearn.cleaning._inputs import (
     row_index,
 )
 from nllearn.cleaning._parameters import CONSTRAINTS
+from nllearn.cleaning._predictors import check_predictors
 from nllearn.cleaning._sampler import SamplerBase, warn_of_dropped_classes
 from nllearn.cleaning._saved_file import write_cleaner
 from nllearn.cleaning._stages import fit_stages, fit_work, stage_progress
 from nllearn.functional.resampling import apply_action
 from nllearn.functional.transition import noise_rate
-from nllearn.label_model import LabelPosterior, warn_of_doubt, warn_of_lost_classes
+from nllearn.label_model import (
+    LabelPosterior,
+    ReadAnnotators,
+    read_annotators,
+    warn_of_doubt,
+    warn_of_lost_classes,
+)
 
 __all__ = ["LabelCleaner"]
 
@@ -73,6 +82,12 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         classifier made do. There rows that are hard and rightly labelled look the same. "auto"
         decides by the trusted rows; without them it keeps these labels and counts the rows in
         `n_undecided_`.
+    predictors : list or None, default=None
+        What predicts the labels. None is ``["neighbors", "kernel_ridge"]``. Besides these names
+        the list takes scikit-learn classifiers with ``predict_proba``, which are cross-validated
+        in 5 shuffled stratified folds of the rows as they are passed, and objects with
+        ``predict_out_of_sample(X, y_soft, sample_weight)``, which get rows of length one.
+        Regressions and others are weighted by stacked regression: a poor one counts nothing.
     neighbors : {"auto", "exact", "descent"}, search or None, default=None
         Neighbour search with scikit-learn's ``fit`` and ``kneighbors``. None is
         "auto": exact up to 60,000 rows on a CPU and 500,000 on a GPU, where
@@ -99,8 +114,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Only where X had names.
     label_distributions_ : float32 ndarray of shape (n_samples, n_classes)
         Probability of the true label given the row and its given label.
-    label_quality_ : float32 ndarray of shape (n_samples,)
-        Probability that the given label is right.
+    label_quality_ : float32 ndarray of shape (n_samples,) or (n_samples, n_annotators)
+        Probability that the given label is right; NaN where an annotator gave none.
     corrected_labels_ : ndarray of shape (n_samples,)
         Most probable label, in the dtype of y; ties go to the given one.
     has_signal_ : bool
@@ -112,7 +127,21 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     noise_rate_ : float
         Estimated share of wrong labels.
     transition_matrix_ : float64 ndarray of shape (n_classes, n_classes)
-        ``T[i, j] = P(given j | true i)`` of the estimate, rows sum to one.
+        ``T[i, j] = P(given j | true i)`` of the estimate, rows sum to one. Of several annotators
+        what they have in common.
+    annotators_ : ndarray of shape (n_annotators,)
+        Only with several annotators: names of the columns of y, or numbers from 0.
+    annotator_quality_ : float64 ndarray of shape (n_annotators,)
+        Only with several annotators: probability that a label of each is right.
+    annotator_transition_matrices_ : float64 ndarray of shape (n_annotators, n_classes, n_classes)
+        Only with several annotators: ``T[a, i, j] = P(annotator a says j | true i)``.
+    annotator_agreement_ : float64 ndarray of shape (n_annotators, n_annotators)
+        Only with several annotators: share of the rows labelled by both on which two agree; NaN
+        without such rows.
+    annotator_dependence_ : float64 ndarray of shape (n_annotators, n_annotators)
+        Only with several annotators: share of the labels that one of two seems to have from the
+        other, near 1 for those who copy. 0 between two annotators alone, of whom it cannot be
+        told.
     resolved_params_ : dict
         What every None became, and what was chosen from the data.
     sampling_strategy_ : dict
@@ -135,6 +164,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     _parameter_constraints = dict.fromkeys(CONSTRAINTS, "no_validation")
 
     _predictors: FittedPredictors
+    _annotators: FittedAnnotators | None
 
     def __init__(
         self,
@@ -146,6 +176,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         n_neighbors: int | None = None,
         n_landmarks: int = 1000,
         boundary_noise: bool | str = "auto",
+        predictors: Any = None,
         neighbors: Any = None,
         device: str = "auto",
         n_jobs: int | None = None,
@@ -159,6 +190,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self.n_neighbors = n_neighbors
         self.n_landmarks = n_landmarks
         self.boundary_noise = boundary_noise
+        self.predictors = predictors
         self.neighbors = neighbors
         self.device = device
         self.n_jobs = n_jobs
@@ -183,8 +215,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             Embeddings or a table of numbers: array, memmap, DataFrame or sparse matrix. None
             takes the logarithms of `pred_probs` as the rows: labels are then cleaned by
             predictions alone.
-        y : array-like of shape (n_samples,)
-            Given labels of any dtype, some of them wrong.
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators)
+            Given labels of any dtype, some of them wrong. A column for each annotator, at least
+            two, with None, NaN or NaT where there is no label; a DataFrame names them. Rows
+            without any label are predicted.
         sample_weight : array-like of shape (n_samples,), optional
             Importance in votes, regressions, noise rate and transition matrix; a common
             factor changes nothing. A row of weight 0 is scored, and is used for no other row.
@@ -194,7 +228,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         pred_probs : array-like of shape (n_samples, n_classes), optional
             Out-of-sample probabilities of any model, as one more predictor; columns in
             the order of the sorted labels, or a DataFrame whose columns are named by
-            the labels. A DataFrame with another index than X raises an error.
+            the labels. A DataFrame is put into the order of the index of X; where it lacks
+            some of it, this raises an error.
         neighbor_graph : array-like, pair of arrays or sparse matrix, optional
             Neighbours of every row, without the row itself: row numbers of shape
             (n_samples, k), or what scikit-learn's ``kneighbors`` or
@@ -209,6 +244,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         ValueError
             For bad parameters (all are reported at once) or bad data.
         """
+        pred_probs = align_predictions(pred_probs, y if X is None else X)
         beside = dict(sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
         self._without_rows = X is None
         if X is None:
@@ -321,6 +357,18 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             predicted_by="all predictors",
         )
 
+    def label_issues(self, threshold: float | None = None) -> Any:
+        check_is_fitted(self, "label_quality_")
+        if self._annotators is None:
+            return self.row_issues(threshold)
+        return self._annotators.issue_table(
+            self.training_rows(),
+            self.label_quality_,
+            self.classes_,
+            self.threshold if threshold is None else threshold,
+            self.budget,
+        )
+
     def training_features(self) -> np.ndarray | None:
         check_is_fitted(self, "label_quality_")
         X_unit = self._predictors.X_unit
@@ -334,6 +382,11 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         check_is_fitted(self, "label_quality_")
         if self._predictors.X_unit is None:
             raise ValueError(f"compact() dropped the rows that {method} compares with; fit again")
+        if self._predictors.regression is None:
+            raise ValueError(
+                f"{method} needs the regressions, which predictors={self.predictors!r} leaves out; "
+                "add 'kernel_ridge' and fit again"
+            )
 
     def _check_new_rows(self, X_new: Any) -> Any:
         """New rows of a kind that can be read; of a fit without rows the logarithms."""
@@ -350,15 +403,35 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     # -- the stages of fit
 
-    def _check_data(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    def _check_data(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Check parameters, rows and labels."""
         check_params(self, CONSTRAINTS)
+        check_predictors(self.predictors)
         check_is_table(X)
         check_rows(X)
+        annotators = read_annotators(y)
+        if annotators is not None:
+            return self._check_annotated(X, annotators), annotators
         formats = {"accept_sparse": ["csr", "csc"], "ensure_min_samples": 2}
         X, y = validate_data(self, X, check_labels(y), dtype="numeric", **formats)
         check_classification_targets(y)
         return X, y
+
+    def _check_annotated(self, X: Any, annotators: ReadAnnotators) -> Any:
+        """Check rows beside the labels of several annotators."""
+        if self.boundary_noise is True:
+            raise ValueError(
+                "boundary_noise=True is for one label per row; with several annotators leave it at "
+                "'auto'"
+            )
+        formats = {"accept_sparse": ["csr", "csc"], "ensure_min_samples": 2}
+        X = validate_data(self, X, dtype="numeric", **formats)
+        if X.shape[0] != len(annotators.codes):
+            raise ValueError(
+                f"X has {X.shape[0]} rows and y has {len(annotators.codes)}; they must be the same "
+                "rows"
+            )
+        return X
 
     def _fit_resample(self, X: Any, y: Any, **beside: Any) -> tuple[Any, np.ndarray]:
         """Clean, then relabel or drop the issues."""
@@ -390,7 +463,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             tags.sampler_tags.sample_indices = self.action != "relabel"
         return tags
 
-    def _clean(self, X: Any, y: np.ndarray, **beside: Any) -> None:
+    def _clean(self, X: Any, y: Any, **beside: Any) -> None:
         """Estimate the posterior and set the fitted attributes; `beside` as for ``fit``."""
         data = check_fit_data(X, y, **beside)
         self.classes_ = data.classes
@@ -410,15 +483,30 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
                 n_neighbors=self.n_neighbors,
                 n_landmarks=self.n_landmarks,
                 boundary_noise=self.boundary_noise,
+                predictors=self.predictors,
                 compare_rows=not self._without_rows,
                 seed=seed,
                 device=device,
                 advance=advance,
             )
-        self._set_fitted(fitted.posterior, data.codes, data.trusted, data.weight)
+        self._set_fitted(fitted.posterior, fitted.given, data.trusted, data.weight)
         self._evidence |= fitted.duplicates
+        self._set_annotators(fitted.annotators, data.weight)
         self._predictors = fitted.predictors
         self.resolved_params_ = {"n_jobs": n_threads, "random_state": seed, **fitted.resolved}
+
+    def _set_annotators(self, annotators: FittedAnnotators | None, weight: np.ndarray) -> None:
+        """Set what is known of the annotators, or take away what an earlier fit left."""
+        self._annotators = annotators
+        if annotators is None:
+            for name in ANNOTATOR_ATTRIBUTES:
+                self.__dict__.pop(name, None)
+            return
+        vars(self).update(annotators.attributes(self.label_distributions_))
+        self._evidence |= annotators.evidence(self.classes_)
+        known = annotators.codes >= 0
+        label_weight = np.broadcast_to(weight[:, None], known.shape)[known]
+        self.noise_rate_ = noise_rate(self.label_quality_[known], label_weight)
 
     def _set_fitted(
         self, posterior: LabelPosterior, given: np.ndarray, trusted: np.ndarray, weight: np.ndarray

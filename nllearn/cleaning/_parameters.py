@@ -23,6 +23,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
     "n_landmarks": [Interval(Integral, 2, None, closed="left")],
     "boundary_noise": [StrOptions({"auto"}), bool],
+    # Its entries are checked one by one.
+    "predictors": [list, tuple, None],
     "neighbors": [StrOptions({"auto", "exact", "descent"}), HasMethods("kneighbors"), None],
     "device": [str],
     "n_jobs": n_jobs_constraints(),

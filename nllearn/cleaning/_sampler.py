@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from nllearn._labels import check_labels
 from nllearn._validation import check_same_rows
+from nllearn.cleaning._inputs import align_predictions, refuse_annotators
 from nllearn.exceptions import NoisyLabelWarning
 
 __all__ = ["HAS_IMBLEARN", "SamplerBase", "warn_of_dropped_classes"]
@@ -133,9 +134,10 @@ class SamplerBase(_Base):
         params = _passed(
             sample_weight=sample_weight,
             trusted=trusted,
-            pred_probs=pred_probs,
+            pred_probs=align_predictions(pred_probs, X),
             neighbor_graph=neighbor_graph,
         )
+        refuse_annotators(y)
         check_same_rows(X, y=y, **params)
         _refuse_lost_params()
         if HAS_IMBLEARN:

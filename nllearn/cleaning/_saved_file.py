@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from nllearn._validation import check_params
+from nllearn.cleaning._annotators import FittedAnnotators
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._parameters import CONSTRAINTS
 from nllearn.file_format import (
     Reader,
     Writer,
+    check_array,
     check_codes,
     find_device,
     read_attributes,
@@ -50,8 +52,8 @@ _OTHERS: dict[str, Any] = {
     "_without_rows": bool,
 }
 _OPTIONAL = ("feature_names_in_", "sample_indices_", "sampling_strategy_")
-# Name of the dataclass of the predictors, for tensors and errors.
-_PREDICTORS = "predictors"
+# Names of the dataclasses of the predictors and the annotators, for tensors and errors.
+_PREDICTORS, _ANNOTATORS = "predictors", "annotators"
 
 
 def write_cleaner(
@@ -71,12 +73,21 @@ def write_cleaner(
     -------
     document : dict
     """
+    annotators = fitted["_annotators"]
+    if annotators is not None:
+        # Quality by annotator follows from the labels and the distributions.
+        rows = np.arange(len(fitted["_given"]))
+        quality = fitted["label_distributions_"][rows, fitted["_given"]]
+        fitted = {**fitted, "label_quality_": quality}
     return {
         "params": {key: writer.encode(value, key) for key, value in params.items()},
         "fitted": write_attributes(writer, fitted, (*_ARRAYS, *_OTHERS), _OPTIONAL),
         "index": write_row_index(writer, fitted["_index"]),
         "resolved": write_resolved(writer, fitted["resolved_params_"]),
         _PREDICTORS: write_dataclass(writer, fitted["_predictors"], _PREDICTORS),
+        _ANNOTATORS: None
+        if annotators is None
+        else write_dataclass(writer, annotators, _ANNOTATORS),
     }
 
 
@@ -106,8 +117,31 @@ def read_cleaner(reader: Reader, document: dict[str, Any], cls: Any, device: str
     place = find_device(cleaner.device, device)
     predictors = read_dataclass(reader, FittedPredictors, document[_PREDICTORS], _PREDICTORS, place)
     _check_predictors(predictors, sizes)
-    vars(cleaner).update(fitted, _predictors=predictors)
+    annotators = None
+    if (node := document[_ANNOTATORS]) is not None:
+        annotators = read_dataclass(reader, FittedAnnotators, node, _ANNOTATORS, place)
+        _check_annotators(annotators, sizes)
+        fitted |= annotators.attributes(fitted["label_distributions_"])
+    vars(cleaner).update(fitted, _predictors=predictors, _annotators=annotators)
     return cleaner
+
+
+def _check_annotators(annotators: FittedAnnotators, sizes: dict[str, int]) -> None:
+    """Refuse annotators that do not fit the rows, the classes or one another."""
+    sizes = {**sizes, "A": len(annotators.names)}
+    shapes = {
+        "names": ("", "A"),
+        "codes": ("i", "nA"),
+        "quality": ("f", "A"),
+        "transitions": ("f", "ACC"),
+        "agreement": ("f", "AA"),
+        "dependence": ("f", "AA"),
+    }
+    for name, (kind, axes) in shapes.items():
+        check_array(f"{_ANNOTATORS}.{name}", getattr(annotators, name), kind, axes, sizes)
+    if sizes["A"] < 2 or annotators.codes.min() < -1:
+        raise ValueError(f"{_ANNOTATORS} are fewer than 2, or have codes below -1")
+    check_codes(f"{_ANNOTATORS}.codes", np.maximum(annotators.codes, 0), sizes["C"])
 
 
 def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> None:
@@ -125,6 +159,8 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
     ]
     for name in ("regression", "smoothed_regression"):
         fit = getattr(predictors, name)
+        if fit is None:
+            continue
         m, r = len(fit.kmap.landmarks), fit.coefficients.shape[0]
         shapes += [
             (f"{name}.kmap.landmarks", fit.kmap.landmarks, (m, width)),
@@ -140,7 +176,10 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
     check_codes("vote_labels", predictors.vote_labels.numpy(force=True), n_classes)
     if not 0 <= predictors.n_neighbors < max(n, 1):
         raise ValueError(f"{_PREDICTORS}.n_neighbors is {predictors.n_neighbors!r}")
-    if predictors.X_unit is None:
+    fits = (predictors.regression, predictors.smoothed_regression)
+    if (fits[0] is None) != (fits[1] is None):
+        raise ValueError(f"{_PREDICTORS} has one regression without the other")
+    if predictors.X_unit is None or None in fits:
         return
     # The middle of the rows, under every label: what is inconsistent shows here at once.
     rows = np.repeat(scale.mean[None], n_classes, axis=0)

@@ -11,18 +11,21 @@ import numpy as np
 import torch
 
 from nllearn._progress import progress_delay
+from nllearn.cleaning._annotators import FittedAnnotators, fitted_annotators
 from nllearn.cleaning._evidence import duplicate_evidence
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
 from nllearn.cleaning._inputs import FitData
+from nllearn.cleaning._predictors import choose_predictors
 from nllearn.functional.near_duplicates import row_hashes
 from nllearn.label_model import (
+    AnnotatorLabels,
     LabelPosterior,
     NoisyLabels,
     choose_scaling,
+    estimate_annotator_posterior,
     estimate_label_posterior,
 )
-from nllearn.predictors import GivenPredictions
 
 __all__ = ["FittedStages", "fit_stages", "fit_work", "stage_progress"]
 
@@ -38,18 +41,23 @@ class FittedStages:
     Parameters
     ----------
     posterior : LabelPosterior
+    given : int64 ndarray of shape (n,)
+        Given labels; of several annotators the label that they give together.
     predictors : FittedPredictors
         For rows that fit has not seen.
     duplicates : dict of str to ndarray of shape (n,)
         Columns of the table of issues about rows that are nearly the same.
     resolved : dict of str to any
         What was chosen from the data, for ``resolved_params_``.
+    annotators : FittedAnnotators or None
     """
 
     posterior: LabelPosterior
+    given: np.ndarray
     predictors: FittedPredictors
     duplicates: dict[str, np.ndarray]
     resolved: dict[str, Any]
+    annotators: FittedAnnotators | None = None
 
 
 def fit_stages(
@@ -59,6 +67,7 @@ def fit_stages(
     n_neighbors: int | None,
     n_landmarks: int,
     boundary_noise: bool | str,
+    predictors: Any,
     compare_rows: bool,
     seed: int,
     device: torch.device,
@@ -69,7 +78,7 @@ def fit_stages(
     Parameters
     ----------
     data : FitData
-    neighbors, n_neighbors, n_landmarks, boundary_noise
+    neighbors, n_neighbors, n_landmarks, boundary_noise, predictors
         Parameters of the cleaner.
     compare_rows : bool
         Whether to look for rows that are nearly the same.
@@ -89,7 +98,11 @@ def fit_stages(
     """
     generator = torch.Generator().manual_seed(seed)
     n_classes = len(data.classes)
-    scale = choose_scaling(data.X, data.codes, n_classes, data.weight, generator)
+    voting = data.weight
+    if data.annotators is not None:
+        # Rows without a label vote for none.
+        voting = np.where((data.annotators.codes >= 0).any(1), data.weight, 0.0)
+    scale = choose_scaling(data.X, data.codes, n_classes, voting, generator)
     if scale is None:
         raise ValueError(
             f"X is constant: none of its {data.X.shape[1]} column(s) varies over the rows that "
@@ -101,24 +114,31 @@ def fit_stages(
     graph, searched = find_graph(
         X_unit, neighbors, n_neighbors, n_classes, data.neighbor_graph, seed
     )
-    labels = NoisyLabels(
-        torch.from_numpy(data.codes).to(device),
-        n_classes,
-        torch.from_numpy(data.weight.astype(np.float32)).to(device),
-        torch.from_numpy(data.trusted).to(device),
-    )
-    probs = data.pred_probs
-    posterior = estimate_label_posterior(
-        X_unit,
-        graph,
-        labels,
-        generator,
-        n_landmarks=n_landmarks,
-        predictors=() if probs is None else (GivenPredictions(probs),),
-        boundary_noise=boundary_noise,
-        advance=advance,
-    )
-    noise, fits = posterior.noise, posterior.regressions
+    chosen = choose_predictors(predictors, data, seed)
+    settings: dict[str, Any] = {
+        "n_landmarks": n_landmarks,
+        "predictors": chosen.others,
+        "use_neighbors": chosen.use_neighbors,
+        "use_regressions": chosen.use_regressions,
+        "advance": advance,
+    }
+    given, annotators = data.codes, None
+    if data.annotators is None:
+        labels = NoisyLabels(
+            torch.from_numpy(data.codes).to(device),
+            n_classes,
+            torch.from_numpy(data.weight.astype(np.float32)).to(device),
+            torch.from_numpy(data.trusted).to(device),
+        )
+        posterior = estimate_label_posterior(
+            X_unit, graph, labels, generator, boundary_noise=boundary_noise, **settings
+        )
+    else:
+        several = AnnotatorLabels(data.annotators.codes, n_classes, data.weight, data.trusted)
+        found = estimate_annotator_posterior(X_unit, graph, several, generator, **settings)
+        posterior, given = found.posterior, found.consensus
+        annotators = fitted_annotators(data.annotators, found)
+    noise, fits = posterior.noise, posterior.regressions or (None, None)
     assert noise is not None
     predictors = FittedPredictors(
         scale=scale,
@@ -126,21 +146,21 @@ def fit_stages(
         regression=fits[0],
         smoothed_regression=fits[1],
         noise=noise,
-        vote_labels=labels.codes,
-        vote_weights=labels.weights,
+        vote_labels=torch.from_numpy(given).to(device),
+        vote_weights=torch.from_numpy(voting.astype(np.float32)).to(device),
         n_neighbors=graph.indices.shape[1],
     )
-    duplicates = {} if hashes is None else duplicate_evidence(graph, hashes, data.codes)
+    duplicates = {} if hashes is None else duplicate_evidence(graph, hashes, given)
     resolved = {
         "device": str(device),
         "n_neighbors": predictors.n_neighbors,
         "neighbors": searched,
-        "n_landmarks": len(fits[0].kmap.landmarks),
-        "ridges": tuple(fit.ridge for fit in fits),
+        "n_landmarks": 0 if fits[0] is None else len(fits[0].kmap.landmarks),
+        "ridges": tuple(fit.ridge for fit in posterior.regressions),
         "standardized": bool(len(np.unique(scale.scale)) > 1),
         "boundary_noise": noise.at_boundary,
     }
-    return FittedStages(posterior, predictors, duplicates, resolved)
+    return FittedStages(posterior, given, predictors, duplicates, resolved, annotators)
 
 
 def fit_work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:

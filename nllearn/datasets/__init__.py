@@ -10,6 +10,7 @@ Every ``fetch_...`` function downloads what is missing, checks it, and keeps it 
 
 from __future__ import annotations
 
+from ._annotators import make_annotator_labels
 from ._cifar import fetch_cifar10, fetch_cifar100
 from ._cifar_human import fetch_cifar10n, fetch_cifar100n
 from ._class_noise import (
@@ -35,6 +36,7 @@ __all__ = [
     "load_image_folder",
     "load_noise_file",
     "load_webvision",
+    "make_annotator_labels",
     "make_asymmetric_noise",
     "make_classification_noise",
     "make_pairflip_noise",

@@ -100,10 +100,11 @@ def fetch_cifar10n(
     ----------
     data_home : str, Path or None, default=None
         Folder of the files; see `get_data_home`.
-    noise : {"aggregate", "random1", "random2", "random3", "worst"}, default="aggregate"
+    noise : {"aggregate", "random1", "random2", "random3", "worst", "annotators"}
         ``"random1"`` to ``"random3"``: the label of one of three annotators. ``"aggregate"``:
         their majority. ``"worst"``: a wrong label wherever one of the three is wrong. Of these
         labels 9, 17, 18, 18 and 40 % are wrong, in the order of the options.
+        ``"annotators"``: the labels of all three, one column each.
     download : bool, default=True
         Whether to download what is missing.
     verify : bool, default=True
@@ -112,9 +113,10 @@ def fetch_cifar10n(
     Returns
     -------
     Bunch
-        ``data``: (50000, 32, 32, 3) uint8, RGB. ``target``: (50000,) int64, the human labels.
-        ``target_clean``: (50000,) int64, the official labels. ``target_names``: list of 10 str.
-        ``noise_rate``: float, the share of rows where the two differ. ``DESCR``: str.
+        ``data``: (50000, 32, 32, 3) uint8, RGB. ``target``: (50000,) int64, the human labels;
+        (50000, 3) with ``noise="annotators"``. ``target_clean``: (50000,) int64, the official
+        labels. ``target_names``: list of 10 str. ``noise_rate``: float, the share of labels that
+        differ from the official ones. ``DESCR``: str.
 
     Raises
     ------
@@ -137,7 +139,18 @@ def fetch_cifar10n(
     0.4021
     """
     files, human = _cifar_files.CIFAR10, _CIFAR10N
-    return _fetch_human("CIFAR-10N", files, human, data_home, noise, download, verify)
+    if noise != "annotators":
+        return _fetch_human("CIFAR-10N", files, human, data_home, noise, download, verify)
+    labels = []
+    for one in ("random1", "random2", "random3"):
+        bunch = _fetch_human("CIFAR-10N", files, human, data_home, one, download, verify)
+        labels.append(bunch.target)
+    bunch.target = np.stack(labels, axis=1)
+    bunch.noise_rate = float((bunch.target != bunch.target_clean[:, None]).mean())
+    bunch.DESCR = _DESCR_HUMAN.format(
+        name="CIFAR-10N", clean_name=files.name, noise=noise, rate=bunch.noise_rate
+    )
+    return bunch
 
 
 def fetch_cifar100n(
@@ -207,7 +220,8 @@ def _fetch_human(
 ) -> Bunch:
     """Load training images with one of the sets of human labels."""
     if noise not in human.keys:
-        raise ValueError(f"noise={noise!r}; it must be one of {', '.join(map(repr, human.keys))}")
+        allowed = [*human.keys, *(() if human is not _CIFAR10N else ("annotators",))]
+        raise ValueError(f"noise={noise!r}; it must be one of {', '.join(map(repr, allowed))}")
     home = get_data_home(data_home)
     # The small file first: an error in it is reported before the images are fetched.
     labels, clean_in_file, path = _human_labels(files, human, home, noise, download)

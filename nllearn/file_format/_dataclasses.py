@@ -68,8 +68,10 @@ def read_dataclass(reader: Reader, kind: Any, node: Any, where: str, device: tor
     found: dict[str, Any] = {}
     for name in names:
         hint = hints[name]
-        if dataclasses.is_dataclass(hint):
-            found[name] = read_dataclass(reader, hint, node[name], f"{where}.{name}", device)
+        # One that may be None has the hint `A | None`.
+        inner = [part for part in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(part)]
+        if inner and (inner[0] is hint or node[name] is not None):
+            found[name] = read_dataclass(reader, inner[0], node[name], f"{where}.{name}", device)
             continue
         value = reader.decode(node[name])
         origin = typing.get_origin(hint)

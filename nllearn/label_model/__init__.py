@@ -6,26 +6,35 @@ together. Bayes' rule then gives the posterior. The label cleaner works on the u
 classifiers on the user's rows and the network's features together.
 """
 
+from nllearn.label_model._annotator_labels import ReadAnnotators, read_annotators
+from nllearn.label_model._annotators import (
+    AnnotatorLabels,
+    AnnotatorPosterior,
+    estimate_annotator_posterior,
+)
 from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._estimate import estimate_label_posterior
 from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
-from nllearn.label_model._mixing import mix_by_agreement
 from nllearn.label_model._noise import NoiseModel, fit_boundary_noise, fit_noise
 from nllearn.label_model._result import LabelPosterior
 from nllearn.label_model._unit_rows import RowScaling, choose_scaling
 from nllearn.label_model._warnings import warn_of_doubt, warn_of_lost_classes
 
 __all__ = [
+    "AnnotatorLabels",
+    "AnnotatorPosterior",
     "LabelPosterior",
     "NoiseModel",
     "NoisyLabels",
+    "ReadAnnotators",
     "RowScaling",
     "choose_scaling",
+    "estimate_annotator_posterior",
     "estimate_label_posterior",
     "fit_boundary_noise",
     "fit_noise",
-    "mix_by_agreement",
     "posterior_at_fixed_temperature",
+    "read_annotators",
     "warn_of_doubt",
     "warn_of_lost_classes",
 ]

@@ -8,29 +8,21 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from nllearn.functional.calibration import agreement
-from nllearn.functional.signal import signal_strength
+from nllearn.functional.stacking import stack_predictions
 from nllearn.functional.transition import expected_transition
 from nllearn.label_model._data import NoisyLabels
-from nllearn.label_model._mixing import mix_by_agreement
 from nllearn.label_model._noise import (
     NoiseModel,
     clean_weight_at_boundary,
     fit_boundary_noise,
     fit_noise,
 )
+from nllearn.label_model._predictions import predict_labels
 from nllearn.label_model._result import LabelPosterior
-from nllearn.label_model._votes import log_neighbor_votes
-from nllearn.predictors import (
-    LeaveOneOutKernelRidge,
-    NeighborGraph,
-    out_of_sample_predictions,
-)
+from nllearn.predictors import NeighborGraph
 
 __all__ = ["estimate_label_posterior"]
 
-# Standard errors above chance: of a hundred data sets without signal one passes.
-_LEAST_SIGNAL = 2.33
 # Least probability of a trusted row's label: no model is surer of a single row than one in a
 # hundred, or a few rows that no feature explains would decide alone.
 _LEAST_PROBA = 0.01
@@ -46,6 +38,8 @@ def estimate_label_posterior(
     *,
     n_landmarks: int = 1000,
     predictors: Sequence[Any] = (),
+    use_neighbors: bool = True,
+    use_regressions: bool = True,
     boundary_noise: bool | str = "auto",
     advance: Callable[[], None] = lambda: None,
 ) -> LabelPosterior:
@@ -63,6 +57,9 @@ def estimate_label_posterior(
     predictors : sequence of object
         Out-of-sample predictors beside neighbours and regressions, each with
         ``predict_out_of_sample``.
+    use_neighbors, use_regressions : bool, default=True
+        Whether the neighbours vote, and whether the regressions predict. Without
+        regressions `predictors` take their place, and without these the neighbours' shares.
     boundary_noise : bool or "auto"
         Whether wrong labels are taken to lie at the class boundary, where hard rows that are
         rightly labelled look the same. "auto" decides by the trusted rows, and without them
@@ -75,26 +72,21 @@ def estimate_label_posterior(
     -------
     posterior : LabelPosterior
     """
-    y_soft, weights = labels.one_hot, labels.weights
-    log_votes = log_neighbor_votes(X_unit, graph, y_soft, weights)
-    advance()
-    ridges = [
-        LeaveOneOutKernelRidge(n_landmarks, smooth, log_votes, generator)
-        for smooth in (None, graph)
-    ]
-    scores = out_of_sample_predictions(ridges[0], X_unit, y_soft, weights)
-    agreed = agreement(scores, log_votes, weights)
-    advance()
-    scores.add_(out_of_sample_predictions(ridges[1], X_unit, y_soft, weights)).div_(2)
-    advance()
-    others = [out_of_sample_predictions(other, X_unit, y_soft, weights) for other in predictors]
-    del y_soft
-    signals = [
-        signal_strength(each, labels.codes, weights) for each in (scores, log_votes.exp(), *others)
-    ]
-    has_signal = max(signals) > _LEAST_SIGNAL
-    mix_by_agreement(scores, others, log_votes, weights)
-
+    weights = labels.weights
+    found = predict_labels(
+        X_unit,
+        graph,
+        labels.one_hot,
+        weights,
+        generator,
+        n_landmarks=n_landmarks,
+        predictors=predictors,
+        use_neighbors=use_neighbors,
+        use_regressions=use_regressions,
+        advance=advance,
+    )
+    scores, log_votes, ridges = found.scores, found.log_votes, found.ridges
+    has_signal, agreed = found.has_signal, found.agreed
     noise = fit_noise(scores, log_votes, labels, has_signal, generator)
     distributions = noise.posterior(scores, log_votes, labels.codes)
     boundary_quality, n_undecided = None, 0
@@ -109,11 +101,12 @@ def estimate_label_posterior(
             differ = other.argmax(1) != distributions.argmax(1)
             n_undecided = int((differ & (weights > 0)).sum())
     if at_boundary:
-        for _ in range(_N_REFITS):
+        for _ in range(_N_REFITS if ridges else 0):
             clean_weight = clean_weight_at_boundary(scores, labels)
             scores = ridges[0].predict_again(clean_weight)
             scores.add_(ridges[1].predict_again(clean_weight)).div_(2)
-            mix_by_agreement(scores, others, log_votes, weights)
+            if found.others:
+                scores = stack_predictions([scores, *found.others], labels.codes, weights)
         noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
         distributions = noise.posterior(scores, log_votes, labels.codes)
 

@@ -5,6 +5,7 @@ scores of shape (n, n_classes). Any object with it will do.
 """
 
 from nllearn.predictors._base import BaseLabelPredictor, out_of_sample_predictions
+from nllearn.predictors._cross_validated import CrossValidatedClassifier
 from nllearn.predictors._given import GivenPredictions
 from nllearn.predictors._kernel_ridge import KernelRidge, LeaveOneOutKernelRidge
 from nllearn.predictors._neighbor_votes import (
@@ -17,6 +18,7 @@ from nllearn.predictors._ridge import LeaveOneOutRidge
 
 __all__ = [
     "BaseLabelPredictor",
+    "CrossValidatedClassifier",
     "GivenPredictions",
     "KernelRidge",
     "LeaveOneOutKernelRidge",

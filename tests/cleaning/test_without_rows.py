@@ -75,9 +75,8 @@ def test_frames_that_do_not_fit_are_refused(blobs, predicted, with_rows):
     def fit(P, y=labels):
         return LabelCleaner(random_state=0).fit(X, y, pred_probs=P)
 
-    fit(frame)
-    with pytest.raises(ValueError, match=rf"pred_probs has the rows of {what} in another order"):
-        fit(frame[::-1])
+    straight, turned = fit(frame), fit(frame[::-1])
+    np.testing.assert_array_equal(straight.label_quality_, turned.label_quality_)
     with pytest.raises(ValueError, match=rf"index of pred_probs is not that of {what}"):
         fit(frame.set_index(index + 5))
     with pytest.raises(ValueError, match=r"columns.*'gnu'.*are no classes"):

@@ -478,6 +478,17 @@ def test_each_set_of_human_labels(human10, noise):
     assert bunch.target.dtype == np.int64
 
 
+def test_the_labels_of_all_three_annotators(human10):
+    home, clean, content = human10
+    bunch = fetch_cifar10n(home, noise="annotators", download=False)
+    assert bunch.target.shape == (20, 3) and bunch.target.dtype == np.int64
+    for a in range(3):
+        np.testing.assert_array_equal(bunch.target[:, a], content[HUMAN_KEYS[f"random{a + 1}"]])
+    assert bunch.noise_rate == np.mean(bunch.target != clean[:, None])
+    with pytest.raises(ValueError, match="'worst', 'annotators'"):
+        fetch_cifar10n(home, noise="all", download=False)
+
+
 def test_human_labels_in_another_order_are_found(human10):
     home, clean, content = human10
     order = np.random.default_rng(0).permutation(20)

@@ -89,9 +89,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     f"{AH}, half of warm-up, threshold, no vote": Variant(
         AnchorHallucinationClassifier,
-        _letter(
-            presets.anchor_hallucination, warmup_epochs=0.5, selector="threshold", n_votes=0
-        ),
+        _letter(presets.anchor_hallucination, warmup_epochs=0.5, selector="threshold", n_votes=0),
     ),
     f"{MIXNN}, to the letter": Variant(MixNNClassifier, _letter(presets.mixnn)),
     f"{AH}, our default": Variant(AnchorHallucinationClassifier, lambda epochs: {}),

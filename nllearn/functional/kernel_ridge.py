@@ -25,7 +25,6 @@ __all__ = [
     "leave_one_out",
     "leave_one_out_scores",
     "ridge_system",
-    "times_triangular",
 ]
 
 # Directions of the landmarks' kernel matrix that are kept, by eigenvalue over the largest one.
@@ -37,7 +36,7 @@ RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
 
 # Column blocks of a product that is only needed on one side of the diagonal; rows of features
 # that the cache of a processor holds.
-_COLUMN_BLOCKS, _CACHED_ROWS = 4, 1024
+_COLUMN_BLOCKS, _CACHED_ROWS, _FEW_ROWS = 4, 1024, 64
 
 Blocks = Callable[[], Iterator[tuple[slice, torch.Tensor]]]
 
@@ -94,7 +93,11 @@ class RidgeAxes:
         -------
         coordinates : float32 Tensor of shape (b, r)
         """
-        return times_triangular(features - self.mean, self.vectors)
+        return _product(features - self.mean, self.vectors, self._is_upper)
+
+    @cached_property
+    def _is_upper(self) -> bool:
+        return _is_upper(self.vectors)
 
 
 @dataclass(frozen=True)
@@ -188,12 +191,11 @@ class RidgeSystem:
         axes : RidgeAxes
             The directions form an upper triangular matrix, unless rounding forbids it.
         """
-        eye = torch.eye(len(self.gram), dtype=torch.float64, device=self.gram.device)
-        lower, failed = torch.linalg.cholesky_ex(self.gram + self.added(ridge) * eye)
+        lower, failed = torch.linalg.cholesky_ex(_with_added(self.gram, self.added(ridge)))
         if bool(failed):
             _, vectors = self._eigen
             return self._along(vectors.double() * self.shrinkage(ridge).double().sqrt())
-        return self._along(torch.linalg.solve_triangular(lower, eye, upper=False).T)
+        return self._along(_transposed_inverse(lower))
 
     def _along(self, vectors: torch.Tensor) -> RidgeAxes:
         moments = (vectors.T @ self.products).float()
@@ -259,15 +261,26 @@ def kernel_map(rows: torch.Tensor, n_landmarks: int, generator: torch.Generator)
 
 def _inverse_root(kernel: torch.Tensor) -> torch.Tensor:
     """A matrix P with ``P P^T`` the inverse of a kernel matrix, on the directions that it has."""
-    eye = torch.eye(len(kernel), dtype=torch.float64, device=kernel.device)
     # The largest sum of a column is not below the largest eigenvalue, and hardly above.
     least = _RANK_TOLERANCE * float(kernel.sum(0).max())
-    if not bool(torch.linalg.cholesky_ex(kernel - least * eye).info):
-        lower = torch.linalg.cholesky(kernel)
-        return torch.linalg.solve_triangular(lower, eye, upper=False).T
+    if not bool(torch.linalg.cholesky_ex(_with_added(kernel, -least)).info):
+        return _transposed_inverse(torch.linalg.cholesky(kernel))
     values, vectors = torch.linalg.eigh(kernel)
     kept = values > _RANK_TOLERANCE * values[-1]
     return vectors[:, kept] / values[kept].sqrt()
+
+
+def _with_added(matrix: torch.Tensor, value: float) -> torch.Tensor:
+    """A copy with a number added along the diagonal."""
+    out = matrix.clone()
+    out.diagonal().add_(value)
+    return out
+
+
+def _transposed_inverse(lower: torch.Tensor) -> torch.Tensor:
+    """Of a lower triangular matrix."""
+    eye = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
+    return torch.linalg.solve_triangular(lower, eye, upper=False).T
 
 
 def kernel_features(rows: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
@@ -286,39 +299,31 @@ def kernel_features(rows: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
     out = rows.new_empty((len(rows), kmap.projection.shape[1]), dtype=torch.float32)
     directions = 2.0 * kmap.gamma * kmap.landmarks.T
     constant = directions.new_tensor(-2.0 * kmap.gamma)
+    # To look for the zeros costs as much as the product with some rows.
+    is_upper = len(rows) > _FEW_ROWS and _is_upper(kmap.projection)
     for some in row_blocks(len(rows), _CACHED_ROWS):
         kernel = torch.addmm(constant, rows[some].float(), directions).clamp_max_(0.0).exp_()
-        times_triangular(kernel, kmap.projection, out=out[some])
+        _product(kernel, kmap.projection, is_upper, out[some])
     return out
 
 
-def times_triangular(
-    rows: torch.Tensor, matrix: torch.Tensor, *, out: torch.Tensor | None = None
+def _product(
+    rows: torch.Tensor, matrix: torch.Tensor, is_upper: bool, out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Rows times a square matrix; in little more than half the time where it is upper triangular.
-
-    Parameters
-    ----------
-    rows : float32 Tensor of shape (b, m)
-    matrix : float32 Tensor of shape (m, r)
-        Any; where it is upper triangular its zeros are left out.
-    out : float32 Tensor of shape (b, r), optional
-        Takes the product.
-
-    Returns
-    -------
-    product : float32 Tensor of shape (b, r)
-    """
-    m, r = matrix.shape
-    if out is None:
-        out = rows.new_empty((len(rows), r))
-    # To look for the zeros costs as much as the product with a few rows.
-    if m != r or len(rows) < _COLUMN_BLOCKS**3 or bool(matrix.tril(-1).any()):
+    """Rows times a matrix; of an upper triangular one the zeros are left out."""
+    if not is_upper:
         return torch.mm(rows, matrix, out=out)
-    for columns in row_blocks(m, -(-m // _COLUMN_BLOCKS)):
+    if out is None:
+        out = rows.new_empty((len(rows), matrix.shape[1]))
+    for columns in row_blocks(len(matrix), -(-len(matrix) // _COLUMN_BLOCKS)):
         stop = columns.stop
         torch.mm(rows[:, :stop], matrix[:stop, columns], out=out[:, columns])
     return out
+
+
+def _is_upper(matrix: torch.Tensor) -> bool:
+    """Whether a matrix is square and has nothing below its diagonal."""
+    return matrix.shape[0] == matrix.shape[1] and not bool(matrix.tril(-1).any())
 
 
 def ridge_system(blocks: Blocks, weights: torch.Tensor, targets: torch.Tensor) -> RidgeSystem:

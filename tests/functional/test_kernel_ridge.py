@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from nllearn.functional.kernel_ridge import (
+    KernelMap,
     kernel_features,
     kernel_map,
     leave_one_out,
     leave_one_out_scores,
     ridge_system,
-    times_triangular,
 )
 from nllearn.functional.similarity import unit_rows
 
@@ -131,22 +131,17 @@ def test_features_that_repeat_each_other_are_fitted_all_the_same():
     assert bool(system.axes_at(1e-6).vectors.tril(-1).any()), "no Cholesky decomposition"
 
 
-@pytest.mark.parametrize("shape", [(80, 9, 9), (80, 8, 8), (80, 9, 4), (3, 9, 9), (80, 1, 1)])
 @pytest.mark.parametrize("is_upper", [True, False])
-def test_a_product_with_a_triangular_matrix(shape, is_upper):
-    b, m, r = shape
+@pytest.mark.parametrize("n_landmarks", [1, 8, 9])
+def test_features_of_a_triangular_projection(is_upper, n_landmarks):
     g = torch.Generator().manual_seed(0)
-    rows, matrix = torch.randn(b, m, generator=g), torch.randn(m, r, generator=g)
+    rows, landmarks = made(n=2100)[0], made(n=n_landmarks, seed=1)[0]
+    projection = torch.randn(n_landmarks, n_landmarks, generator=g)
     if is_upper:
-        matrix = matrix.triu()
-    expected = [
-        [sum(float(x) * float(y) for x, y in zip(row, column, strict=True)) for column in matrix.T]
-        for row in rows
-    ]
-    out = torch.empty(b, r)
-    assert times_triangular(rows, matrix, out=out) is out
-    np.testing.assert_allclose(out, expected, atol=1e-4)
-    assert torch.equal(times_triangular(rows, matrix), out)
+        projection = projection.triu()
+    features = kernel_features(rows, KernelMap(landmarks, 0.7, projection))
+    kernel = np.exp(-0.7 * ((rows[:, None] - landmarks[None]) ** 2).sum(2).double().numpy())
+    np.testing.assert_allclose(features, kernel @ projection.double().numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("freedom", [3.0, 9.0])

@@ -49,12 +49,16 @@ def nearest_rows(
     searched_whole = n <= 2 * tile or k >= tile or k == 0
     if rows.device.type != "cpu" or searched_whole or not bool(torch.isfinite(rows.sum())):
         return cosine_topk(rows, rows, k, exclude=torch.arange(n, device=rows.device))
-    rows = rows.float()
+    rows = rows.detach().float()
     nearest = _Nearest(n, k)
+    # Held from tile to tile: new memory would cost a tenth of the product.
+    buffer = torch.empty(tile * tile)
     for first in range(0, n, tile):
         queries = rows[first : first + tile]
         for second in range(first, n, tile):
-            products = queries @ rows[second : second + tile].T
+            keys = rows[second : second + tile]
+            products = buffer[: len(queries) * len(keys)].view(len(queries), len(keys))
+            torch.mm(queries, keys.T, out=products)
             if second == first:
                 products.fill_diagonal_(-torch.inf)
             nearest.add(first, second, products)
@@ -73,6 +77,7 @@ class _Nearest:
         self._size = np.zeros(n, dtype=np.int64)
         # Least of the k best: what is not above it is no neighbour.
         self._least = np.full(n, -np.inf, dtype=np.float32)
+        self._above = np.empty(0, dtype=bool)
 
     def add(self, first_query: int, first_key: int, scores: torch.Tensor) -> None:
         """Take in the scores of some queries, in rows, with some keys, in columns."""
@@ -82,7 +87,9 @@ class _Nearest:
         turned = not scores.is_contiguous()
         stored = (scores.T if turned else scores).numpy()
         least = self._least[some]
-        above = stored > (least if turned else least[:, None])
+        if self._above.shape != stored.shape:
+            self._above = np.empty(stored.shape, dtype=bool)
+        above = np.greater(stored, least if turned else least[:, None], out=self._above)
         if np.count_nonzero(above) > _DENSE * above.size and n_keys > self._k:
             self._add_best(slice(None), first_query, first_key, scores)
             return

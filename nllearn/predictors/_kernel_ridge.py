@@ -220,10 +220,12 @@ class LeaveOneOutKernelRidge(BaseLabelPredictor):
         reference = None if self.reference is None else self.reference[tried].argmax(1)
         shrinkages = torch.stack([system.shrinkage(ridge) for ridge in ridges])
         leverages = coordinates.square() @ shrinkages.T
+        # One product for all ridges: of a few columns each it would be slower.
+        moments = shrinkages.unsqueeze(2) * axes.moments
+        fitted = torch.tensordot(coordinates, moments, dims=([1], [1])).unbind(1)
         best, best_scores, most = ridges[0], None, -1.0
-        for ridge, shrinkage, leverage in zip(ridges, shrinkages, leverages.T, strict=True):
-            moments = shrinkage.unsqueeze(1) * axes.moments
-            scores = leave_one_out(coordinates @ moments, weights * leverage, labels, axes)
+        for ridge, values, leverage in zip(ridges, fitted, leverages.T, strict=True):
+            scores = leave_one_out(values, weights * leverage, labels, axes)
             top = scores.add_(axes.target_mean).argmax(1)
             agreed = agreement(top, codes, weights)
             if reference is not None:

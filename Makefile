@@ -23,11 +23,11 @@ SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 	$(BIN)/python -m sphinx -W -q
 
 # What `make test` runs, in this order: part=seconds it may take on two cores.
-PARTS := install=240 lint=60 test-api=360 test-rest=440 test-processes=40 test-pages=180 test-doc=60 docs-check=60
+PARTS := install=240 lint=60 test-api=360 test-rest=440 test-processes=40 test-pages=180 test-doc=60 docs-check=60 guard=60
 
 .NOTPARALLEL:
 .PHONY: help demo test check install lint test-api test-rest test-processes test-pages test-doc docs \
-	docs-check linkcheck lock audit long format clean support dist
+	docs-check guard linkcheck lock audit long format clean support dist
 
 help:
 	@echo "make demo      set up .venv, then run nllearn demo (ARGS='...' passes options)"
@@ -41,6 +41,7 @@ help:
 	@echo "make test-doc  the examples in the docstrings"
 	@echo "make docs-check  the documentation without running its examples"
 	@echo "make docs      the documentation, docs/_build/html; runs the examples, which takes minutes"
+	@echo "make guard     what five fits compute, compared with before; benchmarks/guard.py"
 	@echo "make linkcheck the links of the documentation; needs a network"
 	@echo "make lock      write down the versions that are installed"
 	@echo "make audit     known vulnerabilities of the versions that lock wrote down; needs a network"
@@ -100,6 +101,10 @@ docs: $(VENV)/.installed-test
 
 docs-check: $(VENV)/.installed-test
 	$(SPHINX) -t quick -b html docs docs/_build/quick
+
+# Counts of operations, not seconds, so that a busy machine changes nothing.
+guard: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python benchmarks/guard.py
 
 linkcheck: $(VENV)/.installed-test
 	$(SPHINX) -t quick -b linkcheck docs docs/_build/linkcheck

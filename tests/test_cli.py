@@ -1,5 +1,6 @@
 """The command line as a user meets it: tables in, tables out, clear errors, exit codes."""
 
+import ast
 import os
 import signal
 import subprocess
@@ -596,14 +597,35 @@ def python(*words, **kwargs):
     )
 
 
-def test_help_loads_no_library():
-    code = (
-        "import sys; import nllearn.cli; nllearn.cli.main(['--help']); "
-        "print([m for m in ('numpy', 'pandas', 'scipy', 'sklearn', 'torch') if m in sys.modules])"
-    )
-    done = python("-c", code)
+HEAVY = ("numba", "numpy", "pandas", "pynndescent", "scipy", "sklearn", "skorch", "torch", "tqdm")
+
+
+def loaded_by(code):
+    """Heavy packages that a new process has loaded after some code."""
+    done = python("-c", f"import sys; {code}; print([m for m in {HEAVY} if m in sys.modules])")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
+    return ast.literal_eval(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import nllearn; assert 'LabelCleaner' in dir(nllearn)",
+        "from nllearn import __version__, presets",
+        "import nllearn.cli; nllearn.cli.main(['--help'])",
+        "import nllearn.cli; nllearn.cli.main(['clean', '--help'])",
+    ],
+)
+def test_import_and_help_load_no_library(code):
+    assert loaded_by(code) == []
+
+
+def test_cleaning_loads_only_what_it_uses():
+    code = (
+        "import numpy as np; from nllearn import LabelCleaner; X = np.eye(20); "
+        "LabelCleaner(random_state=0).fit(np.tile(X, (3, 1)), np.arange(60) % 2)"
+    )
+    assert not {"numba", "pynndescent", "skorch"} & set(loaded_by(code))
 
 
 def test_reading_a_table_loads_no_torch():

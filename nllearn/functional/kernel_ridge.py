@@ -9,26 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
+
+from nllearn.functional.blocks import row_blocks
 
 __all__ = [
     "RIDGES",
     "KernelMap",
+    "RidgeAxes",
     "RidgeSystem",
     "kernel_features",
     "kernel_map",
-    "leave_one_out_block",
+    "leave_one_out",
     "leave_one_out_scores",
     "ridge_system",
 ]
 
-# Directions of the landmarks' kernel matrix that are kept, by eigenvalue.
+# Directions of the landmarks' kernel matrix that are kept, by eigenvalue over the largest one.
 _RANK_TOLERANCE = 1e-6
 # A ridge below this share of a row's mean feature length cannot be told from rounding.
 _JITTER = 1e-6
 # Ridges that the plain regression chooses from.
 RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
+
+# Column blocks of a product that is only needed on one side of the diagonal; rows of features
+# that the cache of a processor holds.
+_COLUMN_BLOCKS, _CACHED_ROWS, _FEW_ROWS = 4, 1024, 64
 
 Blocks = Callable[[], Iterator[tuple[slice, torch.Tensor]]]
 
@@ -44,7 +52,8 @@ class KernelMap:
     gamma : float
         ``exp(-gamma |x - z|^2)``.
     projection : float32 Tensor of shape (m, r)
-        Inverse square root of the landmarks' kernel matrix, r its rank.
+        Inverse square root of the landmarks' kernel matrix, r its rank. Upper triangular where
+        the rank is full.
     """
 
     landmarks: torch.Tensor
@@ -53,34 +62,28 @@ class KernelMap:
 
 
 @dataclass(frozen=True)
-class RidgeSystem:
-    """The normal equations of a weighted, centred ridge regression, decomposed.
+class RidgeAxes:
+    """Directions of the features along which the coefficients of a ridge regression are known.
 
     Parameters
     ----------
     mean : float32 Tensor of shape (r,)
         Weighted mean of the features.
-    values : float32 Tensor of shape (r,)
-        Eigenvalues of the weighted, centred Gram matrix.
     vectors : float32 Tensor of shape (r, r)
-        Its eigenvectors, in columns.
+        The directions, in columns.
     moments : float32 Tensor of shape (r, n_classes)
-        Weighted inner products of the features along the eigenvectors with the centred targets.
+        Weighted inner products of the features along them with the centred targets.
     target_mean : float32 Tensor of shape (n_classes,)
         Weighted mean of the targets.
-    n_fitted : float
-        Sum of the weights.
     """
 
     mean: torch.Tensor
-    values: torch.Tensor
     vectors: torch.Tensor
     moments: torch.Tensor
     target_mean: torch.Tensor
-    n_fitted: float
 
-    def axes(self, features: torch.Tensor) -> torch.Tensor:
-        """Features along the eigenvectors.
+    def coordinates(self, features: torch.Tensor) -> torch.Tensor:
+        """Features, less their mean, along the directions.
 
         Parameters
         ----------
@@ -88,12 +91,54 @@ class RidgeSystem:
 
         Returns
         -------
-        axes : float32 Tensor of shape (b, r)
+        coordinates : float32 Tensor of shape (b, r)
         """
-        return (features - self.mean) @ self.vectors
+        return _product(features - self.mean, self.vectors, self._is_upper)
 
-    def shrinkage(self, ridge: float) -> torch.Tensor:
-        """Inverse of the eigenvalues plus the ridge.
+    @cached_property
+    def _is_upper(self) -> bool:
+        return _is_upper(self.vectors)
+
+
+@dataclass(frozen=True)
+class RidgeSystem:
+    """The normal equations of a weighted, centred ridge regression.
+
+    Parameters
+    ----------
+    mean : float32 Tensor of shape (r,)
+        Weighted mean of the features.
+    gram : float64 Tensor of shape (r, r)
+        Weighted, centred Gram matrix.
+    products : float64 Tensor of shape (r, n_classes)
+        Weighted inner products of the features with the centred targets.
+    target_mean : float32 Tensor of shape (n_classes,)
+        Weighted mean of the targets.
+    n_fitted : float
+        Sum of the weights.
+    """
+
+    mean: torch.Tensor
+    gram: torch.Tensor
+    products: torch.Tensor
+    target_mean: torch.Tensor
+    n_fitted: float
+
+    @cached_property
+    def values(self) -> torch.Tensor:
+        """Eigenvalues of the Gram matrix, float32 of shape (r,), ascending."""
+        if "_eigen" in self.__dict__:
+            return self._eigen[0]
+        return torch.linalg.eigvalsh(self.gram.float()).clamp_min_(0.0)
+
+    @cached_property
+    def _eigen(self) -> tuple[torch.Tensor, torch.Tensor]:
+        # In float32, in half the time: several ridges are compared, none is fitted with it.
+        values, vectors = torch.linalg.eigh(self.gram.float())
+        return values.clamp_min_(0.0), vectors
+
+    def added(self, ridge: float) -> float:
+        """What a ridge adds to the eigenvalues.
 
         Parameters
         ----------
@@ -102,9 +147,59 @@ class RidgeSystem:
 
         Returns
         -------
+        added : float
+        """
+        return ridge * self.n_fitted / len(self.mean) + _JITTER
+
+    def shrinkage(self, ridge: float) -> torch.Tensor:
+        """Inverse of the eigenvalues plus the ridge, along :meth:`principal_axes`.
+
+        Parameters
+        ----------
+        ridge : float
+            In the units of :meth:`added`.
+
+        Returns
+        -------
         inverse : float32 Tensor of shape (r,)
         """
-        return 1.0 / (self.values + ridge * self.n_fitted / len(self.values) + _JITTER)
+        return 1.0 / (self.values + self.added(ridge))
+
+    def principal_axes(self) -> RidgeAxes:
+        """Eigenvectors of the Gram matrix: they serve every ridge, by its :meth:`shrinkage`.
+
+        Returns
+        -------
+        axes : RidgeAxes
+        """
+        _, vectors = self._eigen
+        return self._along(vectors.double())
+
+    def axes_at(self, ridge: float) -> RidgeAxes:
+        r"""Axes of one ridge, from a Cholesky decomposition.
+
+        With the Gram matrix G and :math:`G + \lambda I = L L^T` they are the columns of
+        :math:`L^{-T}`, and the coefficients along them are the moments.
+
+        Parameters
+        ----------
+        ridge : float
+            In the units of :meth:`added`.
+
+        Returns
+        -------
+        axes : RidgeAxes
+            The directions form an upper triangular matrix, unless rounding forbids it.
+        """
+        lower, failed = torch.linalg.cholesky_ex(_with_added(self.gram, self.added(ridge)))
+        if bool(failed):
+            _, vectors = self._eigen
+            return self._along(vectors.double() * self.shrinkage(ridge).double().sqrt())
+        return self._along(_transposed_inverse(lower))
+
+    def _along(self, vectors: torch.Tensor) -> RidgeAxes:
+        moments = (vectors.T @ self.products).float()
+        return RidgeAxes(self.mean, vectors.float().contiguous(), moments, self.target_mean)
 
     def ridge_for(self, effective_dof: float) -> float:
         r"""Ridge at which a fit has so many effective degrees of freedom.
@@ -120,12 +215,13 @@ class RidgeSystem:
         Returns
         -------
         ridge : float
-            In the units of :meth:`shrinkage`.
+            In the units of :meth:`added`.
         """
+        values = self.values.double().cpu().numpy()
         low, high = -6.0, 6.0
         for _ in range(40):
             middle = 0.5 * (low + high)
-            if float((self.values * self.shrinkage(10.0**middle)).sum()) > effective_dof:
+            if (values / (values + self.added(10.0**middle))).sum() > effective_dof:
                 low = middle
             else:
                 high = middle
@@ -159,10 +255,32 @@ def kernel_map(rows: torch.Tensor, n_landmarks: int, generator: torch.Generator)
     if width < 1e-6:
         width = float(off.mean()) if len(off) else 1.0
     gamma = 1.0 / width if width > 1e-12 else 1.0
-    values, vectors = torch.linalg.eigh(torch.exp(-gamma * squared).double())
+    kernel = torch.exp(-gamma * squared).double()
+    return KernelMap(landmarks, gamma, _inverse_root(kernel).float().contiguous())
+
+
+def _inverse_root(kernel: torch.Tensor) -> torch.Tensor:
+    """A matrix P with ``P P^T`` the inverse of a kernel matrix, on the directions that it has."""
+    # The largest sum of a column is not below the largest eigenvalue, and hardly above.
+    least = _RANK_TOLERANCE * float(kernel.sum(0).max())
+    if not bool(torch.linalg.cholesky_ex(_with_added(kernel, -least)).info):
+        return _transposed_inverse(torch.linalg.cholesky(kernel))
+    values, vectors = torch.linalg.eigh(kernel)
     kept = values > _RANK_TOLERANCE * values[-1]
-    projection = (vectors[:, kept] / values[kept].sqrt()).float()
-    return KernelMap(landmarks, gamma, projection)
+    return vectors[:, kept] / values[kept].sqrt()
+
+
+def _with_added(matrix: torch.Tensor, value: float) -> torch.Tensor:
+    """A copy with a number added along the diagonal."""
+    out = matrix.clone()
+    out.diagonal().add_(value)
+    return out
+
+
+def _transposed_inverse(lower: torch.Tensor) -> torch.Tensor:
+    """Of a lower triangular matrix."""
+    eye = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
+    return torch.linalg.solve_triangular(lower, eye, upper=False).T
 
 
 def kernel_features(rows: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
@@ -178,12 +296,38 @@ def kernel_features(rows: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
     -------
     features : float32 Tensor of shape (b, r)
     """
-    kernel = (rows.float() @ kmap.landmarks.T).mul_(2.0).sub_(2.0).clamp_max_(0.0)
-    return kernel.mul_(kmap.gamma).exp_() @ kmap.projection
+    out = rows.new_empty((len(rows), kmap.projection.shape[1]), dtype=torch.float32)
+    directions = 2.0 * kmap.gamma * kmap.landmarks.T
+    constant = directions.new_tensor(-2.0 * kmap.gamma)
+    # To look for the zeros costs as much as the product with some rows.
+    is_upper = len(rows) > _FEW_ROWS and _is_upper(kmap.projection)
+    for some in row_blocks(len(rows), _CACHED_ROWS):
+        kernel = torch.addmm(constant, rows[some].float(), directions).clamp_max_(0.0).exp_()
+        _product(kernel, kmap.projection, is_upper, out[some])
+    return out
+
+
+def _product(
+    rows: torch.Tensor, matrix: torch.Tensor, is_upper: bool, out: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Rows times a matrix; of an upper triangular one the zeros are left out."""
+    if not is_upper:
+        return torch.mm(rows, matrix, out=out)
+    if out is None:
+        out = rows.new_empty((len(rows), matrix.shape[1]))
+    for columns in row_blocks(len(matrix), -(-len(matrix) // _COLUMN_BLOCKS)):
+        stop = columns.stop
+        torch.mm(rows[:, :stop], matrix[:stop, columns], out=out[:, columns])
+    return out
+
+
+def _is_upper(matrix: torch.Tensor) -> bool:
+    """Whether a matrix is square and has nothing below its diagonal."""
+    return matrix.shape[0] == matrix.shape[1] and not bool(matrix.tril(-1).any())
 
 
 def ridge_system(blocks: Blocks, weights: torch.Tensor, targets: torch.Tensor) -> RidgeSystem:
-    """Sum up and decompose the normal equations in one pass.
+    """Sum up the normal equations in one pass.
 
     Parameters
     ----------
@@ -206,7 +350,7 @@ def ridge_system(blocks: Blocks, weights: torch.Tensor, targets: torch.Tensor) -
         weighted = share * features
         # Float32 inside a block, float64 between blocks: a million rows lose no digits.
         parts = [
-            (weighted.T @ features).double(),
+            _upper_products(weighted, features).double(),
             _products(weighted, targets[rows], n_classes).double(),
             weighted.sum(0).double(),
             _products(share, targets[rows], n_classes)[0].double(),
@@ -218,56 +362,60 @@ def ridge_system(blocks: Blocks, weights: torch.Tensor, targets: torch.Tensor) -
     gram, products, total, target_total = sums
     n_fitted = float(weights.sum())
     mean = total / n_fitted
-    values, vectors = torch.linalg.eigh(gram - n_fitted * torch.outer(mean, mean))
-    moments = vectors.T @ (products - torch.outer(mean, target_total))
+    gram = gram.triu() + gram.triu(1).T
     return RidgeSystem(
         mean.float(),
-        values.clamp_min(0.0).float(),
-        vectors.float(),
-        moments.float(),
+        gram - n_fitted * torch.outer(mean, mean),
+        products - torch.outer(mean, target_total),
         (target_total / n_fitted).float(),
         n_fitted,
     )
 
 
-def leave_one_out_block(
-    axes: torch.Tensor,
-    system: RidgeSystem,
-    targets: torch.Tensor,
-    weights: torch.Tensor,
-    ridge: float,
+def _upper_products(weighted: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """The upper half of ``weighted.T @ features``; below it nothing is right."""
+    r = features.shape[1]
+    out = features.new_zeros((r, r))
+    for columns in row_blocks(r, -(-r // _COLUMN_BLOCKS)):
+        start = columns.start
+        torch.mm(weighted[:, columns].T, features[:, start:], out=out[columns, start:])
+    return out
+
+
+def leave_one_out(
+    fitted: torch.Tensor, leverage: torch.Tensor, targets: torch.Tensor, axes: RidgeAxes
 ) -> torch.Tensor:
-    r"""Predict the rows of a block, each by a fit without it.
+    r"""Predictions of a ridge regression without each row, from those with it.
 
     With :math:`h_i` the leverage of row i and :math:`t_i` its centred target,
 
     .. math:: f_i^{(-i)} = \frac{f_i - h_i t_i}{1 - h_i}
 
-    The centring keeps the row itself, a difference of order 1/n.
+    On axes of one ridge with coordinates :math:`z_i` and moments M it has
+    :math:`f_i = z_i^T M` and :math:`h_i = w_i |z_i|^2`; on principal axes both have the shrinkage
+    in between. The centring keeps the row itself, a difference of order 1/n.
 
     Parameters
     ----------
-    axes : Tensor of shape (b, r)
-        Of ``system.axes``.
-    system : RidgeSystem
+    fitted : float32 Tensor of shape (b, n_classes)
+        Changed in place.
+    leverage : Tensor of shape (b,)
     targets : Tensor of shape (b, n_classes), or int64 of shape (b,)
-    weights : Tensor of shape (b,)
-    ridge : float
+    axes : RidgeAxes
+        Of the fit.
 
     Returns
     -------
     left_out : float32 Tensor of shape (b, n_classes)
         Centred: the mean target is not added back.
     """
-    inverse = system.shrinkage(ridge)
-    leverage = (weights * (axes.square() @ inverse)).clamp_(0.0, 0.999).unsqueeze(1)
-    fitted = axes @ (inverse.unsqueeze(1) * system.moments)
+    leverage = leverage.clamp(0.0, 0.999).unsqueeze(1)
     if targets.ndim == 1:
         # A row of codes in place of one-hot rows.
-        fitted.addcmul_(leverage, system.target_mean)
+        fitted.addcmul_(leverage, axes.target_mean)
         fitted.scatter_add_(1, targets.unsqueeze(1), -leverage)
     else:
-        fitted.addcmul_(leverage, targets.float() - system.target_mean, value=-1.0)
+        fitted.addcmul_(leverage, targets.float() - axes.target_mean, value=-1.0)
     return fitted.div_(1.0 - leverage)
 
 

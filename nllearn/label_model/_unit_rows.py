@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from nllearn.functional.blocks import column_moments, dense_rows, row_blocks, standardized_rows
+from nllearn.functional.nearest_rows import nearest_rows
 from nllearn.functional.neighbor_votes import log_shares, neighbor_shares
-from nllearn.functional.similarity import cosine_topk, unit_rows
+from nllearn.functional.similarity import unit_rows
 
 __all__ = ["RowScaling", "choose_scaling"]
 
@@ -91,7 +92,7 @@ def choose_scaling(
         if X.shape[1] == 1 and scale.bias_column == 0.0:
             continue  # the direction of a single number is its sign
         unit = scale.apply(sample, torch.device("cpu"))
-        similarity, indices = cosine_topk(unit, unit, _N_VOTES, exclude=torch.arange(len(unit)))
+        similarity, indices = nearest_rows(unit, _N_VOTES)
         if indices.shape[1] == 0:
             return scale
         ones = torch.ones(len(unit), dtype=torch.float32)

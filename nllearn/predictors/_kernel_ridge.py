@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,10 @@ from sklearn.utils import check_random_state
 from nllearn.functional.calibration import agreement
 from nllearn.functional.kernel_ridge import (
     KernelMap,
+    RidgeAxes,
+    RidgeSystem,
     kernel_features,
-    leave_one_out_block,
+    leave_one_out,
     ridge_system,
 )
 from nllearn.predictors._base import BaseLabelPredictor
@@ -167,50 +170,70 @@ class LeaveOneOutKernelRidge(BaseLabelPredictor):
             fitted = _balanced_weights(codes, weights, clean_weight, self.n_classes_)
         system = ridge_system(features.blocks, fitted, labels)
         most_dof = _MOST_OF_ROWS * float((weights > 0).sum())
+        principal = None
         if clean_weight is None:
+            principal = system.principal_axes()
             least = system.ridge_for(most_dof)
             ridges = tuple(ridge for ridge in _RIDGES if ridge > least) or (least,)
         else:
             rate = 1.0 - float((weights * clean_weight).sum() / weights.sum())
             dof = max(_DOF - _LESS_DOF * rate, _LEAST_DOF) * self.n_classes_
-            most_dof = min(most_dof, _MOST_OF_FEATURES * len(system.values))
+            most_dof = min(most_dof, _MOST_OF_FEATURES * len(system.mean))
             ridges = (system.ridge_for(min(most_dof, dof)),)
 
-        n_tried = max(_LEAST_TRIED, _MOST_TRIED // self.n_classes_)
-        tried = features.tried[:n_tried]
-        axes = system.axes(features.tried_features()[:n_tried])
-        best_ridge, best_value, factor, best_scores = ridges[0], -1.0, 1.0, None
-        for ridge in ridges:
-            scores = leave_one_out_block(axes, system, labels[tried], fitted[tried], ridge)
-            scores.add_(system.target_mean)
-            value, top = scores.max(1)
-            agreed = 0.0
-            if self.reference is not None:
-                agreed = agreement(top, self.reference[tried], weights[tried])
-            agreed += agreement(top, codes[tried], weights[tried])
-            if agreed > best_value + 1e-9:
-                best_ridge, best_value, best_scores = ridge, agreed, scores
-                mean_top = float((weights[tried] * value).sum() / weights[tried].sum())
-                factor = 1.0 / max(mean_top, 1e-6)
-        del axes
-        assert best_scores is not None
-        out = weights.new_zeros((len(codes), self.n_classes_))
-        out[tried] += best_scores.mul_(factor)
-
+        out = weights.new_empty((len(codes), self.n_classes_))
         left = torch.ones(len(codes), dtype=torch.bool, device=codes.device)
-        left[tried] = False
+        best = ridges[0]
+        if principal is not None and len(ridges) > 1:
+            n_tried = max(_LEAST_TRIED, _MOST_TRIED // self.n_classes_)
+            tried, tried_features = features.some(n_tried)
+            coordinates = principal.coordinates(tried_features)
+            del tried_features
+            best, out[tried] = self._compare(system, ridges, tried, coordinates, principal)
+            del coordinates
+            left[tried] = False
+        axes = system.axes_at(best)
         for rows, block in features.blocks() if bool(left.any()) else ():
             chosen = torch.nonzero(left[rows]).squeeze(1)
-            if len(chosen) == 0:
-                continue
             idx = chosen + rows.start
-            axes = system.axes(block[chosen])
-            scores = leave_one_out_block(axes, system, labels[idx], fitted[idx], best_ridge)
-            out[idx] += scores.add_(system.target_mean).mul_(factor)
-        coefficients = system.vectors @ (system.shrinkage(best_ridge).unsqueeze(1) * system.moments)
-        offset = system.target_mean - system.mean @ coefficients
-        self.kernel_ridge_ = KernelRidge(features.kmap, coefficients, offset, factor, best_ridge)
-        return out
+            coordinates = axes.coordinates(block[chosen])
+            leverage = fitted[idx] * torch.linalg.vector_norm(coordinates, dim=1).square_()
+            scores = leave_one_out(coordinates @ axes.moments, leverage, labels[idx], axes)
+            out[idx] = scores.add_(axes.target_mean)
+        factor = 1.0 / max(float((weights * out.amax(1)).sum() / weights.sum()), 1e-6)
+        coefficients = axes.vectors @ axes.moments
+        offset = axes.target_mean - axes.mean @ coefficients
+        self.kernel_ridge_ = KernelRidge(features.kmap, coefficients, offset, factor, best)
+        return out.mul_(factor)
+
+    def _compare(
+        self,
+        system: RidgeSystem,
+        ridges: Sequence[float],
+        tried: torch.Tensor,
+        coordinates: torch.Tensor,
+        axes: RidgeAxes,
+    ) -> tuple[float, torch.Tensor]:
+        """The ridge that agrees most often with labels and reference on some rows; its scores."""
+        labels, weights = self._labels[tried], self._weights[tried]
+        codes = labels if labels.ndim == 1 else labels.argmax(1)
+        reference = None if self.reference is None else self.reference[tried].argmax(1)
+        shrinkages = torch.stack([system.shrinkage(ridge) for ridge in ridges])
+        leverages = coordinates.square() @ shrinkages.T
+        # One product for all ridges: of a few columns each it would be slower.
+        moments = shrinkages.unsqueeze(2) * axes.moments
+        fitted = torch.tensordot(coordinates, moments, dims=([1], [1])).unbind(1)
+        best, best_scores, most = ridges[0], None, -1.0
+        for ridge, values, leverage in zip(ridges, fitted, leverages.T, strict=True):
+            scores = leave_one_out(values, weights * leverage, labels, axes)
+            top = scores.add_(axes.target_mean).argmax(1)
+            agreed = agreement(top, codes, weights)
+            if reference is not None:
+                agreed += agreement(top, reference, weights)
+            if agreed > most + 1e-9:
+                best, best_scores, most = ridge, scores, agreed
+        assert best_scores is not None
+        return best, best_scores
 
 
 def _balanced_weights(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from nllearn.functional.blocks import row_blocks
+from nllearn.functional.nearest_rows import nearest_rows
 from nllearn.functional.neighbor_votes import neighbor_shares
-from nllearn.functional.similarity import cosine_topk
 from nllearn.predictors._base import BaseLabelPredictor
 
 __all__ = ["NeighborGraph", "NeighborVotes", "graph_shares", "n_voting_neighbors"]
@@ -67,8 +67,7 @@ class NeighborVotes(BaseLabelPredictor):
     ) -> torch.Tensor:
         graph = self.graph
         if graph is None:
-            own = torch.arange(len(X), device=X.device)
-            graph = NeighborGraph(*cosine_topk(X, X, self.n_neighbors, exclude=own))
+            graph = NeighborGraph(*nearest_rows(X, self.n_neighbors))
         return graph_shares(graph, labels, self.n_classes_, sample_weight)
 
 

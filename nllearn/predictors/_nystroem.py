@@ -76,13 +76,15 @@ class NystroemFeatures:
             yield rows, features
         self._kept = kept
 
-    def tried_features(self) -> torch.Tensor:
-        """Features of the rows in `tried`, float32 of shape (m, r)."""
+    def some(self, n_rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some of the rows in `tried`: their numbers, ascending, and their features."""
+        tried = self.tried[:n_rows].sort().values
         if not self._kept:
-            return kernel_features(self._rows(self.tried), self.kmap)
-        n_features = self.kmap.projection.shape[1]
-        out = self._X_unit.new_empty((len(self.tried), n_features))
+            return tried, kernel_features(self._rows(tried), self.kmap)
+        out = self._X_unit.new_empty((len(tried), self.kmap.projection.shape[1]))
+        start = 0
         for rows, block in self._kept:
-            inside = (self.tried >= rows.start) & (self.tried < rows.stop)
-            out[inside] = block[self.tried[inside] - rows.start]
-        return out
+            inside = tried[(tried >= rows.start) & (tried < rows.stop)] - rows.start
+            torch.index_select(block, 0, inside, out=out[start : start + len(inside)])
+            start += len(inside)
+        return tried, out

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from nllearn.functional.blocks import row_blocks
 from nllearn.functional.kernel_ridge import (
     RIDGES,
-    leave_one_out_block,
+    leave_one_out,
     leave_one_out_scores,
     ridge_system,
 )
@@ -74,19 +74,19 @@ def _scores_in_blocks(
         return ((rows, X[rows]) for rows in row_blocks(len(X), _BLOCK))
 
     system = ridge_system(pairs, weights, labels)
-    mean = system.target_mean
+    mean, axes = system.target_mean, system.principal_axes()
 
-    def left_out(rows: slice, axes: torch.Tensor, ridge: float) -> torch.Tensor:
-        return leave_one_out_block(axes, system, labels[rows], weights[rows], ridge)
-
+    shrinkages = torch.stack([system.shrinkage(ridge) for ridge in RIDGES])
     errors = torch.zeros(len(RIDGES), dtype=torch.float64)
     for rows, x in pairs():
-        axes = system.axes(x)
+        coordinates, weight = axes.coordinates(x), weights[rows]
         centred = soft(rows) - mean
-        for i, ridge in enumerate(RIDGES):
-            error = (left_out(rows, axes, ridge) - centred).square_().sum(1)
-            errors[i] += (weights[rows] * error).sum()
-    best = RIDGES[int(errors.argmin())]
+        leverages = weight * (shrinkages @ coordinates.square().T)
+        for i, shrinkage in enumerate(shrinkages):
+            fitted = coordinates @ (shrinkage.unsqueeze(1) * axes.moments)
+            left_out = leave_one_out(fitted, leverages[i], labels[rows], axes)
+            errors[i] += (weight * (left_out - centred).square_().sum(1)).sum()
+    axes = system.axes_at(RIDGES[int(errors.argmin())])
 
     scores = torch.empty(len(X), n_classes, dtype=torch.float32)
     own = mean * n_fitted
@@ -95,6 +95,9 @@ def _scores_in_blocks(
         share = weights[rows].unsqueeze(1)
         others = own - share * soft(rows)
         others /= (n_fitted - share).clamp_min(1e-6)
-        scores[rows] = left_out(rows, system.axes(x), best) + (others - 1.0 / n_classes)
+        coordinates = axes.coordinates(x)
+        leverage = weights[rows] * coordinates.square().sum(1)
+        left_out = leave_one_out(coordinates @ axes.moments, leverage, labels[rows], axes)
+        scores[rows] = left_out + (others - 1.0 / n_classes)
         top += float((weights[rows] * scores[rows].max(1).values).sum())
     return scores / max(top / n_fitted, 1e-6)

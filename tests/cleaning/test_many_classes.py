@@ -73,7 +73,7 @@ def test_normal_equations_of_codes_are_those_of_one_hot_rows():
     blocks = lambda: iter([(slice(0, 300), features[:300]), (slice(300, 500), features[300:])])  # noqa: E731
     one = ridge_system(blocks, weights, codes)
     two = ridge_system(blocks, weights, torch.nn.functional.one_hot(codes, 200).float())
-    assert torch.allclose(one.moments, two.moments, atol=1e-4)
+    assert torch.allclose(one.products, two.products, atol=1e-4)
     assert torch.allclose(one.target_mean, two.target_mean)
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from nllearn.functional.kernel_ridge import (
+    KernelMap,
     kernel_features,
     kernel_map,
-    leave_one_out_block,
+    leave_one_out,
     leave_one_out_scores,
     ridge_system,
 )
@@ -74,6 +75,19 @@ def slow_left_out(features, targets, weights, ridge):
     return out
 
 
+def left_out(system, features, targets, weights, ridge):
+    axes = system.axes_at(ridge)
+    z = axes.coordinates(features)
+    return leave_one_out(z @ axes.moments, weights * z.square().sum(1), targets, axes)
+
+
+def left_out_along_principal_axes(system, features, targets, weights, ridge):
+    axes, shrinkage = system.principal_axes(), system.shrinkage(ridge)
+    z = axes.coordinates(features)
+    fitted = z @ (shrinkage.unsqueeze(1) * axes.moments)
+    return leave_one_out(fitted, weights * (z.square() @ shrinkage), targets, axes)
+
+
 @pytest.mark.parametrize("size", [7, 40])
 @pytest.mark.parametrize("absent", [0, 5])
 def test_leave_one_out_equals_refits(size, absent):
@@ -82,9 +96,12 @@ def test_leave_one_out_equals_refits(size, absent):
     targets = torch.nn.functional.one_hot(labels, 3).float()
     blocks = in_blocks(unit, size)
     system = ridge_system(blocks, weights, labels)
-    got = leave_one_out_block(system.axes(unit), system, labels, weights, 0.3)
     expected = slow_left_out(unit, targets, weights, 0.3)
-    np.testing.assert_allclose(got.numpy(), expected, rtol=2e-3, atol=2e-4)
+    for got in (
+        left_out(system, unit, labels, weights, 0.3),
+        left_out_along_principal_axes(system, unit, labels, weights, 0.3),
+    ):
+        np.testing.assert_allclose(got.numpy(), expected, rtol=2e-3, atol=2e-4)
 
 
 def test_codes_and_one_hot_rows_are_the_same_targets():
@@ -94,10 +111,37 @@ def test_codes_and_one_hot_rows_are_the_same_targets():
     before = targets.clone()
     system = ridge_system(blocks, weights, targets)
     of_codes = ridge_system(blocks, weights, labels)
-    torch.testing.assert_close(of_codes.moments, system.moments)
+    torch.testing.assert_close(of_codes.products, system.products)
     torch.testing.assert_close(of_codes.target_mean, system.target_mean)
-    leave_one_out_block(system.axes(unit), system, targets, weights, 0.1)
+    one = left_out(system, unit, targets, weights, 0.1)
+    torch.testing.assert_close(one, left_out(of_codes, unit, labels, weights, 0.1))
     assert torch.equal(targets, before)
+
+
+def test_features_that_repeat_each_other_are_fitted_all_the_same():
+    # The Gram matrix has rank 4 of 12, and the smallest ridge is below its rounding.
+    unit, labels, weights = made()
+    features = 1000 * torch.cat([unit, unit, unit], dim=1)
+    system = ridge_system(in_blocks(features, 40), weights, labels)
+    got = left_out(system, features, labels, weights, 1e-6)
+    targets = torch.nn.functional.one_hot(labels, 3).float()
+    expected = slow_left_out(features, targets, weights, 1e-6)
+    # The rounding of the Gram matrix is all that fits differ by; it is larger than the ridge.
+    np.testing.assert_allclose(got.numpy(), expected, atol=0.1)
+    assert bool(system.axes_at(1e-6).vectors.tril(-1).any()), "no Cholesky decomposition"
+
+
+@pytest.mark.parametrize("is_upper", [True, False])
+@pytest.mark.parametrize("n_landmarks", [1, 8, 9])
+def test_features_of_a_triangular_projection(is_upper, n_landmarks):
+    g = torch.Generator().manual_seed(0)
+    rows, landmarks = made(n=2100)[0], made(n=n_landmarks, seed=1)[0]
+    projection = torch.randn(n_landmarks, n_landmarks, generator=g)
+    if is_upper:
+        projection = projection.triu()
+    features = kernel_features(rows, KernelMap(landmarks, 0.7, projection))
+    kernel = np.exp(-0.7 * ((rows[:, None] - landmarks[None]) ** 2).sum(2).double().numpy())
+    np.testing.assert_allclose(features, kernel @ projection.double().numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("freedom", [3.0, 9.0])

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from _cases import Case
-from _runs import DOCS, Runs, markdown_table, mean_and_error
+from _runs import Runs, markdown_table, mean_and_error
 from _studies import (
     Job,
     clean_then_network,
@@ -183,9 +183,6 @@ def render(runs: Runs) -> str:
 def main() -> None:
     """Run what is missing, then render."""
     start("robustness", __doc__, jobs, render)
-    # The README is read without a build, so its picture is a file under version control.
-    figure = draw(Runs("robustness").rows, "test")
-    figure.savefig(DOCS / "robustness" / "test.png", dpi=80, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ def test_sample_and_answers(cleaned, tmp_path, capsys, kind):
     assert low <= value <= high and low <= rate <= high
     assert "changes help          yes" in said and "next: use the corrected labels" in said
     assert "threshold, FDR 50%" in said
+    assert "wrong, by the audit" in said and "look at " in said
 
 
 def test_table_and_model_give_the_same(cleaned, tmp_path, capsys):

@@ -136,7 +136,14 @@ def test_clean_writes_the_whole_table_and_the_results(table, tmp_path, fake, cap
     assert (result["corrected_label"] == true).all()
     assert result["label_quality"].astype(float).between(0, 1).all()
     screen = capsys.readouterr().out
-    for word in ("90 rows", "scaled", "left out", "one-hot", "estimated noise rate  11.1%"):
+    for word in (
+        "90 rows",
+        "scaled",
+        "left out",
+        "one-hot",
+        "estimated noise rate  11.1%",
+        "look at  ",
+    ):
         assert word in screen, screen
     assert "labels changed        10 (11.1%)" in screen
     assert "most often to" in screen

@@ -211,7 +211,7 @@ def _sum_up(args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarra
     import numpy as np
 
     from nllearn.audit import Audit
-    from nllearn.inspection import unguard_cell
+    from nllearn.inspection import threshold_lines, unguard_cell
     from nllearn.tables import read_table
 
     # A spreadsheet may have saved the answers with another separator, which is found.
@@ -248,7 +248,7 @@ def _sum_up(args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarra
         raise CommandError(f"--answers: the column true_label of {args.answers} is empty")
     rows, codes = np.array(list(true)), np.array(list(true.values()))
     audit = Audit(audited, rows, codes == audited.given[rows], codes)
-    for text in audit.summary(args.fdr):
+    for text in (*audit.summary(args.fdr), *threshold_lines(audited.quality, audit=audit)):
         say(args, text)
 
 

@@ -193,7 +193,7 @@ def _clean(args: argparse.Namespace) -> int:
     write_table(table, columns, args.output, force=args.force)
     for line in summary_lines(issues, estimator.noise_rate_):
         say(args, line)
-    for line in threshold_lines(estimator.label_quality_):
+    for line in threshold_lines(issues["label_quality"]):
         say(args, line)
     if estimator.n_undecided_:
         say(

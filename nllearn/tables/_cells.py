@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nllearn.tables._numbers import NumberFormat, read_numbers
+from nllearn.tables._numbers import NumberFormat, plain_numbers, read_numbers
 
 __all__ = [
     "as_numbers",
@@ -77,7 +77,7 @@ def as_numbers(
         # pandas stops at whole numbers beyond the largest double instead of coercing them.
         column = column.map(lambda v: str(v) if isinstance(v, int) and abs(v) > 10**308 else v)
     with np.errstate(all="ignore"):
-        numbers = pd.to_numeric(column, errors="coerce").astype("Float64")
+        numbers = plain_numbers(column).astype("Float64")
     return _with_words(column, numbers.to_numpy(dtype=np.float64, na_value=np.nan))
 
 

@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["PLAIN", "NumberFormat", "choose_formats", "looks_numeric", "read_numbers"]
+__all__ = [
+    "PLAIN",
+    "NumberFormat",
+    "choose_formats",
+    "looks_numeric",
+    "plain_numbers",
+    "read_numbers",
+]
 
 # Cells of a column that are looked at to find its format.
 _N_SAMPLED = 1000
@@ -23,6 +30,10 @@ _LOOSE = re.compile(r"[-+(]?\d[\d.,' ]*\)?-?")
 # Every kind of blank and apostrophe that separates thousands, and the minus of typesetters.
 _SAME = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
 _MARKS = (",", ".", " ", "'")
+# Before version 3 pandas crashes on an exponent beyond 2**31 (pandas-dev/pandas, issue 63650),
+# which columns of hexadecimal digits have.
+_PANDAS_CRASHES = int(pd.__version__.partition(".")[0]) < 3
+_HUGE_EXPONENT = re.compile(r"\s*[-+]?[\d.]+[eE][-+]?\d{8}")
 
 
 @dataclass(frozen=True)
@@ -143,6 +154,24 @@ def choose_formats(
     }
 
 
+def plain_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Read the numbers of a column as pandas does.
+
+    Parameters
+    ----------
+    column : Series
+
+    Returns
+    -------
+    numbers : Series
+        Numbers; NaN for a cell that is none.
+    """
+    if _PANDAS_CRASHES and (column.dtype == object or isinstance(column.dtype, pd.StringDtype)):
+        is_huge = [isinstance(v, str) and _HUGE_EXPONENT.match(v) is not None for v in column]
+        column = column.mask(np.array(is_huge, dtype=bool))
+    return pd.to_numeric(column, errors="coerce")
+
+
 def _allows(form: NumberFormat, decimal: str | None, thousands: str | None) -> bool:
     if decimal is not None and form.decimal != decimal:
         return False
@@ -154,7 +183,7 @@ def _best_formats(
 ) -> tuple[list[NumberFormat], bool]:
     """Formats that read most cells, at least half, the plainest first; and if a mark occurs."""
     # Cells that are no plain number say more of the format: they are sampled apart.
-    plain = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").notna().to_numpy()
+    plain = plain_numbers(pd.Series(cells, dtype=object)).notna().to_numpy()
     texts = np.asarray(cells, dtype=object)
     parts = [part for part in (texts[plain], texts[~plain]) if len(part)]
     samples = [_sample(part) for part in parts]

@@ -17,7 +17,13 @@ import pandas as pd
 from nllearn.tables._cells import is_text
 from nllearn.tables._description import NA_WORDS, Reading
 from nllearn.tables._errors import TableError, column_list
-from nllearn.tables._numbers import PLAIN, NumberFormat, choose_formats, read_numbers
+from nllearn.tables._numbers import (
+    PLAIN,
+    NumberFormat,
+    choose_formats,
+    plain_numbers,
+    read_numbers,
+)
 
 __all__ = ["check_header", "decode_text", "number_formats", "parse_text", "plain_values"]
 
@@ -252,7 +258,7 @@ def _typed(column: pd.Series[Any], form: NumberFormat | None) -> pd.Series[Any]:
     if form is None:
         return column
     if form == PLAIN:
-        numbers = pd.to_numeric(column, errors="coerce")
+        numbers = plain_numbers(column)
         if numbers.notna().sum() == len(values):
             return numbers
     numbers = pd.Series(read_numbers(column, form), index=column.index)

@@ -188,3 +188,12 @@ def test_embeddings(tmp_path):
         read_embeddings(tmp_path / "objects.npy", 1)
     with pytest.raises(TableError, match=r"not an \.npy file"):
         read_embeddings(tmp_path / "e.csv", 3)
+
+
+def test_a_column_of_hexadecimal_digits_is_read(tmp_path):
+    """pandas before 3 crashes on cells that look like an exponent beyond 2**31."""
+    tokens = [f"{i:04d}e2569614270{'f3' * (i % 2)}" for i in range(6)]
+    text = "token,k\n" + "".join(f"{token},{'ab'[i % 2]}\n" for i, token in enumerate(tokens))
+    table = read_table(write(tmp_path / "t.csv", text), label="k")
+    assert table.cells["token"].tolist() == tokens
+    assert table.frame["token"].tolist() == tokens

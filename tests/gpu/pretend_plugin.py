@@ -1,7 +1,6 @@
 """``PYTHONPATH=tests/gpu pytest -p pretend_plugin``: tests run on the pretend GPU."""
 
 import pytest
-
 from pretend_cuda import pretend_cuda
 
 

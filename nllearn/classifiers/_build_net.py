@@ -15,6 +15,9 @@ from nllearn.training._progress import FitProgress
 
 __all__ = ["build_net"]
 
+# Settings in ``net_params`` that choose another optimiser or exclude a fused one.
+_WITHOUT_FUSED = ("optimizer", "optimizer__foreach", "optimizer__differentiable")
+
 
 def build_net(
     estimator: Any, loop: FitLoop, batch_size: int, defaults: InputDefaults, *, is_image: bool
@@ -56,8 +59,8 @@ def build_net(
     }
     own = estimator.net_params or {}
     if loop.device.type == "cuda" and isinstance(name, str):
-        if not any(key.startswith("optimizer") for key in own):
-            # One operation for all weights instead of a dozen for each.
+        if not any(key in own for key in _WITHOUT_FUSED):
+            # One operation for all weights instead of a dozen.
             settings = {**settings, "fused": True}
     callbacks = list(estimator.callbacks or [])
     delay = progress_delay(estimator.verbose)

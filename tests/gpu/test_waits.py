@@ -82,7 +82,7 @@ def test_a_fused_optimiser_is_one_operation(gpu):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_who_sets_the_optimiser_sets_all_of_it(gpu, optimizer):
+def test_the_optimiser_is_fused_unless_that_is_excluded(gpu, optimizer):
     X, y, settings = rows_of("table")
 
     def fused(**net_params):
@@ -91,8 +91,10 @@ def test_who_sets_the_optimiser_sets_all_of_it(gpu, optimizer):
         return clf.net_.optimizer_.param_groups[0]["fused"]
 
     assert fused()
-    assert fused(verbose=0)
+    assert fused(optimizer__weight_decay=0.0)
+    assert not fused(optimizer__fused=False)
     assert not fused(optimizer__foreach=True)
+    assert not fused(optimizer=torch.optim.Adagrad)
 
 
 def test_averages_of_weights_and_statistics_are_two_operations(gpu):

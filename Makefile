@@ -13,6 +13,12 @@ API_TESTS := tests/test_sklearn_api.py
 PAGE_TESTS := tests/test_docs.py tests/test_examples.py
 # These fork the process that runs them, so it must be one that has started no threads.
 FORKING_TESTS := tests/training/test_distributed.py
+# Tests that run a second time, on the pretend GPU of tests/gpu.
+PRETEND_TESTS := tests/training/test_batches.py tests/training/test_image_views.py \
+	tests/training/test_inference.py tests/training/test_sample_state.py \
+	tests/training/test_sources.py tests/neighbors/test_neighbors.py tests/hallucinators \
+	tests/label_model tests/cleaning/test_label_cleaner.py tests/persistence/test_round_trip.py \
+	tests/classifiers/test_images.py
 # What `make check` runs beside lint: the estimator checks of MixNN alone, and what is fast.
 CHECK_TESTS := $(API_TESTS) tests/cleaning/test_bad_input.py tests/cleaning/test_label_cleaner.py \
 	tests/functional tests/hallucinators tests/networks tests/persistence tests/selectors \
@@ -23,10 +29,10 @@ SPHINX := rm -rf docs/api/generated && OMP_NUM_THREADS=1 MPLBACKEND=Agg \
 	$(BIN)/python -m sphinx -W -q
 
 # What `make test` runs, in this order: part=seconds it may take on two cores.
-PARTS := install=240 lint=60 test-api=360 test-rest=440 test-processes=40 test-pages=180 test-doc=60 docs-check=60 guard=60
+PARTS := install=240 lint=60 test-api=360 test-rest=440 test-processes=40 test-gpu=60 test-pages=180 test-doc=60 docs-check=60 guard=60
 
 .NOTPARALLEL:
-.PHONY: help demo test check install lint test-api test-rest test-processes test-pages test-doc docs \
+.PHONY: help demo test check install lint test-api test-rest test-processes test-gpu test-pages test-doc docs \
 	docs-check guard linkcheck lock audit long format clean support dist
 
 help:
@@ -37,6 +43,7 @@ help:
 	@echo "make test-api  scikit-learn's estimator checks"
 	@echo "make test-rest all other tests"
 	@echo "make test-processes  training in several processes"
+	@echo "make test-gpu  some tests again, on a pretend GPU"
 	@echo "make test-pages  the code on the pages of the documentation, and quick examples"
 	@echo "make test-doc  the examples in the docstrings"
 	@echo "make docs-check  the documentation without running its examples"
@@ -88,6 +95,9 @@ test-rest: $(VENV)/.installed-test
 
 test-processes: $(VENV)/.installed-test
 	$(PYTEST) -n 0 $(FORKING_TESTS)
+
+test-gpu: $(VENV)/.installed-test
+	PYTHONPATH=tests/gpu $(PYTEST) -p pretend_plugin $(PRETEND_TESTS)
 
 test-pages: $(VENV)/.installed-test
 	$(PYTEST) $(PAGE_TESTS)

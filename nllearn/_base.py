@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nllearn._doc_links import DocLinkMixin
-from nllearn._torch_state import torch_state
+from nllearn._torch_state import on_cpu, torch_state
 
 if TYPE_CHECKING:
     from nllearn.audit import Audit, AuditedLabels
@@ -128,6 +128,11 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         )
 
     # -- what every estimator offers
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A pickle of a fit on a GPU loads where there is none.
+        state: dict[str, Any] = on_cpu(super().__getstate__())  # type: ignore[misc]
+        return state
 
     def label_issues(self, threshold: float | None = None) -> Any:
         """Table of the training rows: which labels are issues, and why.

@@ -6,18 +6,21 @@ the thread, not of a call. What users set for their own code must not change wha
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import os
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import joblib
 import torch
 
 from nllearn.exceptions import NoisyLabelWarning
 
-__all__ = ["LEAST_STEP", "LEAST_WORK", "float32_default", "torch_state"]
+__all__ = ["LEAST_STEP", "LEAST_WORK", "float32_default", "on_cpu", "to_device", "torch_state"]
 
 # Multiply-adds of a stage, or of one training step, below which one thread does the work: more
 # would save little, and beside other busy processes they wait for each other.
@@ -118,6 +121,66 @@ def torch_state(n_jobs: int | None = None, *, is_small: bool = True) -> Iterator
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield n_threads
+
+
+def to_device(values: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """Copy a tensor of the CPU to a device; the CPU does not wait for a GPU.
+
+    Parameters
+    ----------
+    values : Tensor
+    device : device
+
+    Returns
+    -------
+    copied : Tensor
+        On a CPU the tensor itself.
+    """
+    if torch.device(device).type != "cuda":
+        return values.to(device)
+    # From pageable memory the copy would wait for all work before it.
+    return values.pin_memory().to(device, non_blocking=True)
+
+
+def on_cpu(value: Any) -> Any:
+    """Copies on the CPU of the tensors in a value, so that a pickle of it loads without a GPU.
+
+    Parameters
+    ----------
+    value : object
+        Tensor, module, dataclass, dict, list or tuple of such; anything else stays as it is.
+
+    Returns
+    -------
+    value : object
+        The same object where nothing in it is elsewhere.
+    """
+    if isinstance(value, torch.Tensor):
+        return value if value.device.type == "cpu" else value.cpu()
+    if isinstance(value, torch.nn.Module):
+        if all(part.device.type == "cpu" for part in value.state_dict().values()):
+            return value
+        return copy.deepcopy(value).cpu()
+    if isinstance(value, dict) and type(value) is dict:
+        moved: Any = {key: on_cpu(part) for key, part in value.items()}
+        return moved if any(moved[key] is not value[key] for key in value) else value
+    if type(value) in (list, tuple):
+        parts = [on_cpu(part) for part in value]
+        same = all(new is old for new, old in zip(parts, value, strict=True))
+        return value if same else type(value)(parts)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]
+        changed = {
+            name: new
+            for name in fields
+            if (new := on_cpu(getattr(value, name))) is not getattr(value, name)
+        }
+        if not changed:
+            return value
+        twin = copy.copy(value)
+        vars(twin).update(changed)
+        return twin
+    return value
 
 
 @contextmanager

@@ -414,7 +414,7 @@ def resolve_device(device: str) -> torch.device:
     Raises
     ------
     ValueError
-        If torch does not know the name or finds no such device.
+        If torch does not know the name, finds no such GPU, or the device is of another kind.
     """
     import torch
 
@@ -426,6 +426,9 @@ def resolve_device(device: str) -> torch.device:
         raise ValueError(f"device={device!r} is no torch device: {error}") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device!r} was asked for, but torch sees no GPU; use 'auto'")
-    if chosen.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(f"device={device!r} was asked for, but torch sees none; use 'auto'")
+    if chosen.type not in ("cpu", "cuda"):
+        raise ValueError(
+            f"device={device!r} is not supported: the label model needs float64, and only 'cpu' "
+            "and 'cuda' are tested; use 'auto'"
+        )
     return chosen

@@ -258,10 +258,10 @@ def test_a_gpu_that_is_not_there_is_told(monkeypatch):
     assert resolve_device("cuda") == torch.device("cuda")
 
 
-@pytest.mark.skipif(torch.backends.mps.is_available(), reason="needs a machine without MPS")
-def test_another_device_that_is_not_there_is_told():
-    with pytest.raises(ValueError, match="device='mps'"):
-        resolve_device("mps")
+@pytest.mark.parametrize("device", ["mps", "meta"])
+def test_a_device_of_another_kind_is_refused(device):
+    with pytest.raises(ValueError, match=f"device='{device}' is not supported.*float64.*'auto'"):
+        resolve_device(device)
 
 
 @pytest.mark.parametrize("X", [np.eye(3), np.ma.masked_array(np.eye(3)), None, "a", [[1]], {}])

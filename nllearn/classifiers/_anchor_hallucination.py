@@ -9,6 +9,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch.nn import functional as F
 
+from nllearn._torch_state import on_cpu, to_device
 from nllearn.classifiers._base import BaseNoisyLabelClassifier
 from nllearn.classifiers._components import STATE_METHODS, check_anchors, resolve_component
 from nllearn.classifiers._fit_loop import FitLoop
@@ -268,6 +269,9 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         """One phase of the hallucinator on the easy rows, then their anchors."""
         features, labels = centred[easy_rows], loop.sample_state.given[easy_rows]
         generator, head = loop.generator(3), find_head(self.net_.scoring_module)
+        if features.device.type == "cpu":
+            # Features that did not fit on the GPU.
+            head = on_cpu(head)
         with loop.stage("hallucinator"):
             self.hallucinator_.partial_fit(
                 features, labels, head=lambda s: head(s + mean), generator=generator
@@ -340,7 +344,7 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         labelled = labelled.repeat(n_views)
         if self.mixup_alpha:
             lam = beta_weights(len(seen), self.mixup_alpha, generator=generator, device=x.device)
-            partners = torch.randperm(len(seen), generator=generator).to(x.device)
+            partners = to_device(torch.randperm(len(seen), generator=generator), x.device)
             seen, targets = mixup(seen, targets, partners, lam)
         logits, _ = net.infer(seen)
         loss = soft_cross_entropy(logits, targets, weight * labelled)

@@ -15,6 +15,9 @@ from nllearn.training._progress import FitProgress
 
 __all__ = ["build_net"]
 
+# Settings in ``net_params`` that choose another optimiser or exclude a fused one.
+_WITHOUT_FUSED = ("optimizer", "optimizer__foreach", "optimizer__differentiable")
+
 
 def build_net(
     estimator: Any, loop: FitLoop, batch_size: int, defaults: InputDefaults, *, is_image: bool
@@ -54,6 +57,11 @@ def build_net(
         "refresh_every": loop.schedule.refresh_every,
         "warmup_epochs": loop.schedule.warmup_epochs,
     }
+    own = estimator.net_params or {}
+    if loop.device.type == "cuda" and isinstance(name, str):
+        if not any(key in own for key in _WITHOUT_FUSED):
+            # One operation for all weights instead of a dozen.
+            settings = {**settings, "fused": True}
     callbacks = list(estimator.callbacks or [])
     delay = progress_delay(estimator.verbose)
     if delay is not None and (loop.group is None or loop.group.is_main):
@@ -66,7 +74,10 @@ def build_net(
         "callbacks": callbacks,
         "verbose": 0,
         "seed": loop.seed,
-        **(estimator.net_params or {}),
+        **own,
     }
+    resolved |= {key: params[key] for key in ("amp", "batch_size", "lr", "max_epochs")}
+    if "optimizer" in own:
+        resolved["optimizer"] = own["optimizer"]
     net = NoisyLabelNet(module, batch_loss=loop.loss, begin_epoch=loop.begin_epoch, **params)
     return net, backbone, resolved

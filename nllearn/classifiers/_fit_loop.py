@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -166,13 +166,17 @@ class FitLoop:
         """The data flow of both methods, one line per stage."""
         with self.stage("collect"):
             bank = self.collect(net)
+        loop = self.beside(bank)
         with self.stage("select"):
-            selection = self.select(bank)
+            selection = loop.select(bank)
         self.rows.neighbor_indices = None
         if self.schedule.is_posterior(self.epoch):
-            update = self.update_targets_from_posterior(bank, selection)
+            update = loop.update_targets_from_posterior(bank, selection)
         else:
-            update = self.correct(bank, selection, self)
+            update = loop.correct(bank, selection, loop)
+        update = {name: values.to(self.active.device) for name, values in update.items()}
+        if self.rows.neighbor_indices is not None:
+            self.rows.neighbor_indices = self.rows.neighbor_indices.to(self.active.device)
         self.sample_state.update(epoch=self.epoch, **update)
         if self.group is not None:
             self.group.broadcast_tensors(self.sample_state.moving().values())
@@ -196,6 +200,14 @@ class FitLoop:
                 f"lower lr={net.lr!r}"
             )
         return bank
+
+    def beside(self, bank: FeatureBank) -> FitLoop:
+        """This fit with the state of its rows where the bank is: a GPU may be too small for it."""
+        device = bank.features.device
+        if device == self.active.device:
+            return self
+        state, active = self.sample_state.to(device), self.active.to(device)
+        return replace(self, sample_state=state, active=active)
 
     def select(self, bank: FeatureBank) -> Selection:
         """Easy rows and clean probability of every row."""
@@ -250,14 +262,14 @@ class FitLoop:
 
     def _conclude(self, net: NoisyLabelNet) -> dict[str, Any]:
         bank = self.collect(net)
-        n = len(bank.losses)
+        loop, n = self.beside(bank), len(bank.losses)
         selection = Selection(np.ones(n, bool), np.ones(n, np.float32))
         if self.n_classes > 1:
-            selection = self.select(bank)
+            selection = loop.select(bank)
         # Not of the current epoch: a run that is resumed at its end has had none.
         generator = stream(self.seed, self.schedule.max_epochs, 4)
-        posterior = self.estimate_posterior(bank, generator)
-        return fitted_rows(bank, selection, self.sample_state, posterior)
+        posterior = loop.estimate_posterior(bank, generator)
+        return fitted_rows(bank, selection, loop.sample_state, posterior)
 
 
 def open_loop(

@@ -222,7 +222,8 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
             graph = torch.cat([own.unsqueeze(1), found], dim=1)
         else:
             # The batch holds the rows, then all first neighbours, and so on.
-            graph = own.unsqueeze(1) + len(rows) * torch.arange(len(x) // len(rows)).to(own)
+            places = torch.arange(len(x) // len(rows), device=x.device)
+            graph = own.unsqueeze(1) + len(rows) * places
             rows = loop.rows.with_neighbors(rows)
         weights = clean_weights(sample_state.clean_proba[rows], graph)
         mixed, targets = mix_neighbors(x, sample_state.targets[rows], graph, weights)

@@ -403,5 +403,5 @@ def _is_small(records: ImageRecords) -> bool:
 def _fits(records: ImageRecords, device: torch.device) -> bool:
     """Whether the images are kept in the device's memory."""
     if device.type == "cuda":
-        return records.n_bytes <= torch.cuda.mem_get_info(device)[0] // 2
+        return records.n_bytes <= free_bytes(device) / 2
     return _is_small(records)

@@ -66,10 +66,10 @@ _SHARED = {
         What fit does about image files that cannot be read. "raise" names all of them in
         one error. "skip" leaves them out: see `skipped_images_`. Prediction always raises.
     device : str, default="auto"
-        Torch device; "auto" takes the GPU where there is one.
+        "cpu", "cuda" or "cuda:1"; "auto" takes the GPU where there is one.
     checkpoint_dir : str, Path or None, default=None
-        Folder for checkpoints. The same call resumes a run that was killed, with the
-        same result as one that was not; a checkpoint of other data or parameters is
+        Folder for checkpoints. The same call resumes a run that was killed, on a CPU with
+        the same result as one that was not; a checkpoint of other data or parameters is
         rejected. State of `callbacks` is not kept. Ctrl-C ends fit with KeyboardInterrupt,
         and the checkpoints stay for the next call.
     callbacks : list of skorch callbacks or None, default=None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from nllearn._torch_state import to_device
 from nllearn.functional.similarity import unit_rows
 
 __all__ = ["beta_weights", "clean_weights", "mix_neighbors", "mixup", "smooth_over_neighbors"]
@@ -40,7 +41,7 @@ def beta_weights(
     total = gammas.sum(0)
     # Where both underflow, alpha is so small that the weight is as good as one.
     lam = torch.where(total > 1e-290, gammas[0] / total, torch.ones_like(total))
-    return torch.maximum(lam, 1.0 - lam).float().to(device)
+    return to_device(torch.maximum(lam, 1.0 - lam).float(), device)
 
 
 def mixup(

@@ -15,8 +15,9 @@ __all__ = [
     "unit_rows_in_blocks",
 ]
 
-# Elements of one block of similarities: 32 MB of float32.
-_BLOCK_ELEMENTS = 1 << 23
+# Elements of one block of similarities: 32 MB of float32, and 1 GB on a GPU, where small blocks
+# cost more to start than to compute.
+_BLOCK_ELEMENTS, _BLOCK_ELEMENTS_GPU = 1 << 23, 1 << 28
 
 
 def unit_rows(x: torch.Tensor) -> torch.Tensor:
@@ -147,15 +148,17 @@ def cosine_topk(
     k = max(0, min(k, n_keys - (1 if exclude is not None else 0)))
     similarities = queries.new_empty((len(queries), k), dtype=torch.float32)
     indices = torch.empty((len(queries), k), dtype=torch.int64, device=queries.device)
-    block = max(1, _BLOCK_ELEMENTS // max(1, n_keys))
+    elements = _BLOCK_ELEMENTS_GPU if queries.is_cuda else _BLOCK_ELEMENTS
+    block = max(1, elements // max(1, n_keys))
     keys_t = keys.float().T
     for start in range(0, len(queries), block):
         stop = min(start + block, len(queries))
         scores = queries[start:stop].float() @ keys_t
         if exclude is not None:
-            own = exclude[start:stop]
-            rows = torch.nonzero(own >= 0).squeeze(1)
-            scores[rows, own[rows]] = -torch.inf
+            own = exclude[start:stop].unsqueeze(1)
+            # No mask as an index: a GPU would wait until the number of rows is known.
+            column = own.clamp_min(0)
+            scores.scatter_(1, column, scores.gather(1, column).masked_fill(own >= 0, -torch.inf))
         top = scores.topk(k, dim=1)
         similarities[start:stop] = top.values
         indices[start:stop] = top.indices

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nllearn._torch_state import on_cpu
 from nllearn.functional.hallucination import draw_partners, hallucination_loss
 from nllearn.hallucinators._base import BaseHallucinator, Head
 
@@ -123,7 +124,27 @@ class LearnedHallucinator(BaseHallucinator):
         self._optimizer.load_state_dict(state["optimizer"])
         self.loss_ = state["loss"]
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "module_" in state:
+            # From the CPU, so that a pickle loads without a GPU.
+            del state["module_"], state["_optimizer"]
+            state["_trained"] = on_cpu(self.state_dict())
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        trained = state.pop("_trained", None)
+        super().__setstate__(state)
+        if trained is not None:
+            self.load_state_dict(trained, torch.device("cpu"))
+
+    def _move(self, device: torch.device) -> None:
+        """Go to the device of the features."""
+        if hasattr(self, "module_") and next(self.module_.parameters()).device != device:
+            self.load_state_dict(self.state_dict(), device)
+
     def _combine(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        self._move(first.device)
         base = torch.lerp(second, first, self.lambda_p)
         return base + self.module_(torch.cat([first, second], dim=1))
 
@@ -164,16 +185,17 @@ class LearnedHallucinator(BaseHallucinator):
                 raise ValueError(f"{name}={value!r} must be at least 1")
         if not hasattr(self, "module_"):
             self._start(features, generator)
+        self._move(features.device)
         first, second = draw_partners(labels, self.n_anchors, generator=generator)
         if len(first) == 0:
             return self
         total = features.new_zeros(())
         steps = min(self.steps, -(-len(first) // self.batch_size))
-        for _ in range(steps):
-            pick = torch.randint(
-                len(first), (min(self.batch_size, len(first)),), generator=generator
-            )
-            u, v = first[pick].to(features.device), second[pick].to(features.device)
+        size = min(self.batch_size, len(first))
+        picks = [torch.randint(len(first), (size,), generator=generator) for _ in range(steps)]
+        # One copy to the device for the whole phase.
+        pairs = torch.stack([torch.stack([first[pick], second[pick]]) for pick in picks])
+        for u, v in pairs.to(features.device):
             anchors = self._combine(features[u], features[v])
             loss = hallucination_loss(
                 anchors, features[u], features[v], head(anchors), labels[u], self.lambda_p

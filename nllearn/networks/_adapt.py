@@ -145,7 +145,11 @@ def adapt_module(module: nn.Module, sample: torch.Tensor, n_classes: int) -> nn.
         module = _LastLinearTap(module, head)
         with torch.no_grad():
             out = module(sample)
-    if not isinstance(out, tuple) or [type(x) for x in out] != [torch.Tensor] * 2:
+    if not (
+        isinstance(out, tuple)
+        and len(out) == 2
+        and all(isinstance(part, torch.Tensor) for part in out)
+    ):
         returned = [type(x).__name__ for x in out] if isinstance(out, tuple) else type(out)
         raise ValueError(
             f"backbone {name} returned {returned}; expected (logits, features) or logits"

@@ -19,6 +19,9 @@ __all__ = ["CheckpointFolder"]
 
 _MAGIC = b"nllearn checkpoint 2\n"
 _DIGEST = hashlib.sha256().digest_size
+# Seconds between two checkpoints for each second that the last one took: saving takes at most
+# a twentieth of the time.
+_SECONDS_PER_SECOND = 19.0
 
 
 class CheckpointFolder:
@@ -34,7 +37,8 @@ class CheckpointFolder:
     keep : int, default=2
         Number of checkpoints that stay.
     seconds : float, default=10.0
-        Least time between two checkpoints; the last epoch is always saved.
+        Least time between two checkpoints; more where one takes long to write, so that saving
+        takes at most a twentieth of the time. The last epoch is always saved.
 
     Raises
     ------
@@ -47,6 +51,7 @@ class CheckpointFolder:
         self.keep = keep
         self.seconds = seconds
         self._saved_at = time.monotonic()
+        self._took = 0.0
         self._complained = False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +66,8 @@ class CheckpointFolder:
 
     def is_due(self) -> bool:
         """Whether enough time has passed since the last checkpoint."""
-        return time.monotonic() - self._saved_at >= self.seconds
+        least = max(self.seconds, _SECONDS_PER_SECOND * self._took)
+        return time.monotonic() - self._saved_at >= least
 
     def save(self, epoch: int, state: dict[str, Any]) -> None:
         """Write the state after an epoch; a failure warns and training goes on.
@@ -73,6 +79,7 @@ class CheckpointFolder:
         state : dict
             Tensors, numbers, strings, lists and dicts.
         """
+        began = time.monotonic()
         buffer = io.BytesIO()
         torch.save(state, buffer)
         body = buffer.getvalue()
@@ -93,6 +100,7 @@ class CheckpointFolder:
             self._complained = True
             return
         self._saved_at = time.monotonic()
+        self._took = self._saved_at - began
         for old in self._files()[self.keep :]:
             old.unlink(missing_ok=True)
         for left in self.folder.glob(".epoch_*.ckpt.*.tmp"):

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -78,11 +78,14 @@ class ProcessGroup:
         """
         if device.type != "cuda" or device.index is not None:
             return device
-        number = int(os.environ.get("LOCAL_RANK", torch.cuda.current_device()))
+        given = os.environ.get("LOCAL_RANK")
+        # Without torchrun: the GPU that the program has chosen, else one for each process.
+        number = int(given) if given else torch.cuda.current_device() or self.rank
         if number >= torch.cuda.device_count():
             raise ValueError(
                 f"process {number} of this machine has no GPU: there are "
-                f"{torch.cuda.device_count()}; start that many processes, or set device='cpu'"
+                f"{torch.cuda.device_count()}; start that many processes, set LOCAL_RANK to the "
+                "number of the process on its machine, or set device='cpu'"
             )
         return torch.device("cuda", number)
 
@@ -272,6 +275,9 @@ def _takes_part() -> bool:
 def process_group(device: torch.device) -> Iterator[ProcessGroup | None]:
     """Join the other processes for one fit, and part from them at its end.
 
+    Inside, the GPU of this process is torch's current one: what names no device would else
+    take memory of the first GPU in every process.
+
     They are those of a process group that is open already, or those that ``torchrun``
     started; then a group is opened, and closed again whatever happens. Jobs of joblib
     and threads other than the main one stay on their own.
@@ -291,6 +297,16 @@ def process_group(device: torch.device) -> Iterator[ProcessGroup | None]:
     LostProcessError
         If another process cannot be reached.
     """
+    with _joined(device) as group:
+        own = device if group is None else group.place(device)
+        chosen = own.type == "cuda" and own.index is not None
+        with torch.cuda.device(own) if chosen else nullcontext():
+            yield group
+
+
+@contextmanager
+def _joined(device: torch.device) -> Iterator[ProcessGroup | None]:
+    """The group alone, opened where it is not open yet."""
     if not dist.is_available() or not _takes_part():
         yield None
         return

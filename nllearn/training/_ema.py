@@ -29,7 +29,12 @@ class EMAWeights:
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self._averaged: list[torch.Tensor] = list(self.module.parameters())
         self._current: list[torch.Tensor] = list(module.parameters())
-        self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
+        pairs = list(zip(self.module.buffers(), module.buffers(), strict=True))
+        # The statistics of batch normalisation belong to the weights they were seen with.
+        self._averaged += [mean for mean, _ in pairs if mean.is_floating_point()]
+        self._current += [now for mean, now in pairs if mean.is_floating_point()]
+        self._counters = [mean for mean, _ in pairs if not mean.is_floating_point()]
+        self._counted = [now for mean, now in pairs if not mean.is_floating_point()]
 
     def state_dict(self) -> dict[str, Any]:
         """Averaged weights and the number of steps."""
@@ -46,9 +51,5 @@ class EMAWeights:
         self.n_steps += 1
         decay = min(self.decay, (1.0 + self.n_steps) / (10.0 + self.n_steps))
         torch._foreach_lerp_(self._averaged, self._current, 1.0 - decay)
-        for mean, now in self._buffers:
-            # The statistics of batch normalisation belong to the weights they were seen with.
-            if mean.is_floating_point():
-                mean.lerp_(now, 1.0 - decay)
-            else:
-                mean.copy_(now)
+        if self._counters:
+            torch._foreach_copy_(self._counters, self._counted)

@@ -30,11 +30,13 @@ def free_bytes(device: torch.device) -> float:
     Returns
     -------
     free : float
-        Of a GPU, what its driver says. Else what Linux says of the machine, or what the
-        limit of the container leaves, if that is less; infinity on other systems.
+        Of a GPU, what its driver says and what torch keeps there for later tensors. Else what
+        Linux says of the machine, or what the limit of the container leaves, if that is less;
+        infinity on other systems.
     """
     if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return float(torch.cuda.mem_get_info(device)[0] + max(0, cached))
     free = float("inf")
     if _MACHINE.exists():
         free = _entries(_MACHINE).get("MemAvailable", free / 1024) * 1024

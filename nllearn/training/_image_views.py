@@ -189,9 +189,12 @@ def draw_affine(u: torch.Tensor, policy: float) -> tuple[torch.Tensor, ...]:
     kinds = torch.arange(5, device=u.device)[:, None]
     on = (kinds == first) | ((kinds == second) & (u[2] < 0.5))
     strength = torch.where(kinds == first, u[3], u[4]) * 2.0 - 1.0
-    ranges = (_MAX_ANGLE, _MAX_SHEAR, _MAX_SHEAR, _MAX_SHIFT, _MAX_SHIFT)
-    scale = policy * torch.tensor(ranges, dtype=torch.float32, device=u.device)[:, None]
-    return tuple((on * strength * scale).unbind())
+    # Filled on the device: a list of numbers would have to be copied there.
+    ranges = torch.empty((5, 1), dtype=torch.float32, device=u.device)
+    ranges[0].fill_(_MAX_ANGLE)
+    ranges[1:3].fill_(_MAX_SHEAR)
+    ranges[3:].fill_(_MAX_SHIFT)
+    return tuple((on * strength * (policy * ranges)).unbind())
 
 
 def affine(

@@ -35,6 +35,7 @@ class FeatureBank:
     features : float32 or float16 Tensor of shape (n, d)
         Last hidden layer. Float16 when they did not fit in memory; then they are in a
         temporary file without a name, which goes with the last tensor that reads it.
+        All three are on the CPU when they did not fit in the memory of a GPU.
     losses : float32 Tensor of shape (n,)
         Cross-entropy against the given labels.
     """
@@ -52,9 +53,9 @@ class FeatureBank:
 class _Columns:
     """Rows that come in pieces, put together in a tensor that is allocated once."""
 
-    def __init__(self, n: int, piece: torch.Tensor):
+    def __init__(self, n: int, piece: torch.Tensor, device: torch.device):
         shape = (n, *piece.shape[1:])
-        self._rows = torch.empty(shape, dtype=torch.float32, device=piece.device)
+        self._rows = torch.empty(shape, dtype=torch.float32, device=device)
         self._n_done = 0
 
     def add(self, piece: torch.Tensor) -> None:
@@ -83,7 +84,7 @@ class _ColumnsOnDisk:
         OSError
             If the disk is full.
         """
-        half = piece.float().clamp(-_LARGEST_HALF, _LARGEST_HALF).half().contiguous()
+        half = piece.float().clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu().contiguous()
         rest = half.numpy().data.cast("B")
         try:
             while rest:
@@ -128,14 +129,14 @@ def predict_logits(
     rows : slice, optional
         From which row to which, all when None; m of them.
     may_use_disk : bool, default=False
-        On a CPU, put features that do not fit in memory into a temporary file, in
-        float16.
+        Put features that do not fit in the memory of a GPU into that of the machine, and
+        those that do not fit there into a temporary file, in float16.
 
     Returns
     -------
     logits : float32 Tensor of shape (m, n_classes)
     features : float32 Tensor of shape (m, d)
-        Float16 when they are in a file.
+        Float16 when they are in a file. On the CPU when they are there or in a file.
 
     Raises
     ------
@@ -152,7 +153,10 @@ def predict_logits(
         for x in source.passes() if rows is None else _some_passes(source, rows):
             logits, features = module(x)
             if kept is None:
-                kept = _Columns(n, logits), _open_columns(n, features, may_use_disk, stack)
+                kept = (
+                    _Columns(n, logits, logits.device),
+                    _open_columns(n, features, may_use_disk, stack),
+                )
             kept[0].add(logits)
             kept[1].add(features)
         assert kept is not None
@@ -164,10 +168,12 @@ def _open_columns(
 ) -> _Columns | _ColumnsOnDisk:
     """Where n rows of features go, of which these are the first."""
     needed = _COPIES * 4 * n * features[0].numel()
-    on_cpu = features.device.type == "cpu"
-    if may_use_disk and on_cpu and features.dim() == 2 and needed > free_bytes(features.device):
-        return _ColumnsOnDisk(n, features, stack)
-    return _Columns(n, features)
+    if not may_use_disk or features.dim() != 2:
+        return _Columns(n, features, features.device)
+    for device in dict.fromkeys((features.device, torch.device("cpu"))):
+        if needed <= free_bytes(device):
+            return _Columns(n, features, device)
+    return _ColumnsOnDisk(n, features, stack)
 
 
 def _some_passes(source: Source, rows: slice) -> Iterator[torch.Tensor]:
@@ -219,8 +225,8 @@ def collect(
     Returns
     -------
     bank : FeatureBank
-        Of one process on a CPU, with its features in a temporary file when eight copies
-        of them do not fit in the free memory.
+        Of one process, on the CPU or with its features in a temporary file when eight
+        copies of them do not fit in the free memory before.
     """
     if group is None:
         logits, features = predict_logits(module, source, amp=amp, may_use_disk=True)
@@ -228,4 +234,5 @@ def collect(
         logits, features = group.by_rows(
             len(source), lambda rows: predict_logits(module, source, amp=amp, rows=rows)
         )
-    return FeatureBank(logits, features, per_sample_loss(logits, labels))
+    losses = per_sample_loss(logits, labels)
+    return FeatureBank(logits.to(features.device), features, losses.to(features.device))

@@ -9,6 +9,15 @@ import torch
 
 __all__ = ["explain_memory"]
 
+# Plain RuntimeErrors that say the same: of the CPU's allocator, cuDNN, cuBLAS and the driver.
+_OTHER_WORDS = (
+    "allocate memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+)
+
 
 @contextmanager
 def explain_memory(device: torch.device, is_image: bool) -> Iterator[None]:
@@ -28,8 +37,8 @@ def explain_memory(device: torch.device, is_image: bool) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # On a CPU torch raises a plain RuntimeError of its allocator.
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        known = isinstance(error, torch.OutOfMemoryError)
+        if not known and not any(part in str(error) for part in _OTHER_WORDS):
             raise
         what = "batch_size, decode_size or the size of the backbone" if is_image else "batch_size"
         raise MemoryError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
+from skorch.dataset import get_len
 from skorch.history import History
 from torch import nn
 
@@ -130,6 +131,26 @@ class NoisyLabelNet(NeuralNet):
         self.notify("on_train_end", X=X, y=y)
         return self
 
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """As in skorch, but a GPU is not waited for after every step.
+
+        There the history's losses of the batches are tensors, read when the epoch is over.
+        """
+        if iterator is None:
+            return
+        n_batches = 0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            loss = step["loss"].detach()
+            self.history.record_batch(f"{prefix}_loss", loss if loss.is_cuda else loss.item())
+            self.history.record_batch(f"{prefix}_batch_size", get_len(batch[0]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            n_batches += 1
+        self.history.record(f"{prefix}_batch_count", n_batches)
+
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches from tensors on the device; other iterators get what skorch gives them."""
         if training and self.iterator_train is DeviceBatches:
@@ -149,6 +170,20 @@ class NoisyLabelNet(NeuralNet):
         if self._group is not None:
             # After the copy that the averaged weights are.
             self._layers = SyncedLayers(self._plain_module, self._group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if self.__dict__.get("module_") is not None:
+            # skorch remaps the device of `module_`; the parameter `module` is the same network.
+            del state["module"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        device = torch.device(state["device"])
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            state = {**state, "device": "cpu"}
+        super().__setstate__(state)
+        self.__dict__.setdefault("module", self.__dict__.get("module_"))
 
     def join(self, group: ProcessGroup | None) -> None:
         """Train together with other processes; None trains alone.
@@ -264,6 +299,8 @@ class NoisyLabelNet(NeuralNet):
         self.history.record("dur", time.perf_counter() - self._epoch_started)
         batches = self.history[-1]["batches"]
         losses = [row["train_loss"] for row in batches if "train_loss" in row]
+        if losses and isinstance(losses[0], torch.Tensor):
+            losses = torch.stack(losses).tolist()
         loss = sum(losses) / max(1, len(losses))
         before = [row["train_loss"] for row in self.history[:-1]]
         self.history.record("train_loss", loss)

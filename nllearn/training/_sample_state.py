@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch.nn import functional as F
@@ -87,6 +87,11 @@ class SampleState:
     def n_classes(self) -> int:
         """Number of classes."""
         return self.targets.shape[1]
+
+    def to(self, device: torch.device) -> SampleState:
+        """The same state on a device."""
+        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self)}
+        return SampleState(**moved)
 
     def moving(self) -> dict[str, torch.Tensor]:
         """What changes during a fit, by name: for checkpoints and other processes."""

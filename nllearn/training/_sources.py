@@ -200,6 +200,8 @@ class RecordSource:
 
     def batches(self, plan: list[torch.Tensor]) -> Iterator[torch.Tensor]:
         """One batch per tensor of row numbers in the plan."""
-        self._plan.batches = [rows.tolist() for rows in plan]
+        # One copy from the device, not one for every batch.
+        numbers = torch.cat(plan).cpu().split([len(rows) for rows in plan]) if plan else ()
+        self._plan.batches = [rows.tolist() for rows in numbers]
         for raw in self._loader:
             yield self._prepare(raw.to(self.device, non_blocking=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from skorch.callbacks import (
     Callback,
     Checkpoint,
@@ -91,3 +92,11 @@ def test_callbacks_that_can_work_do(cls, blobs, tmp_path):
     losses = [row["train_loss"] for row in clf.history_]
     best = [row["train_loss_best"] for row in clf.history_]
     assert best == [loss < min(losses[:i], default=float("inf")) for i, loss in enumerate(losses)]
+
+
+def test_what_net_params_change_stands_in_the_resolved_parameters(cls, blobs):
+    X, _, noisy = blobs
+    net_params = {"lr": 0.005, "batch_size": 40, "amp": True, "optimizer": torch.optim.Adagrad}
+    clf = cls(max_epochs=2, net_params=net_params, random_state=0).fit(X, noisy)
+    found = {name: clf.resolved_params_[name] for name in net_params}
+    assert found == net_params

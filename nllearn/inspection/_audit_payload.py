@@ -78,9 +78,9 @@ def audit_payload(
     Returns
     -------
     payload : dict
-        `n_listed`; the `place` of every row of the sample among `held`, and its `stratum`; for `all` rows and
-        for those `changed`, the `sizes` of the strata and the share of wrong labels `expected` in
-        each, which stands in while there is no answer.
+        `n_listed`; the `place` of every row of the sample among `held`, and its `stratum`; for
+        `all` rows and for those `changed`, the `sizes` of the strata and the share of wrong
+        labels `expected` in each, which stands in while there is no answer.
     """
     place = {int(row): i for i, row in enumerate(held)}
     n_strata = int(strata.max()) + 1

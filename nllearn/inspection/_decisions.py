@@ -53,8 +53,8 @@ def read_decisions(path: str | os.PathLike[str]) -> list[Decision]:
     """Read decisions that the review page exported, JSON or CSV.
 
     A CSV file has the columns `row`, `decision`, `given_label` and `label` in any order, and
-    `audit` where the page had one; others are not read. The apostrophe that the export puts before ``=``, ``+``, ``-``, ``@``, tab, line
-    break and apostrophe is taken away, nothing else.
+    `audit` where the page had one; others are not read. The apostrophe that the export puts
+    before ``=``, ``+``, ``-``, ``@``, tab, line break and apostrophe is taken away, nothing else.
 
     Parameters
     ----------

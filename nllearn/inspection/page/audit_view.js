@@ -181,4 +181,6 @@ function openAudit() {
   if (!auditChart) auditChart = chartIn("audit-chart", auditOption);
   select(AUDIT.place[Math.min(firstOpen(), AUDIT.place.length - 1)], `Audit. ${spokenResult()} `);
   showAudit();
+  // On a small screen the button is below the card that it fills.
+  if (matchMedia("(max-width: 900px)").matches) byId("card").scrollIntoView();
 }

@@ -158,6 +158,7 @@ function showBulk() {
 }
 
 function setView(name) {
+  const wasAudit = inAudit();
   view = name;
   for (const one of ["list", "grid", "audit"]) {
     byId(`view-${one}`).setAttribute("aria-pressed", String(one === name));
@@ -170,6 +171,8 @@ function setView(name) {
   if (current !== null && !isIssue(current)) current = null;
   if (name === "list") table.redraw(true);
   listChanged();
+  // The audit shows the card in another way.
+  if (wasAudit && current !== null) select(current);
   // The grid begins with its largest group, wherever the list was.
   if (name === "grid" && current !== null) select(visibleOrder()[0]);
 }
@@ -306,7 +309,7 @@ const KEYS = {
   a: ACTIONS.accept, r: ACTIONS.reject, o: ACTIONS.other, s: ACTIONS.skip, u: ACTIONS.undo,
   j: ACTIONS.next, k: ACTIONS.previous, ArrowDown: ACTIONS.next, ArrowUp: ACTIONS.previous,
   g: () => setView(view === "list" ? "grid" : "list"),
-  ...(AUDIT ? { c: () => setView(inAudit() ? "list" : "audit") } : {}),
+  ...(AUDIT ? { c: () => { setView(inAudit() ? "list" : "audit"); focusCurrent(); } } : {}),
   "/": () => { leaveAudit(); byId("filter-fold").open = true; byId("search").focus(); },
   "?": () => byId("help-dialog").showModal(),
 };

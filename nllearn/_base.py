@@ -271,6 +271,7 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         table: Any = None,
         names: Any = None,
         threshold: float | None = None,
+        audit: Any = None,
         max_rows: int = 20_000,
         title: str = "Label review",
         overwrite: bool = False,
@@ -294,6 +295,10 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
             of X, or the names of the image files.
         threshold : float in [0, 1], optional
             Rows whose quality is below it are issues too.
+        audit : int or int array-like, optional
+            So many rows of an audit are on the page too, drawn by :meth:`audit_sample` with
+            ``random_state=0``; or the rows that it returned. Each answer on the page narrows the
+            interval of the noise rate. See :func:`nllearn.inspection.audit_answers`.
         max_rows : int, default=20000
             Most issues in the list; those of the lowest quality are taken.
         title : str, default="Label review"
@@ -317,6 +322,8 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         from nllearn.inspection import write_review_page
 
         rows = self.training_rows()
+        if audit is not None and np.ndim(audit) == 0:
+            audit = self.audit_sample(audit, random_state=0)
         with torch_state(self.n_jobs, is_small=False):
             return write_review_page(
                 path,
@@ -334,6 +341,8 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
                 texts=texts,
                 table=table,
                 names=names,
+                audit_rows=audit,
+                audit_strata=None if audit is None else self.audited_labels().strata,
                 max_rows=max_rows,
                 title=title,
                 overwrite=overwrite,

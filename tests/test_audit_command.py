@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -118,6 +119,65 @@ def test_right_and_wrong_are_answers(cleaned, tmp_path, capsys):
             re.findall(r"(?:rows checked|noise rate|wrong   ).*", capsys.readouterr().out)
         )
     assert numbers[0] == numbers[1] and len(numbers[0]) == 3
+
+
+@pytest.mark.parametrize("kind", ["table", "model"])
+def test_the_export_of_the_review_page_is_read(cleaned, tmp_path, capsys, kind):
+    folder, truth = cleaned
+    model = load(folder / "model.safetensors")
+    audited, labelled = model.audited_labels(), np.delete(truth, [4, 9])
+    rows = model.audit_sample(40, random_state=0)
+    given = audited.classes[audited.given]
+    entries = [
+        {
+            "row": int(row),
+            "decision": "other",
+            "given_label": given[row],
+            "label": labelled[row],
+            "audit": True,
+        }
+        for row in rows
+    ]
+    entries[0] |= {"decision": "skip", "label": ""}
+    in_list = next(row for row in range(len(given)) if row not in rows)
+    entries.append({**entries[1], "row": in_list, "given_label": given[in_list], "audit": False})
+    content = {"format": "nllearn-decisions", "version": 1, "decisions": entries}
+    (tmp_path / "decisions.json").write_text(json.dumps(content))
+    table = pd.DataFrame(entries).assign(audit=lambda t: np.where(t["audit"], "yes", "no"))
+    table = table.replace({name: {"=red": "'=red"} for name in ("given_label", "label")})
+    table.to_csv(tmp_path / "decisions.csv", index=False, encoding="utf-8-sig")
+    wrong = (labelled[rows[1:]] != given[rows[1:]]).sum()
+    said = set()
+    for name in ("decisions.json", "decisions.csv"):
+        capsys.readouterr()
+        assert run("audit", *sources(folder)[kind], "--answers", tmp_path / name) == 0
+        said.add(capsys.readouterr().out)
+    assert len(said) == 1
+    assert f"rows checked          39 of 176, {wrong} labels wrong" in said.pop()
+
+
+def test_the_page_of_clean_and_of_report_has_the_audit(cleaned, tmp_path, capsys):
+    folder, _ = cleaned
+    model = load(folder / "model.safetensors")
+    words = ["clean", folder / "wine.csv", "--label", "kind", "--missing-labels", "predict"]
+    page, again = tmp_path / "page.html", tmp_path / "again.html"
+    out = ["-o", tmp_path / "out.csv", "--quiet"]
+    assert run(*words, *out, "--report", page, "--audit", 25) == 0
+    report = ["report", folder / "model.safetensors", "--table", folder / "wine.csv", "-o", again]
+    assert run(*report, "--audit", 25) == 0
+    for path in (page, again):
+        data = json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(), re.S)[1])
+        rows = [data["listed"]["row"][place] for place in data["audit"]["place"]]
+        assert rows == model.audit_sample(25, random_state=0).tolist()
+    new = ["-o", tmp_path / "new.csv"]
+    for more, told in (
+        (["--audit", 25], "--audit has no effect without --report"),
+        (["--audit", 177, "--report", tmp_path / "new.html"], "there are 176 rows with a label"),
+    ):
+        capsys.readouterr()
+        assert run(*words, *new, *more) == 2
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "new.csv").exists()
 
 
 def test_bad_answers_are_named(cleaned, tmp_path, capsys):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from nllearn.audit import AuditedLabels
+    from nllearn.audit import Audit, AuditedLabels
 
 __all__ = ["add_audit_command"]
 
@@ -56,7 +56,11 @@ def add_audit_command(commands: Any) -> None:
     audit.add_argument("--label", metavar="COLUMN", help="the label column of a cleaned table")
     what = audit.add_mutually_exclusive_group(required=True)
     what.add_argument("--sample", type=number(int, 1), metavar="N", help="draw N rows; 30 is good")
-    what.add_argument("--answers", metavar="SAMPLE.csv", help="the sample with answers")
+    what.add_argument(
+        "--answers",
+        metavar="SAMPLE.csv",
+        help="the sample with answers, or what the review page exported (.json or .csv)",
+    )
     audit.add_argument(
         "-o", "--out", "--output", dest="output", metavar="SAMPLE.csv", help="where --sample writes"
     )
@@ -208,10 +212,39 @@ def _write_sample(
 
 def _sum_up(args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarray) -> None:
     """Read the answers and print what they show."""
+    from nllearn.inspection import threshold_lines
+
+    audit = _audit_of_page(args.answers, audited)
+    if audit is None:
+        audit = _audit_of_sample(args, audited, numbers)
+    for text in (*audit.summary(args.fdr), *threshold_lines(audited.quality, audit=audit)):
+        say(args, text)
+
+
+def _audit_of_page(path: str, audited: AuditedLabels) -> Audit | None:
+    """Audit of the decisions that the review page exported; None for another file."""
+    import pandas as pd
+
+    from nllearn.audit import audit_labels
+    from nllearn.inspection import audit_answers
+
+    if not path.lower().endswith(".json"):
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            if not {"decision", "audit"} <= set(file.readline().strip().split(",")):
+                return None
+    given, corrected = (audited.classes[codes] for codes in (audited.given, audited.corrected))
+    labels = pd.DataFrame({"given_label": given, "corrected_label": corrected})
+    return audit_labels(audited, *audit_answers(labels, path))
+
+
+def _audit_of_sample(
+    args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarray
+) -> Audit:
+    """Audit of the sample that was written with --sample and filled in."""
     import numpy as np
 
     from nllearn.audit import Audit
-    from nllearn.inspection import threshold_lines, unguard_cell
+    from nllearn.inspection import unguard_cell
     from nllearn.tables import read_table
 
     # A spreadsheet may have saved the answers with another separator, which is found.
@@ -219,7 +252,8 @@ def _sum_up(args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarra
     cells = read_table(args.answers, label="true_label", **encoding).cells
     if cells is None:
         raise CommandError(
-            f"--answers: {args.answers} must be the .csv or .tsv that --sample wrote"
+            f"--answers: {args.answers} must be the .csv or .tsv that --sample wrote, "
+            "or what the review page exported"
         )
     lacking = [name for name in SAMPLE_COLUMNS if name not in cells.columns]
     if lacking:
@@ -247,9 +281,7 @@ def _sum_up(args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarra
     if not true:
         raise CommandError(f"--answers: the column true_label of {args.answers} is empty")
     rows, codes = np.array(list(true)), np.array(list(true.values()))
-    audit = Audit(audited, rows, codes == audited.given[rows], codes)
-    for text in (*audit.summary(args.fdr), *threshold_lines(audited.quality, audit=audit)):
-        say(args, text)
+    return Audit(audited, rows, codes == audited.given[rows], codes)
 
 
 def _answer(word: str, given: int, code_of: dict[str, int], where: str) -> int:

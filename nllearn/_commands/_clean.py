@@ -16,6 +16,7 @@ from nllearn._commands._annotators import clean_annotated, label_columns
 from nllearn._commands._options import (
     CommandError,
     add_column_options,
+    add_page_audit,
     add_table_options,
     budget_of,
     number,
@@ -115,6 +116,7 @@ def add_clean_command(commands: Any) -> None:
     )
     clean.add_argument("--device", default="auto", help="cpu, cuda, ... (default: %(default)s)")
     clean.add_argument("--report", metavar="PAGE.html", help="also write the review page")
+    add_page_audit(clean)
     clean.add_argument("--save", metavar="MODEL", help="also save the fitted model")
 
 
@@ -136,6 +138,8 @@ def _clean(args: argparse.Namespace) -> int:
     )
 
     _check_method(args)
+    if args.audit is not None and args.report is None:
+        raise CommandError("--audit has no effect without --report PAGE.html, whose rows it draws")
     several = label_columns(args)
     if several is not None:
         with _interrupts():
@@ -158,6 +162,8 @@ def _clean(args: argparse.Namespace) -> int:
     if n_missing and args.missing_labels == "error":
         raise missing_error(labels)
     given, known = labels.given, ~labels.missing
+    if args.audit is not None and args.audit > len(given):
+        raise CommandError(f"--audit {args.audit}: there are {len(given)} rows with a label")
     trusted = None if args.trusted is None else _trusted(table, args.trusted)[known]
     names = None if args.id is None else _row_names(args, table)[known]
     reading = replace(table.reading, n_rows=table.n_rows, id=args.id, rows=np.flatnonzero(known))
@@ -207,7 +213,7 @@ def _clean(args: argparse.Namespace) -> int:
     say(args, f"written: {args.output}")
     if args.report:
         # With the threshold, so that page and table mark the same rows.
-        options = {"threshold": args.threshold, "overwrite": args.force}
+        options = {"threshold": args.threshold, "overwrite": args.force, "audit": args.audit}
         write_page(estimator, table.frame[known], args.report, **rows_shown(reading), **options)
         say(args, f"written: {args.report}")
     if args.save:

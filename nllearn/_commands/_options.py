@@ -11,6 +11,7 @@ __all__ = [
     "CommandError",
     "Parser",
     "add_column_options",
+    "add_page_audit",
     "add_reading_options",
     "add_run_options",
     "add_table_options",
@@ -101,6 +102,17 @@ def add_column_options(parser: argparse.ArgumentParser) -> None:
         group.add_argument(*flags, action="append", default=[], metavar="COLUMN", help=words)
     group.add_argument(
         "--embeddings", metavar="FILE.npy", help="vectors of the rows, in the order of the table"
+    )
+
+
+def add_page_audit(parser: argparse.ArgumentParser) -> None:
+    """Add the size of the audit on the review page."""
+    parser.add_argument(
+        "--audit",
+        type=number(int, 1),
+        metavar="N",
+        help="the review page also asks about N rows drawn at random, and says how many labels "
+        "are wrong with an interval that narrows; 30 is good",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nllearn._atomic_write import check_replaceable
-from nllearn._commands._options import add_reading_options, reading_of, say
+from nllearn._commands._options import add_page_audit, add_reading_options, reading_of, say
 
 if TYPE_CHECKING:
     from nllearn.tables import Reading, Table
@@ -47,6 +47,7 @@ def add_review_commands(commands: Any) -> None:
         metavar="COLUMN",
         help="also print the noise rate of every group of rows, such as their source",
     )
+    add_page_audit(report)
     _add_page_options(report)
     report.set_defaults(run=_report)
 
@@ -159,6 +160,7 @@ def _report(args: argparse.Namespace) -> None:
             title=args.title,
             max_rows=args.max_rows,
             threshold=args.threshold,
+            audit=args.audit,
             overwrite=args.force,
         )
     )

@@ -1,7 +1,12 @@
 """Tables, plots and the review page from plain arrays; the classifiers import it when asked."""
 
 from nllearn.inspection._content import content_reader, rows_within
-from nllearn.inspection._decisions import Decision, apply_decisions_to, read_decisions
+from nllearn.inspection._decisions import (
+    Decision,
+    apply_decisions_to,
+    audit_answers,
+    read_decisions,
+)
 from nllearn.inspection._exports import export_issues, guard_cell, unguard_cell
 from nllearn.inspection._feature_map_display import FeatureMapDisplay
 from nllearn.inspection._frames import as_frame
@@ -31,6 +36,7 @@ __all__ = [
     "TransitionMatrixDisplay",
     "apply_decisions_to",
     "as_frame",
+    "audit_answers",
     "content_reader",
     "embed_json",
     "export_issues",

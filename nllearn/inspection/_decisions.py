@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import numpy as np
 from nllearn.inspection._exports import unguard_cell
 from nllearn.inspection._frames import as_frame
 
-__all__ = ["Decision", "apply_decisions_to", "read_decisions"]
+__all__ = ["Decision", "apply_decisions_to", "audit_answers", "read_decisions"]
 
 _ACTIONS = ("accept", "reject", "other", "skip")
 _COLUMNS = ("row", "decision", "given_label", "label")
+# An export from before there were audits has no such column.
+_AUDIT, _YES, _NO = "audit", (True, "yes"), (False, None, "no", "")
 _FORMAT = "nllearn-decisions"
 
 
@@ -36,20 +38,23 @@ class Decision:
         The given label as text, to tell that the decision belongs to these rows.
     label : str
         The label decided on as text; empty for "skip".
+    audit : bool, default=False
+        The row was drawn at random and looked at in the audit of the page.
     """
 
     row: int
     action: str
     given_label: str
     label: str
+    audit: bool = False
 
 
 def read_decisions(path: str | os.PathLike[str]) -> list[Decision]:
     """Read decisions that the review page exported, JSON or CSV.
 
-    A CSV file has the columns `row`, `decision`, `given_label` and `label` in any order; others
-    are not read. The apostrophe that the export puts before ``=``, ``+``, ``-``, ``@``, tab, line
-    break and apostrophe is taken away, nothing else.
+    A CSV file has the columns `row`, `decision`, `given_label` and `label` in any order, and
+    `audit` where the page had one; others are not read. The apostrophe that the export puts
+    before ``=``, ``+``, ``-``, ``@``, tab, line break and apostrophe is taken away, nothing else.
 
     Parameters
     ----------
@@ -74,7 +79,7 @@ def read_decisions(path: str | os.PathLike[str]) -> list[Decision]:
     ...     path = pathlib.Path(folder, "decisions.csv")
     ...     _ = path.write_text("row,decision,given_label,label\\n3,accept,cat,'-dog\\n")
     ...     read_decisions(path)
-    [Decision(row=3, action='accept', given_label='cat', label='-dog')]
+    [Decision(row=3, action='accept', given_label='cat', label='-dog', audit=False)]
     """
     path = Path(path)
     ending = path.suffix.lower()
@@ -131,11 +136,76 @@ def apply_decisions_to(
     if undecided not in ("corrected", "given"):
         raise ValueError(f"undecided={undecided!r} must be 'corrected' or 'given'")
     given, corrected, classes = _labels_of(estimator_or_table)
+    labels = (corrected if undecided == "corrected" else given).copy()
+    start, decided = labels.copy(), np.zeros(len(given), dtype=bool)
+    for decision, label in _checked(decisions, given, classes):
+        row = decision.row
+        decided[row] = decision.action != "skip"
+        labels[row] = label if decided[row] else start[row]
+    return labels, decided
+
+
+def audit_answers(estimator_or_table: Any, decisions: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Turn the decisions of an audit on the review page into answers for ``audit``.
+
+    Decisions about rows of the list are left out, since nobody drew those at random, and so are
+    rows of the audit that were skipped.
+
+    Parameters
+    ----------
+    estimator_or_table : fitted estimator or DataFrame
+        As for :func:`apply_decisions_to`.
+    decisions : str, path or iterable of Decision
+        A file for :func:`read_decisions`, or what it returned. When a row comes twice, the last
+        decision counts.
+
+    Returns
+    -------
+    rows : int64 ndarray of shape (m,)
+        Numbers of the rows that were looked at.
+    labels : ndarray of shape (m,)
+        Their true labels, in the dtype of the given ones. ``est.audit(rows, labels)`` takes both.
+        Where labels are bool, whether the given label is right, which is what it takes then.
+
+    Raises
+    ------
+    ValueError
+        If the decisions belong to other data, or none of them is an answer of an audit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from nllearn.inspection import Decision, audit_answers
+    >>> table = pd.DataFrame({"given_label": ["cat", "cat", "dog"],
+    ...                       "corrected_label": ["dog", "cat", "cat"]})
+    >>> decisions = [Decision(0, "accept", "cat", "dog"),
+    ...              Decision(2, "reject", "dog", "dog", audit=True)]
+    >>> audit_answers(table, decisions)
+    (array([2]), array(['dog'], dtype=object))
+    """
+    given, _, classes = _labels_of(estimator_or_table)
+    labels, answered = given.copy(), np.zeros(len(given), dtype=bool)
+    for decision, label in _checked(decisions, given, classes):
+        answered[decision.row] = decision.audit and decision.action != "skip"
+        if answered[decision.row]:
+            labels[decision.row] = label
+    rows = np.flatnonzero(answered)
+    if not len(rows):
+        raise ValueError(
+            "the decisions have no answer of an audit; write the page with report(audit=40), and "
+            "answer under 'Audit' there"
+        )
+    labels = labels[rows]
+    if all(isinstance(label, bool | np.bool_) for label in labels):
+        labels = labels == given[rows]
+    return rows, labels
+
+
+def _checked(decisions: Any, given: np.ndarray, classes: Any) -> Iterator[tuple[Decision, Any]]:
+    """Every decision with its label, None for "skip"; an error where it belongs to other data."""
     if isinstance(decisions, str | os.PathLike):
         decisions = read_decisions(decisions)
     value_of = {str(value): value for value in classes}
-    labels = (corrected if undecided == "corrected" else given).copy()
-    start, decided = labels.copy(), np.zeros(len(given), dtype=bool)
     for decision in decisions:
         row = decision.row
         if not 0 <= row < len(given):
@@ -149,15 +219,14 @@ def apply_decisions_to(
                 f"for {decision.given_label!r}; the decisions belong to other data"
             )
         if decision.action == "skip":
-            labels[row], decided[row] = start[row], False
+            yield decision, None
             continue
         if decision.label not in value_of:
             raise ValueError(
                 f"row {row} was given the label {decision.label!r}, which is none of the "
                 f"{len(classes)} classes {_some(value_of)}; correct it in the decisions"
             )
-        labels[row], decided[row] = value_of[decision.label], True
-    return labels, decided
+        yield decision, value_of[decision.label]
 
 
 def _labels_of(source: Any) -> tuple[np.ndarray, np.ndarray, Any]:
@@ -212,7 +281,11 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
                     f"decisions have {', '.join(_COLUMNS)}"
                 )
             return [
-                {key: unguard_cell(line[key] or "") for key in _COLUMNS if line[key] is not None}
+                {
+                    key: unguard_cell(line[key] or "")
+                    for key in (*_COLUMNS, _AUDIT)
+                    if line.get(key) is not None
+                }
                 for line in reader
             ]
         except (csv.Error, UnicodeDecodeError) as error:
@@ -235,4 +308,8 @@ def _decision(path: Path, number: int, entry: Any) -> Decision:
         raise ValueError(
             f"{where} has decision={entry['decision']!r}; it must be one of {', '.join(_ACTIONS)}"
         )
-    return Decision(row, entry["decision"], str(entry["given_label"]), str(entry["label"] or ""))
+    audit = entry.get(_AUDIT)
+    if audit not in (*_YES, *_NO):
+        raise ValueError(f"{where} has {_AUDIT}={audit!r}; it must be yes or no")
+    given, label = str(entry["given_label"]), str(entry["label"] or "")
+    return Decision(row, entry["decision"], given, label, audit in _YES)

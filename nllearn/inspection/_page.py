@@ -20,6 +20,8 @@ _SCRIPTS = (
     "card.js",
     "charts.js",
     "map.js",
+    "audit.js",
+    "audit_view.js",
     "main.js",
 )
 # Inside a script element these could end it, open a comment, or end a line of JavaScript.

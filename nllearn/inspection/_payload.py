@@ -203,6 +203,7 @@ def rows_payload(
     neighbors: tuple[np.ndarray, np.ndarray | None] | None,
     places: np.ndarray | None,
     content: Content | None,
+    content_first: np.ndarray,
 ) -> dict[str, Any]:
     """Columns of the list, one value per listed row.
 
@@ -216,8 +217,11 @@ def rows_payload(
     label_distributions, network_proba : ndarray of shape (n, n_classes) or None
     neighbors : pair of ndarray of shape (m, k) or None
         Row numbers, and their similarity or None.
-    places : ndarray of shape (n, 2) or None
+    places : ndarray of shape (k, 2) or None
+        Of the first k rows, which the map shows.
     content : Content or None
+    content_first : int64 ndarray
+        Of the rows, those whose content is read before that of the others.
 
     Returns
     -------
@@ -230,7 +234,7 @@ def rows_payload(
     if network_proba is None and "predicted" in codes and "predicted_proba" in issues.columns:
         listed["predicted_proba"] = _numbers(issues["predicted_proba"], rows)
     if places is not None:
-        listed["x"], listed["y"] = (_short(places[rows, axis], 3) for axis in (0, 1))
+        listed["x"], listed["y"] = (_short(places[:, axis], 3) for axis in (0, 1))
     payload: dict[str, Any] = {"listed": listed}
     for name, proba in (("fused", label_distributions), ("network", network_proba)):
         if proba is not None:
@@ -251,7 +255,7 @@ def rows_payload(
     if content is not None:
         seen = set(rows.tolist())
         others = [row for row in dict.fromkeys(near.ravel().tolist()) if row not in seen]
-        wanted = rows.tolist() + others[:_MAX_NEIGHBOR_CONTENT]
+        wanted = content_first.tolist() + rows.tolist() + others[:_MAX_NEIGHBOR_CONTENT]
         found = rows_within(wanted, _CONTENT_BUDGET, content)
         payload["content"] = {
             "kind": content.kind,

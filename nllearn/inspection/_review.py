@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nllearn._labels import label_index
+from nllearn.inspection._audit_payload import audit_payload, check_audit_rows
 from nllearn.inspection._content import content_reader
 from nllearn.inspection._files import check_free
 from nllearn.inspection._map import feature_map
@@ -52,6 +53,8 @@ def write_review_page(
     texts: Any = None,
     table: Any = None,
     names: Any = None,
+    audit_rows: Any = None,
+    audit_strata: Any = None,
     max_rows: int = 20_000,
     title: str = "Label review",
     overwrite: bool = False,
@@ -107,6 +110,11 @@ def write_review_page(
     names : sequence of n str, optional
         What the rows are called, on the page and in the decisions. None takes the index of
         `issues` where it is more than the row numbers, else the names of the image files.
+    audit_rows : array-like of k int, optional
+        Rows of an audit, as ``audit_sample`` drew them. The page shows them in this order,
+        whether they are issues or not, and says what the answers show about all labels.
+    audit_strata : array-like of n int, optional
+        The stratum of every row, from 0; needed with `audit_rows`.
     max_rows : int, default=20000
         Most issues in the list; those of the lowest label quality are taken.
     title : str, default="Label review"
@@ -150,8 +158,13 @@ def write_review_page(
     n, n_classes = len(issues), len(classes)
     issue = issues["is_label_issue"].to_numpy(dtype=bool)
     quality = issues["label_quality"].to_numpy(dtype=float)
-    rows = np.flatnonzero(issue)
-    rows = rows[np.argsort(quality[rows], kind="stable")][: int(max_rows)]
+    listed = np.flatnonzero(issue)
+    listed = listed[np.argsort(quality[listed], kind="stable")][: int(max_rows)]
+    # The page holds the rows of the list first, then the other ones of the audit.
+    rows, sample, strata = listed, np.zeros(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    if audit_rows is not None:
+        sample, strata = check_audit_rows(audit_rows, audit_strata, n)
+        rows = np.concatenate([listed, sample[~np.isin(sample, listed)]])
     side = _SIDE_OF_FEW if len(rows) <= _FEW else _SIDE
     content = content_reader(images, texts, table, side=side)
     for name, value, shape in (
@@ -171,9 +184,9 @@ def write_review_page(
     features = None if features is None else np.asarray(features)
     neighbors = _neighbors(issues, features, rows)
     places, background = None, None
-    if features is not None and len(rows):
+    if features is not None and len(listed):
         background = _background(issue)
-        drawn = np.concatenate([rows, background])
+        drawn = np.concatenate([listed, background])
         places = np.full((n, 2), np.nan, dtype=np.float32)
         places[drawn] = feature_map(features[drawn])
 
@@ -197,10 +210,20 @@ def write_review_page(
             label_distributions=label_distributions,
             network_proba=network_proba,
             neighbors=neighbors,
-            places=places,
+            places=None if places is None else places[listed],
             content=content,
+            content_first=sample,
         ),
     }
+    if len(sample):
+        data["audit"] = audit_payload(
+            sample,
+            strata,
+            held=rows,
+            n_listed=len(listed),
+            changed=given != corrected,
+            quality=quality,
+        )
     if called is not None:
         shown = set(rows.tolist())
         if neighbors is not None:
@@ -208,7 +231,7 @@ def write_review_page(
         data["names"] = {str(row): str(called[row]) for row in sorted(shown)}
     if background is not None and places is not None:
         frame = None if content is None else content.frame
-        data["columns"], others = map_columns(issues, frame, rows, background)
+        data["columns"], others = map_columns(issues, frame, listed, background)
         data["background"] = {
             **others,
             "given": given[background].tolist(),

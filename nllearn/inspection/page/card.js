@@ -164,8 +164,13 @@ function qualityLine(item) {
   ]);
 }
 
-/** "Shoes to Laptop", the suggestion standing out. */
+/** "Shoes to Laptop", the suggestion standing out; the audit asks, and leads to neither. */
 function titleParts(item) {
+  if (inAudit()) {
+    const other = item.given === item.suggested ? [] :
+      [make("span", "plain", " or "), make("span", "", item.suggested)];
+    return [make("span", "", item.given), ...other, make("span", "plain", "?")];
+  }
   if (item.given === item.suggested) {
     return [make("span", "to", item.given), make("span", "plain", ", no other label suggested")];
   }
@@ -188,22 +193,28 @@ function showCard(index) {
   // Read from the old card, not in its "toggle" event: the event comes later than a key press may.
   evidenceOpen = body.querySelector(".more")?.open ?? evidenceOpen;
   body.replaceChildren();
+  byId("card").classList.toggle("is-audit", inAudit());
   for (const button of byId("actions").querySelectorAll("button")) button.disabled = index === null;
   if (index === null) {
     byId("card-name").textContent = byId("card-place").textContent = "";
-    byId("card-title").textContent = ITEMS.length ? "No row selected" : "No label issues";
+    byId("card-title").textContent = ISSUES.length ? "No row selected" : "No label issues";
     return;
   }
   const item = ITEMS[index];
   byId("card-name").textContent = fullName(item.row);
   byId("card-title").replaceChildren(...titleParts(item));
-  byId("use-label").textContent = `Use ${item.suggested}`;
-  byId("keep-label").textContent = `Keep ${item.given}`;
+  byId("use-label").textContent = inAudit() ? `${item.suggested} is right` : `Use ${item.suggested}`;
+  byId("keep-label").textContent = inAudit() ? `${item.given} is right` : `Keep ${item.given}`;
   const action = (decisions.get(index) || {}).action;
   for (const button of byId("actions").querySelectorAll("[data-action]")) {
     button.classList.toggle("is-taken", button.dataset.action === action);
     button.hidden = button.dataset.action === "accept" && item.given === item.suggested;
   }
   if (action) body.append(make("p", "decided", `Decided: ${decisionText(index)}`));
+  if (inAudit() && !isAnswered(index)) {
+    body.append(contentElement(item.row),
+      make("p", "note", "Quality and evidence are shown after the answer."));
+    return;
+  }
   body.append(qualityLine(item), contentElement(item.row), whyList(index), moreDetails(index));
 }

@@ -107,7 +107,7 @@ function contentElement(row) {
   return box;
 }
 
-// What the list holds; `index` is the position in DATA.listed.
+// What the page holds; `index` is the position in DATA.listed.
 const ITEMS = DATA.listed.row.map((row, index) => ({
   index,
   row,
@@ -117,6 +117,10 @@ const ITEMS = DATA.listed.row.map((row, index) => ({
   quality: DATA.listed.quality[index],
   decision: "",
 }));
+
+// The issues, which the list shows; behind them are rows that only the audit shows.
+const ISSUES = DATA.audit ? ITEMS.slice(0, DATA.audit.n_listed) : ITEMS;
+const isIssue = (index) => index < ISSUES.length;
 
 /** Lower-case text that the search looks in; made when it is first needed. */
 function searchText(item) {

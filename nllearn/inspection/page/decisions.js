@@ -2,8 +2,10 @@
 const STORE = `nllearn-review:${DATA.run}`;
 const ACTIONS_STORED = ["accept", "reject", "other", "skip"];
 const ACTION_MARKS = { accept: "✓", reject: "=", other: "✎", skip: "–" };
-const decisions = new Map(); // position in the list -> {action, code}
-const undoStack = []; // each {text, changes: [{index, before}]}
+// Position in ITEMS -> {action, code, audit}; audit: it is an answer of the audit.
+const decisions = new Map();
+const undoStack = []; // each {text, inAudit, changes: [{index, before}]}
+let elsewhere = {}; // stored decisions about rows that this page does not hold
 let storageWorks = true;
 
 function storageFailed(error) {
@@ -27,16 +29,19 @@ function loadDecisions() {
   const position = new Map(DATA.listed.row.map((row, index) => [String(row), index]));
   for (const [row, entry] of Object.entries(stored)) {
     const index = position.get(row);
+    if (index === undefined) elsewhere[row] = entry;
     if (index === undefined || !Array.isArray(entry) || !ACTIONS_STORED.includes(entry[0])) continue;
     if (entry[0] !== "skip" && className(entry[1]) === undefined) continue;
-    decisions.set(index, { action: entry[0], code: entry[1] });
+    decisions.set(index, { action: entry[0], code: entry[1], audit: entry[2] === true });
     ITEMS[index].decision = decisionText(index);
   }
 }
 
 function saveDecisions() {
-  const stored = {};
-  for (const [index, { action, code }] of decisions) stored[ITEMS[index].row] = [action, code];
+  const stored = { ...elsewhere };
+  for (const [index, { action, code, audit }] of decisions) {
+    stored[ITEMS[index].row] = audit ? [action, code, true] : [action, code];
+  }
   try {
     localStorage.setItem(STORE, JSON.stringify(stored));
   } catch (error) {
@@ -66,11 +71,14 @@ function codeFor(index, action, code) {
 /** Decide about rows in one step, which one undo takes back. */
 function decide(indices, action, code) {
   const step = {
-    text: "", changes: indices.map((index) => ({ index, before: decisions.get(index) })),
+    text: "", inAudit: inAudit(),
+    changes: indices.map((index) => ({ index, before: decisions.get(index) })),
   };
   undoStack.push(step);
   for (const index of indices) {
-    decisions.set(index, { action, code: codeFor(index, action, code) });
+    // An answer that is changed in the list later is still one.
+    const audit = inAudit() || isAnswered(index);
+    decisions.set(index, { action, code: codeFor(index, action, code), audit });
   }
   saveDecisions();
   return step;
@@ -88,16 +96,16 @@ function undo() {
   return last;
 }
 
-/** How many rows have which decision; a skipped row is not reviewed. */
+/** How many issues have which decision; a skipped row is not reviewed. */
 function tally() {
   const counts = { accept: 0, reject: 0, other: 0, skip: 0 };
-  for (const { action } of decisions.values()) counts[action] += 1;
-  return { ...counts, reviewed: decisions.size - counts.skip };
+  for (const [index, { action }] of decisions) if (isIssue(index)) counts[action] += 1;
+  return { ...counts, reviewed: counts.accept + counts.reject + counts.other };
 }
 
 function decisionRecords() {
   return [...decisions.keys()].sort((a, b) => ITEMS[a].row - ITEMS[b].row).map((index) => {
-    const { action, code } = decisions.get(index);
+    const { action, code, audit } = decisions.get(index);
     const item = ITEMS[index];
     return {
       row: item.row,
@@ -107,6 +115,7 @@ function decisionRecords() {
       suggested_label: item.suggested,
       label: action === "skip" ? "" : className(code),
       label_quality: item.quality,
+      audit,
     };
   });
 }
@@ -128,10 +137,12 @@ const guardCell = (text) => (/^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text);
 function decisionsCsv() {
   const names = [
     "row", "name", "decision", "given_label", "suggested_label", "label", "label_quality",
+    "audit",
   ];
   const cell = (value) => {
     if (value === null || value === undefined) return "";
     if (typeof value === "number") return String(value);
+    if (typeof value === "boolean") return value ? "yes" : "no";
     return `"${guardCell(value).replaceAll('"', '""')}"`;
   };
   const lines = decisionRecords().map((record) => names.map((name) => cell(record[name])).join(","));

@@ -3,7 +3,7 @@ const { Tabulator, echarts } = frontEnd;
 const NO_FILTERS = { text: "", given: "", suggested: "", quality: "", state: "", brush: null };
 const filters = { ...NO_FILTERS };
 let table = null;
-let view = "list"; // or "grid"
+let view = "list"; // or "grid" or "audit"
 let order = null; // positions of the rows that pass the filters, as shown; null when outdated
 let places = null; // from such a position to its number in the order
 
@@ -90,7 +90,7 @@ function placeInList(index) {
 function buildList({ onSelect, onChange }) {
   const narrow = matchMedia("(max-width: 600px)");
   table = new Tabulator("#list", {
-    data: ITEMS,
+    data: ISSUES,
     index: "index",
     height: "100%",
     layout: "fitColumns",
@@ -98,7 +98,7 @@ function buildList({ onSelect, onChange }) {
     initialSort: [{ column: "quality", dir: "asc" }],
     // A narrow screen breaks two long labels into two lines.
     rowHeight: narrow.matches ? 72 : 54,
-    placeholder: ITEMS.length ? "No row passes the filters" : "No label issues were found",
+    placeholder: ISSUES.length ? "No row passes the filters" : "No label issues were found",
     rowFormatter: (row) => nameRow(row.getElement(), row.getData().index),
   });
   table.on("tableBuilt", () => {
@@ -154,7 +154,7 @@ function markRow(element, isCurrent) {
 /** Mark another row as the current one and bring it into view. */
 function moveMark(before, after) {
   for (const index of [before, after]) {
-    const row = index === null ? false : table.getRow(index);
+    const row = index !== null && isIssue(index) && table.getRow(index);
     if (row) markRow(row.getElement(), index === after);
   }
   if (after === null) byId("list").removeAttribute("aria-activedescendant");
@@ -169,10 +169,12 @@ const MOST_UPDATES = 200;
 /** Show the decisions about some rows in the list and in the grid. */
 function refreshDecisions(indices) {
   for (const index of indices) ITEMS[index].decision = decisionText(index);
-  if (indices.length <= MOST_UPDATES) {
-    table.updateData(indices.map((index) => ({ index, decision: ITEMS[index].decision })));
+  const listed = indices.filter(isIssue);
+  if (!listed.length) return;
+  if (listed.length <= MOST_UPDATES) {
+    table.updateData(listed.map((index) => ({ index, decision: ITEMS[index].decision })));
   } else {
-    table.replaceData(ITEMS);
+    table.replaceData(ISSUES);
   }
   if (view === "grid") refreshTiles(indices);
 }

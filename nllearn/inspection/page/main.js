@@ -7,6 +7,7 @@ function announce(text) {
 }
 
 function describe(index) {
+  if (inAudit()) return describeAudit(index);
   const item = ITEMS[index];
   const place = placeInList(index);
   const where = place === undefined ? "" : `${place + 1} of ${count(visibleOrder().length)}: `;
@@ -21,16 +22,16 @@ const spokenName = (item) =>
 function showProgress() {
   const counts = tally();
   const bar = byId("progress-bar");
-  bar.setAttribute("aria-valuemax", String(ITEMS.length));
+  bar.setAttribute("aria-valuemax", String(ISSUES.length));
   bar.setAttribute("aria-valuenow", String(counts.reviewed));
   bar.replaceChildren(...["accept", "reject", "other", "skip"].map((action) => {
     const part = make("span", action);
-    part.style.width = `${(100 * counts[action]) / Math.max(1, ITEMS.length)}%`;
+    part.style.width = `${(100 * counts[action]) / Math.max(1, ISSUES.length)}%`;
     return part;
   }));
   const skipped = counts.skip ? `, ${count(counts.skip)} skipped` : "";
   byId("progress").textContent =
-    `${count(counts.reviewed)} of ${count(ITEMS.length)} reviewed${skipped}`;
+    `${count(counts.reviewed)} of ${count(ISSUES.length)} reviewed${skipped}`;
   const last = undoStack.at(-1);
   byId("undo").disabled = !last;
   byId("last-step").textContent = last ? `Last: ${last.text}` : "";
@@ -40,14 +41,19 @@ function select(index, spoken = "") {
   const before = current;
   current = index;
   showCard(index);
-  moveMark(before, index);
-  const place = index === null ? undefined : placeInList(index);
-  byId("card-place").textContent = place === undefined ? ""
-    : `${count(place + 1)} of ${count(visibleOrder().length)}`;
+  if (inAudit()) {
+    byId("card-place").textContent = auditPlaceText(index);
+  } else {
+    moveMark(before, index);
+    const place = index === null ? undefined : placeInList(index);
+    byId("card-place").textContent = place === undefined ? ""
+      : `${count(place + 1)} of ${count(visibleOrder().length)}`;
+  }
   if (index !== null && spoken !== null) announce(`${spoken}${describe(index)}`);
 }
 
 function move(step, spoken = "") {
+  if (inAudit()) { moveInAudit(step, spoken); return; }
   const shown = visibleOrder();
   if (!shown.length) return;
   const at = current === null ? undefined : placeInList(current);
@@ -57,6 +63,7 @@ function move(step, spoken = "") {
 }
 
 function decideCurrent(action, code) {
+  if (inAudit()) { answerInAudit(action, code); return; }
   const index = current;
   if (index === null) return;
   decideAbout([index], action, code);
@@ -74,7 +81,8 @@ function decideAbout(indices, action, code) {
       (action === "accept" ? "use the suggestions" : "keep the given labels");
   refreshDecisions(indices);
   showProgress();
-  showBulk();
+  if (inAudit()) showAudit();
+  else showBulk();
 }
 
 const undecidedOf = (indices) => indices.filter((index) => !decisions.has(index));
@@ -93,13 +101,14 @@ function decideMany(indices, action) {
 /** Give the focus to the current row when the button that had it is gone. */
 function focusCurrent() {
   const tile = view === "grid" ? document.getElementById(`tile-${current}`) : byId("list");
-  (tile || byId("card")).focus({ preventScroll: true });
+  (inAudit() || !tile ? byId("card") : tile).focus({ preventScroll: true });
 }
 
 function undoLast() {
   const last = undo();
   if (!last) { announce("Nothing to undo."); return; }
   const indices = last.changes.map((change) => change.index);
+  if (last.inAudit !== inAudit()) setView(last.inAudit ? "audit" : "list");
   refreshDecisions(indices);
   showProgress();
   if (indices.length > 1) {
@@ -108,7 +117,8 @@ function undoLast() {
     announce(`Undone: ${last.text}.`);
   } else {
     select(indices[0], "Undone: ");
-    showBulk();
+    if (inAudit()) showAudit();
+    else showBulk();
   }
   if (byId("undo").disabled && document.activeElement === byId("undo")) focusCurrent();
 }
@@ -126,10 +136,11 @@ const ACTIONS = {
 // -- the list and its filters
 
 function listChanged() {
+  if (inAudit()) return;
   order = null;
   const shown = visibleOrder();
   const where = filters.brush ? ", selected on the map" : "";
-  byId("count").textContent = `${count(shown.length)} of ${count(ITEMS.length)} issues${where}`;
+  byId("count").textContent = `${count(shown.length)} of ${count(ISSUES.length)} issues${where}`;
   showBulk();
   if (view === "grid") drawGrid();
   if (current === null || placeInList(current) === undefined) {
@@ -147,16 +158,27 @@ function showBulk() {
 }
 
 function setView(name) {
+  const wasAudit = inAudit();
   view = name;
-  for (const one of ["list", "grid"]) {
+  for (const one of ["list", "grid", "audit"]) {
     byId(`view-${one}`).setAttribute("aria-pressed", String(one === name));
   }
   byId("list-box").hidden = name !== "list";
   byId("grid").hidden = name !== "grid";
+  byId("audit").hidden = name !== "audit";
+  for (const id of ["filter-fold", "count-line"]) byId(id).hidden = name === "audit";
+  if (name === "audit") { byId("bulk").hidden = true; openAudit(); return; }
+  if (current !== null && !isIssue(current)) current = null;
   if (name === "list") table.redraw(true);
   listChanged();
+  // The audit shows the card in another way.
+  if (wasAudit && current !== null) select(current);
   // The grid begins with its largest group, wherever the list was.
   if (name === "grid" && current !== null) select(visibleOrder()[0]);
+}
+
+function leaveAudit() {
+  if (inAudit()) setView("list");
 }
 
 /** Show only the rows of one given and one suggested label. */
@@ -182,8 +204,8 @@ function fillLabelFilter(id, codes) {
 }
 
 function setUpFilters() {
-  fillLabelFilter("filter-given", DATA.listed.given);
-  fillLabelFilter("filter-suggested", DATA.listed.corrected);
+  fillLabelFilter("filter-given", DATA.listed.given.slice(0, ISSUES.length));
+  fillLabelFilter("filter-suggested", DATA.listed.corrected.slice(0, ISSUES.length));
   const bind = (id, name) => byId(id).addEventListener("change", (event) => {
     filters[name] = event.target.value;
     applyFilters(listChanged);
@@ -224,7 +246,7 @@ function setUpFilters() {
   });
   byId("bulk-accept").addEventListener("click", () => decideMany(visibleOrder(), "accept"));
   byId("bulk-reject").addEventListener("click", () => decideMany(visibleOrder(), "reject"));
-  for (const name of ["list", "grid"]) {
+  for (const name of ["list", "grid", "audit"]) {
     byId(`view-${name}`).addEventListener("click", () => setView(name));
   }
   // A small screen has no room for the filters until they are asked for.
@@ -287,7 +309,8 @@ const KEYS = {
   a: ACTIONS.accept, r: ACTIONS.reject, o: ACTIONS.other, s: ACTIONS.skip, u: ACTIONS.undo,
   j: ACTIONS.next, k: ACTIONS.previous, ArrowDown: ACTIONS.next, ArrowUp: ACTIONS.previous,
   g: () => setView(view === "list" ? "grid" : "list"),
-  "/": () => { byId("filter-fold").open = true; byId("search").focus(); },
+  ...(AUDIT ? { c: () => { setView(inAudit() ? "list" : "audit"); focusCurrent(); } } : {}),
+  "/": () => { leaveAudit(); byId("filter-fold").open = true; byId("search").focus(); },
   "?": () => byId("help-dialog").showModal(),
 };
 
@@ -321,9 +344,9 @@ function showSummary() {
     ["labels changed", count(n_changed)],
   ];
   if (noise_rate !== null) facts.push(["estimated noise rate", percent(noise_rate, 1)]);
-  if (ITEMS.length < n_issues) facts.push(["in the list", count(ITEMS.length)]);
-  const shown = ITEMS.filter((item) => contentOfRow.has(item.row)).length;
-  if (DATA.content && shown < ITEMS.length) {
+  if (ISSUES.length < n_issues) facts.push(["in the list", count(ISSUES.length)]);
+  const shown = ISSUES.filter((item) => contentOfRow.has(item.row)).length;
+  if (DATA.content && shown < ISSUES.length) {
     facts.push([`with ${DATA.content.kind}`, count(shown)]);
   }
   for (const [term, value] of facts) {
@@ -338,6 +361,7 @@ new ResizeObserver(([head]) => {
 loadDecisions();
 showSummary();
 showProgress();
+for (const element of document.querySelectorAll("[data-audit]")) element.hidden = !AUDIT;
 setUpFilters();
 setUpDialogs();
 for (const button of document.querySelectorAll("[data-action]")) {
@@ -356,7 +380,7 @@ buildList({ onSelect: (index) => select(index), onChange: listChanged });
 showCharts();
 if (DATA.listed.x) {
   map = showMap({
-    onSelect: (index) => select(index),
-    onBrush: (found) => { filters.brush = found; applyFilters(listChanged); },
+    onSelect: (index) => { leaveAudit(); select(index); },
+    onBrush: (found) => { leaveAudit(); filters.brush = found; applyFilters(listChanged); },
   });
 }

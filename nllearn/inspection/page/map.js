@@ -113,7 +113,7 @@ function mapOption() {
     yAxis: hidden,
     series: [
       mapSeries(background, source.others, paint, 4, 0.35, 1),
-      mapSeries(DATA.listed, source.listed, paint, ITEMS.length > 4000 ? 5 : 8, 0.9, 2),
+      mapSeries(DATA.listed, source.listed, paint, ISSUES.length > 4000 ? 5 : 8, 0.9, 2),
     ],
   };
 }

@@ -119,7 +119,12 @@ def check_fit_data(
 
 def refuse_annotators(y: Any) -> None:
     """Refuse labels of several annotators where a sampler gives labels back."""
-    if read_annotators(y) is not None:
+    try:
+        several = read_annotators(y) is not None
+    except ValueError:
+        # Such as one-hot labels, which imbalanced-learn reads as one label per row.
+        return
+    if several:
         raise ValueError(
             f"y has the shape {np.shape(y)}, and fit_resample takes one label per row; with "
             "several annotators call fit, and take corrected_labels_"

@@ -85,9 +85,10 @@ def check_fit_data(
         For a single class, too large sparse rows, a single row that takes part, and for bad
         weights, masks, probabilities or neighbours.
     """
-    annotators = y if isinstance(y, ReadAnnotators) else None
-    if annotators is not None:
-        classes, codes = annotators.classes, majority_codes(annotators)
+    annotators = None
+    if isinstance(y, ReadAnnotators):
+        annotators = y
+        classes, codes = y.classes, majority_codes(y)
     else:
         classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:

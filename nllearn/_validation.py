@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_float64",
-    "check_nested_params",
     "check_not_sparse",
     "check_numbers",
     "check_params",
@@ -69,30 +68,6 @@ def check_params(estimator: Any, constraints: Mapping[str, list[Any]]) -> None:
             f"{type(estimator).__name__} has {len(problems)} invalid parameter(s): "
             + "; ".join(problems)
         )
-
-
-def check_nested_params(estimator: Any, params: Mapping[str, Any]) -> None:
-    """Refuse ``component__name`` where the component is None or a name.
-
-    Parameters
-    ----------
-    estimator : estimator
-    params : mapping of str to any
-        What ``set_params`` was given.
-
-    Raises
-    ------
-    ValueError
-        Says to pass an instance first.
-    """
-    for key in params:
-        name, nested, inner = key.partition("__")
-        value = params.get(name, getattr(estimator, name, None))
-        if nested and hasattr(estimator, name) and not hasattr(value, "get_params"):
-            raise ValueError(
-                f"{key} cannot be set because {name}={value!r} is no instance with "
-                f"parameters; pass an instance as {name}, then set {name}__{inner}"
-            )
 
 
 def n_jobs_constraints() -> list[Any]:

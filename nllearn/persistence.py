@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nllearn.classifiers import AnchorHallucinationClassifier, MixNNClassifier
-from nllearn.classifiers._state import read_classifier
+from nllearn.classifiers._saved_file import read_classifier
 from nllearn.cleaning import LabelCleaner
-from nllearn.cleaning._state import read_cleaner
+from nllearn.cleaning._saved_file import read_cleaner
 from nllearn.file_format import Reader, read_container
 
 __all__ = ["load"]

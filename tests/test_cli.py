@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from nllearn import __version__, cli
-from nllearn._commands import _clean
-from nllearn._commands._noise import NOISE_TYPES
 from nllearn.exceptions import NoisyLabelWarning
 
 ROOT = Path(__file__).resolve().parents[1]
+MAKE_ESTIMATOR = "nllearn._commands._clean._make_estimator"
+NOISE_TYPES = ["symmetric", "pairflip", "asymmetric", "part-dependent", "classification"]
 ADDED = ["corrected_label", "label_quality", "is_label_issue", "predicted_label", "predicted_proba"]
 
 
@@ -81,7 +81,7 @@ def fake(monkeypatch):
         asked.made = NearestMeans()
         return asked.made
 
-    monkeypatch.setattr(_clean, "_make_estimator", make)
+    monkeypatch.setattr(MAKE_ESTIMATOR, make)
     return asked
 
 
@@ -295,7 +295,7 @@ def test_a_failed_fit_leaves_the_old_output(table, tmp_path, monkeypatch, capsys
         def fit(self, X, y, trusted=None):
             raise problem
 
-    monkeypatch.setattr(_clean, "_make_estimator", lambda *args, **kwargs: Failing())
+    monkeypatch.setattr(MAKE_ESTIMATOR, lambda *args, **kwargs: Failing())
     out = tmp_path / "out.csv"
     out.write_bytes(b"mine")
     code = run("clean", table, "--label", "art", "-o", out, "--force", "--quiet")
@@ -318,7 +318,7 @@ def test_an_interrupt_that_the_fit_swallows_still_ends_the_command(table, tmp_pa
             return super().fit(X, y)
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(_clean, "_make_estimator", lambda *args, **kwargs: Swallowing())
+    monkeypatch.setattr(MAKE_ESTIMATOR, lambda *args, **kwargs: Swallowing())
     out = tmp_path / "out.csv"
     assert run("clean", table, "--label", "art", "-o", out, "--quiet") == 130
     assert not out.exists()
@@ -351,7 +351,7 @@ def test_undecided_rows_are_one_line(table, tmp_path, monkeypatch, capsys):
 
     words = ("clean", table, "--label", "art", "-o", tmp_path / "out.csv", "--force")
     for make, expected in ((NearestMeans, 0), (Undecided, 1)):
-        monkeypatch.setattr(_clean, "_make_estimator", lambda *a, make=make, **k: make())
+        monkeypatch.setattr(MAKE_ESTIMATOR, lambda *a, make=make, **k: make())
         assert run(*words) == 0
         lines = capsys.readouterr().out.splitlines()
         assert sum(line.startswith("undecided ") for line in lines) == expected
@@ -367,7 +367,7 @@ def test_a_warning_is_one_line(table, tmp_path, monkeypatch, capsys):
             warnings.warn("for developers", FutureWarning, stacklevel=1)
             return super().fit(X, y)
 
-    monkeypatch.setattr(_clean, "_make_estimator", lambda *args, **kwargs: Warning_())
+    monkeypatch.setattr(MAKE_ESTIMATOR, lambda *args, **kwargs: Warning_())
     words = ("clean", table, "--label", "art", "-o", tmp_path / "out.csv", "--force")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -518,7 +518,7 @@ def test_columns_of_the_user_are_never_replaced(table, tmp_path, fake, capsys):
     assert "'corrected_label', which would be overwritten" in error_of(capsys, *words)
 
 
-@pytest.mark.parametrize("kind", list(NOISE_TYPES))
+@pytest.mark.parametrize("kind", NOISE_TYPES)
 def test_noise_changes_labels_alone(table, tmp_path, capsys, kind):
     out = tmp_path / "out.csv"
     words = ("noise", table, "--label", "art", "--type", kind, "--rate", "0.4", "-o", out)

@@ -18,6 +18,7 @@ LEVELS = {
     "exceptions": 0,
     "_atomic_write": 0,
     "_delimited": 0,
+    "_nested_params": 0,
     "_torch_state": 1,
     "_validation": 1,
     "_labels": 2,

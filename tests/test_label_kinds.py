@@ -108,3 +108,21 @@ def test_labels_of_other_types_are_refused_by_name(values, message):
 def test_label_index_finds_numbers_of_every_width(dtype):
     labels = np.array([1, 2, 3], dtype=dtype)
     assert label_index(labels).get_indexer(label_index(labels[::-1])).tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.arange(12),
+        ["a", "b"] * 6,
+        np.array(["é", "日本"] * 6),
+        np.array([True, False] * 6),
+        np.eye(3),
+        [(1, 2)] * 12,
+        [],
+        None,
+        "word",
+    ],
+)
+def test_other_labels_pass_as_they_are(y):
+    assert check_labels(y) is y

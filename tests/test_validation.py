@@ -13,8 +13,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from nllearn._validation import (
+    as_float64,
     check_not_sparse,
     check_params,
+    check_rows,
     check_trusted,
     check_weights,
     refuse_overflow,
@@ -260,3 +262,37 @@ def test_a_gpu_that_is_not_there_is_told(monkeypatch):
 def test_another_device_that_is_not_there_is_told():
     with pytest.raises(ValueError, match="device='mps'"):
         resolve_device("mps")
+
+
+@pytest.mark.parametrize("X", [np.eye(3), np.ma.masked_array(np.eye(3)), None, "a", [[1]], {}])
+def test_other_rows_pass(X):
+    assert check_rows(X) is None
+
+
+@pytest.mark.parametrize("weight", [[1, 0, 0], [1e300, 1, 1], [1.0, 1e-60, 1e-60]])
+def test_one_row_is_too_few_to_train_on(weight):
+    y = np.arange(3)
+    with pytest.raises(ValueError, match="above zero for 1 row only"):
+        check_weights(np.array(weight, float), None, y, y, y)
+
+
+@pytest.mark.parametrize("factor", [1e-320, 1e-300, 1e300, 1.7e308])
+def test_a_common_factor_of_the_weights_changes_nothing(factor):
+    y = np.array([0, 1, 0, 1])
+    plain = check_weights(np.ones(4), None, y, np.arange(2), y)
+    scaled = check_weights(np.full(4, factor), None, y, np.arange(2), y)
+    for one, two in zip(plain, scaled, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    "values", [["a"], [1j], np.zeros(2, "M8[s]"), [object()], [[1], [1, 2]], pd.Series(["a"])]
+)
+def test_what_is_no_number_is_refused_by_name(values):
+    with pytest.raises(ValueError, match="weights must hold real numbers; found"):
+        as_float64("weights", values)
+
+
+def test_numbers_become_doubles():
+    assert as_float64("weights", [True, 2]).dtype == np.float64
+    assert as_float64("weights", np.array([1, 2], dtype=object)).tolist() == [1.0, 2.0]

@@ -18,22 +18,21 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from nllearn._base import LabelIssuesMixin, TrainingRows
+from nllearn._nested_params import NestedParamsMixin
 from nllearn._torch_state import LEAST_STEP, LEAST_WORK, torch_state
 from nllearn._validation import (
-    check_nested_params,
     check_params,
     check_same_rows,
     check_trusted,
     check_weights,
     resolve_device,
 )
-from nllearn.classifiers._checkpoints import Checkpoints, fingerprint
-from nllearn.classifiers._components import build_module
-from nllearn.classifiers._fit_loop import FitLoop
+from nllearn.classifiers._build_net import build_net
+from nllearn.classifiers._fingerprint import fingerprint
+from nllearn.classifiers._fit_loop import FitLoop, open_loop
 from nllearn.classifiers._label_posterior import InputRows
 from nllearn.classifiers._parameters import (
     image_defaults,
-    resolve_optimizer,
     shared_constraints,
     table_defaults,
 )
@@ -43,31 +42,31 @@ from nllearn.classifiers._preprocessing import (
     check_input,
     is_input_used,
 )
+from nllearn.classifiers._resume import Checkpoints
+from nllearn.classifiers._saved_file import write_classifier
 from nllearn.classifiers._skipped_images import keep_given_labels, weight_without
-from nllearn.classifiers._state import write_classifier
 from nllearn.label_model import warn_of_doubt, warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import (
     FeatureBank,
     NoisyLabelNet,
-    Rows,
     SampleState,
     explain_memory,
     fork_torch_seed,
     predict_logits,
     resolve_batch_size,
-    resolve_schedule,
 )
 from nllearn.training._callbacks import check_callbacks, check_net_params
 from nllearn.training._distributed import ProcessGroup, process_group
 from nllearn.training._inference import row_work
-from nllearn.training._progress import FitProgress
 
 __all__ = ["BaseNoisyLabelClassifier"]
 
 
-class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseNoisyLabelClassifier(
+    LabelIssuesMixin, NestedParamsMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+):
     """Base of the classifiers: holds a skorch net, does not inherit from one.
 
     A subclass has its parameters, ``_constraints``, builds its components in
@@ -143,26 +142,6 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         self._set_fitted(fitted, index)
         self.history_[-1]["seconds_label_posterior"] = time.perf_counter() - start
         return self
-
-    def set_params(self, **params: Any) -> BaseNoisyLabelClassifier:
-        """Set parameters; those of a component as ``selector__purity``.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            For an unknown name, or a nested one of a component that is no instance.
-        """
-        check_nested_params(self, params)
-        return super().set_params(**params)
 
     # -- after fit
 
@@ -258,15 +237,6 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         return self
 
     def training_rows(self) -> TrainingRows:
-        """Labels, predictions and evidence of the training rows.
-
-        Returns
-        -------
-        rows : TrainingRows
-            Arrays by name: `given`, `corrected`, `predicted` (positions in ``classes_``),
-            `predicted_proba`, `evidence`, `index`, `network_proba` and `losses` (None without a
-            network), `predicted_by`.
-        """
         check_is_fitted(self, "net_")
         predicted = self._network_proba.argmax(1)
         return TrainingRows(
@@ -281,13 +251,6 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         )
 
     def training_features(self) -> np.ndarray | None:
-        """Features of the training rows under the fitted network.
-
-        Returns
-        -------
-        features : float16 ndarray of shape (n_samples, d) or None
-            None after :meth:`compact`.
-        """
         check_is_fitted(self, "net_")
         return self._features
 
@@ -358,9 +321,31 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
 
         self._input = self._open_input(X, weight > 0)
         with fork_torch_seed(seed, device), explain_memory(device, self._input.is_image):
-            loop = self._open_loop(X, codes, weight, loss_weight, trusted, seed, device)
+            state = SampleState.start(
+                torch.from_numpy(codes.astype(np.int64)).to(device),
+                len(self.classes_),
+                torch.from_numpy(loss_weight).to(device),
+                torch.from_numpy(weight).to(device),
+                torch.from_numpy(trusted).to(device),
+            )
+            self._batch_size = resolve_batch_size(
+                self.batch_size, int((weight > 0).sum()), self._defaults.most_rows_per_batch
+            )
+            loop = open_loop(
+                self,
+                self._input.source(X, device),
+                state,
+                self._batch_size,
+                self._defaults,
+                seed,
+                correct=self._correct,
+                batch_loss=self._batch_loss,
+                input_rows=InputRows(X, weight) if is_input_used(X) else None,
+            )
             loop.group = group
-            self.net_ = self._build_net(loop)
+            self.net_, self.backbone_, self.resolved_params_ = build_net(
+                self, loop, self._batch_size, self._defaults, is_image=self._input.is_image
+            )
             self._build_components(loop)
             for role in ("selector", "hallucinator", "neighbors"):
                 if hasattr(self, f"{role}_"):
@@ -433,98 +418,6 @@ class BaseNoisyLabelClassifier(LabelIssuesMixin, ClassifierMixin, BaseEstimator,
         opened = ImageInput(X, seen, self.image_layout, self.decode_size, workers)
         self.image_shape_ = opened.array_shape
         return opened
-
-    def _open_loop(
-        self,
-        X: Any,
-        codes: np.ndarray,
-        row_weight: np.ndarray,
-        loss_weight: np.ndarray,
-        trusted: np.ndarray,
-        seed: int,
-        device: torch.device,
-    ) -> FitLoop:
-        """Put rows and labels on the device and resolve the schedule."""
-        given = torch.from_numpy(codes.astype(np.int64)).to(device)
-        weights = torch.from_numpy(row_weight).to(device)
-        sample_state = SampleState.start(
-            given,
-            len(self.classes_),
-            torch.from_numpy(loss_weight).to(device),
-            weights,
-            torch.from_numpy(trusted).to(device),
-        )
-        active = torch.nonzero(weights > 0).squeeze(1)
-        self._batch_size = resolve_batch_size(
-            self.batch_size, len(active), self._defaults.most_rows_per_batch
-        )
-        schedule = resolve_schedule(
-            n_rows=len(active),
-            batch_size=self._batch_size,
-            n_steps=self._defaults.n_steps,
-            max_epochs=self.max_epochs,
-            warmup_epochs=(
-                self._defaults.warmup_epochs if self.warmup_epochs is None else self.warmup_epochs
-            ),
-            refresh_every=self.refresh_every,
-            correction_start=getattr(self, "correction_start", 0),
-            posterior_share=self.posterior_share,
-            updates_posterior=self._defaults.updates_posterior,
-        )
-        rows = Rows(self._input.source(X, device), given, active)
-        weak, view = self._defaults.views(self.augmentation)
-        return FitLoop(
-            rows,
-            sample_state,
-            active,
-            schedule,
-            seed,
-            weak,
-            view,
-            correct=self._correct,
-            batch_loss=self._batch_loss,
-            input_rows=InputRows(X, row_weight) if is_input_used(X) else None,
-            boundary_noise=self.boundary_noise,
-        )
-
-    def _build_net(self, loop: FitLoop) -> NoisyLabelNet:
-        """Build the skorch net; ``net_params`` has the last word."""
-        module, self.backbone_ = build_module(self.backbone, loop.sample, loop.n_classes)
-        if self._input.is_image:
-            module = module.to(memory_format=torch.channels_last)
-        name, optimizer, default_lr, settings = resolve_optimizer(self.optimizer, self._defaults.lr)
-        resolved = {
-            "amp": self._defaults.amp(loop.device),
-            "backbone": self.backbone_,
-            "batch_size": self._batch_size,
-            "device": str(loop.device),
-            "lr": default_lr if self.lr is None else self.lr,
-            "optimizer": name,
-            "max_epochs": loop.schedule.max_epochs,
-            "random_state": loop.seed,
-            "refresh_every": loop.schedule.refresh_every,
-            "warmup_epochs": loop.schedule.warmup_epochs,
-        }
-        self.resolved_params_ = resolved
-        callbacks = list(self.callbacks or [])
-        if self.verbose and (loop.group is None or loop.group.is_main):
-            callbacks.append(("progress", FitProgress(loop.schedule.max_epochs)))
-        params = {
-            **{key: resolved[key] for key in ("amp", "lr", "max_epochs", "batch_size", "device")},
-            "optimizer": optimizer,
-            "optimizer__weight_decay": self.weight_decay,
-            **{f"optimizer__{key}": value for key, value in settings.items()},
-            "callbacks": callbacks,
-            "verbose": 0,
-            "seed": loop.seed,
-            **(self.net_params or {}),
-        }
-        return NoisyLabelNet(
-            module,
-            batch_loss=loop.loss,
-            begin_epoch=loop.begin_epoch,
-            **params,
-        )
 
     # -- after training
 

@@ -19,6 +19,7 @@ from nllearn.classifiers._label_posterior import (
     label_model_work,
     posterior_from_features,
 )
+from nllearn.classifiers._parameters import InputDefaults
 from nllearn.exceptions import TrainingDivergedError
 from nllearn.functional.losses import soft_cross_entropy
 from nllearn.label_model import LabelPosterior
@@ -29,13 +30,15 @@ from nllearn.training import (
     Rows,
     SampleState,
     Schedule,
+    Source,
     collect,
+    resolve_schedule,
     stream,
 )
 from nllearn.training._distributed import ProcessGroup
 from nllearn.training._views import View
 
-__all__ = ["FitLoop"]
+__all__ = ["FitLoop", "open_loop"]
 
 
 @dataclass
@@ -255,3 +258,58 @@ class FitLoop:
         generator = stream(self.seed, self.schedule.max_epochs, 4)
         posterior = self.estimate_posterior(bank, generator)
         return fitted_rows(bank, selection, self.sample_state, posterior)
+
+
+def open_loop(
+    estimator: Any,
+    source: Source,
+    sample_state: SampleState,
+    batch_size: int,
+    defaults: InputDefaults,
+    seed: int,
+    **steps: Any,
+) -> FitLoop:
+    """Resolve the schedule and the views, and put the state of a fit together.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Its parameters are read.
+    source : Source
+        The rows.
+    sample_state : SampleState
+    batch_size : int
+    defaults : InputDefaults
+    seed : int
+    **steps : any
+        `correct`, `batch_loss` and `input_rows` of :class:`FitLoop`.
+
+    Returns
+    -------
+    loop : FitLoop
+    """
+    active = torch.nonzero(sample_state.row_weight > 0).squeeze(1)
+    warmup = estimator.warmup_epochs
+    schedule = resolve_schedule(
+        n_rows=len(active),
+        batch_size=batch_size,
+        n_steps=defaults.n_steps,
+        max_epochs=estimator.max_epochs,
+        warmup_epochs=defaults.warmup_epochs if warmup is None else warmup,
+        refresh_every=estimator.refresh_every,
+        correction_start=getattr(estimator, "correction_start", 0),
+        posterior_share=estimator.posterior_share,
+        updates_posterior=defaults.updates_posterior,
+    )
+    weak, view = defaults.views(estimator.augmentation)
+    return FitLoop(
+        Rows(source, sample_state.given, active),
+        sample_state,
+        active,
+        schedule,
+        seed,
+        weak,
+        view,
+        boundary_noise=estimator.boundary_noise,
+        **steps,
+    )

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from nllearn.functional.blocks import row_blocks
 from nllearn.functional.similarity import (
     centred_unit_rows,
     cosine_topk,
     leading_directions,
     unit_rows,
+    unit_rows_in_blocks,
 )
 from nllearn.functional.transition import noise_rate
 from nllearn.label_model import (
@@ -35,7 +34,6 @@ __all__ = [
     "fitted_rows",
     "label_model_work",
     "posterior_from_features",
-    "unit_rows_in_blocks",
 ]
 
 # In features with more directions than this share of the rows the network has memorised the
@@ -137,12 +135,12 @@ def posterior_from_features(
         X_unit = input_rows.unit(sample_state.given, n_classes)
     if input_rows is None or X_unit is None:
         X_unit = _unit_features(features, active, n_classes)
-        graph = _neighbor_graph(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
+        graph = find_active_neighbors(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
         if in_blocks:
             _release(neighbors)
         return posterior_at_fixed_temperature(X_unit, graph, labels, in_blocks=in_blocks)
     if input_rows.posterior is None:
-        graph = _neighbor_graph(
+        graph = find_active_neighbors(
             X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)
         )
         if in_blocks:
@@ -207,18 +205,6 @@ def fitted_rows(
     }
 
 
-def unit_rows_in_blocks(features: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
-    """As :func:`centred_unit_rows`, holding nothing of the size of the result but itself."""
-    total = torch.zeros(features.shape[1], dtype=torch.float64)
-    for some in active.split(_BLOCK):
-        total += features[some].float().sum(0)
-    mean = (total / len(active)).float()
-    unit = torch.empty(features.shape, dtype=torch.float32)
-    for rows in row_blocks(len(features), _BLOCK):
-        unit[rows] = F.normalize(features[rows].float() - mean, dim=1)
-    return unit
-
-
 def _release(neighbors: Any) -> None:
     """Free the rows and the index of a search of ours: the largest things in memory."""
     if isinstance(neighbors, BaseNeighbors):
@@ -228,7 +214,7 @@ def _release(neighbors: Any) -> None:
 def _unit_features(features: torch.Tensor, active: torch.Tensor, n_classes: int) -> torch.Tensor:
     """Centred rows of length one, along the leading directions where there are too many."""
     if features.dtype == torch.float16:
-        unit = unit_rows_in_blocks(features, active)
+        unit = unit_rows_in_blocks(features, active, _BLOCK)
     else:
         unit, _ = centred_unit_rows(features, active)
     n_directions = max(len(active) // _ROWS_PER_DIRECTION, n_classes)
@@ -237,7 +223,7 @@ def _unit_features(features: torch.Tensor, active: torch.Tensor, n_classes: int)
     return unit
 
 
-def _neighbor_graph(
+def find_active_neighbors(
     X_unit: torch.Tensor, neighbors: Any, active: torch.Tensor, n_neighbors: int
 ) -> NeighborGraph:
     """Neighbours of every row among those of weight above zero."""

@@ -22,6 +22,7 @@ from nllearn.training._schedule import IMAGE_STEPS, TABLE_STEPS
 from nllearn.training._views import View
 
 __all__ = [
+    "InputDefaults",
     "image_defaults",
     "neighbor_builders",
     "resolve_optimizer",

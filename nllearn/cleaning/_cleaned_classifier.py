@@ -20,10 +20,11 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from nllearn._validation import check_nested_params, check_params, read_sample_weight
+from nllearn._nested_params import NestedParamsMixin
+from nllearn._validation import check_params, read_sample_weight
 from nllearn.cleaning._label_cleaner import LabelCleaner
-from nllearn.cleaning._resample import keep_every_class
 from nllearn.exceptions import NoisyLabelWarning
+from nllearn.functional.resampling import keep_every_class
 
 __all__ = ["CleanedClassifier"]
 
@@ -44,7 +45,7 @@ def _estimator_has(name: str) -> Any:
     return check
 
 
-class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class CleanedClassifier(NestedParamsMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Clean the labels, then fit a classifier of your own on them.
 
     ``fit`` cleans the labels of the rows that it is given, and of these alone: in
@@ -126,26 +127,6 @@ class CleanedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.estimator = estimator
         self.cleaner = cleaner
         self.action = action
-
-    def set_params(self, **params: Any) -> CleanedClassifier:
-        """Set parameters; nested ones as ``estimator__C`` and ``cleaner__threshold``.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            For an unknown name, or a nested one of a cleaner that is None.
-        """
-        check_nested_params(self, params)
-        return super().set_params(**params)
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, trusted: Any = None

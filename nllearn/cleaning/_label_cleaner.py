@@ -29,10 +29,10 @@ from nllearn.cleaning._inputs import (
 )
 from nllearn.cleaning._parameters import CONSTRAINTS
 from nllearn.cleaning._predictors import check_predictors
-from nllearn.cleaning._resample import apply_action, warn_of_dropped_classes
-from nllearn.cleaning._sampler import SamplerBase
+from nllearn.cleaning._sampler import SamplerBase, warn_of_dropped_classes
+from nllearn.cleaning._saved_file import write_cleaner
 from nllearn.cleaning._stages import fit_stages, fit_work, stage_progress
-from nllearn.cleaning._state import write_cleaner
+from nllearn.functional.resampling import apply_action
 from nllearn.functional.transition import noise_rate
 from nllearn.label_model import (
     LabelPosterior,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from nllearn._labels import check_labels
 from nllearn._validation import check_same_rows
 from nllearn.cleaning._inputs import align_predictions, refuse_annotators
+from nllearn.exceptions import NoisyLabelWarning
 
-__all__ = ["HAS_IMBLEARN", "SamplerBase"]
+__all__ = ["HAS_IMBLEARN", "SamplerBase", "warn_of_dropped_classes"]
 
 try:
     from imblearn.base import BaseSampler
@@ -48,6 +51,30 @@ def _refuse_lost_params() -> None:
         )
 
 
+def warn_of_dropped_classes(
+    action: str, classes: np.ndarray, corrected: np.ndarray, labels: np.ndarray, stacklevel: int
+) -> None:
+    """Name the classes of corrected labels that no row is left of.
+
+    Parameters
+    ----------
+    action : str
+    classes : ndarray of shape (n_classes,)
+    corrected : int64 ndarray of shape (n,)
+    labels : int64 ndarray of shape (n_kept,)
+    stacklevel : int
+        As for ``warnings.warn``, counted from the caller.
+    """
+    gone = np.setdiff1d(corrected, labels)
+    if len(gone):
+        warnings.warn(
+            f"action={action!r} leaves no row with the label(s) {classes[gone].tolist()}; use "
+            "action='relabel' or trusted= to keep them",
+            NoisyLabelWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
 def _with_index(sampler: Any, before: Any, after: Any) -> Any:
     """Give rows the index that they came with, so that pandas puts results where they belong."""
     if hasattr(before, "iloc") and hasattr(after, "iloc"):
@@ -56,131 +83,90 @@ def _with_index(sampler: Any, before: Any, after: Any) -> Any:
     return after
 
 
-if HAS_IMBLEARN:
+_Base: Any = BaseSampler if HAS_IMBLEARN else BaseEstimator
 
-    class SamplerBase(BaseSampler):
-        """A sampler whose parameters are its own: ``sampling_strategy`` is none of them."""
 
-        _sampling_type = "bypass"
-        sampling_strategy = "auto"
+class SamplerBase(_Base):
+    """An estimator with ``fit_resample``, which is imbalanced-learn's where that is installed.
 
-        def __init__(self) -> None:
-            pass
+    It works in imbalanced-learn's Pipeline wherever that is installed later. Its parameters are
+    its own: ``sampling_strategy`` is none of them.
+    """
 
-        def fit_resample(
-            self,
-            X: Any,
-            y: Any,
-            sample_weight: Any = None,
-            trusted: Any = None,
-            pred_probs: Any = None,
-            neighbor_graph: Any = None,
-        ) -> Any:
-            """Clean, and return rows and labels.
+    _sampling_type = "bypass"
+    sampling_strategy = "auto"
 
-            In imbalanced-learn's Pipeline, `trusted` and the others arrive with metadata routing
-            alone: ``sklearn.set_config(enable_metadata_routing=True)`` and
-            ``set_fit_resample_request(trusted=True)``. Without it that Pipeline passes nothing
-            on to a sampler, and this raises a TypeError.
+    def __init__(self) -> None:
+        pass
 
-            Parameters
-            ----------
-            X : array-like of shape (n_samples, n_features)
-                As for ``fit``.
-            y : array-like of shape (n_samples,)
-                Given labels.
-            sample_weight, trusted, pred_probs, neighbor_graph : optional
-                As for ``fit``.
+    def fit_resample(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        trusted: Any = None,
+        pred_probs: Any = None,
+        neighbor_graph: Any = None,
+    ) -> tuple[Any, Any]:
+        """Clean, and return rows and labels.
 
-            Returns
-            -------
-            X : array or DataFrame of shape (n_kept, n_features)
-                Rows, in the form in which they were given, with their index.
-            y : array or Series of shape (n_kept,)
-                Their labels.
-            """
-            params = _passed(
-                sample_weight=sample_weight,
-                trusted=trusted,
-                pred_probs=align_predictions(pred_probs, X),
-                neighbor_graph=neighbor_graph,
-            )
-            refuse_annotators(y)
-            check_same_rows(X, y=y, **params)
-            _refuse_lost_params()
+        In imbalanced-learn's Pipeline, `trusted` and the others arrive with metadata routing
+        alone: ``sklearn.set_config(enable_metadata_routing=True)`` and
+        ``set_fit_resample_request(trusted=True)``. Without it that Pipeline passes nothing
+        on to a sampler, and this raises a TypeError.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            As for ``fit``.
+        y : array-like of shape (n_samples,)
+            Given labels.
+        sample_weight, trusted, pred_probs, neighbor_graph : optional
+            As for ``fit``.
+
+        Returns
+        -------
+        X : array or DataFrame of shape (n_kept, n_features)
+            Rows, in the form in which they were given, with their index.
+        y : array or Series of shape (n_kept,)
+            Their labels.
+        """
+        params = _passed(
+            sample_weight=sample_weight,
+            trusted=trusted,
+            pred_probs=align_predictions(pred_probs, X),
+            neighbor_graph=neighbor_graph,
+        )
+        refuse_annotators(y)
+        check_same_rows(X, y=y, **params)
+        _refuse_lost_params()
+        if HAS_IMBLEARN:
             # Missing labels would make the base class cast NaN to whole numbers.
             labels = check_labels(y)
             if hasattr(y, "iloc") and not hasattr(labels, "iloc"):
                 # The base class gives back a Series for a Series.
                 labels = type(y)(labels, index=y.index, name=getattr(y, "name", None))
             rows, labels = super().fit_resample(X, labels, **params)
-            return _with_index(self, X, rows), _with_index(self, y, labels)
-
-        def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
-            y, binarized = check_target_type(y, indicate_one_vs_all=True)
-            X, y = self._check_data(X, y)
-            return X, y, binarized
-
-else:
-
-    class SamplerBase(BaseEstimator):  # type: ignore[no-redef]
-        """A plain estimator with ``fit_resample``.
-
-        It works in imbalanced-learn's Pipeline wherever that is installed later;
-        DataFrames and Series come back as what they were.
-        """
-
-        def fit_resample(
-            self,
-            X: Any,
-            y: Any,
-            sample_weight: Any = None,
-            trusted: Any = None,
-            pred_probs: Any = None,
-            neighbor_graph: Any = None,
-        ) -> tuple[Any, Any]:
-            """Clean, and return rows and labels.
-
-            In imbalanced-learn's Pipeline, `trusted` and the others arrive with metadata routing
-            alone: ``sklearn.set_config(enable_metadata_routing=True)`` and
-            ``set_fit_resample_request(trusted=True)``. Without it that Pipeline passes nothing
-            on to a sampler, and this raises a TypeError.
-
-            Parameters
-            ----------
-            X : array-like of shape (n_samples, n_features)
-                As for ``fit``.
-            y : array-like of shape (n_samples,)
-                Given labels.
-            sample_weight, trusted, pred_probs, neighbor_graph : optional
-                As for ``fit``.
-
-            Returns
-            -------
-            X : array or DataFrame of shape (n_kept, n_features)
-                Rows, in the form in which they were given, with their index.
-            y : array or Series of shape (n_kept,)
-                Their labels.
-            """
-            params = _passed(
-                sample_weight=sample_weight,
-                trusted=trusted,
-                pred_probs=align_predictions(pred_probs, X),
-                neighbor_graph=neighbor_graph,
-            )
-            refuse_annotators(y)
-            check_same_rows(X, y=y, **params)
-            _refuse_lost_params()
-            import numpy as np
-            import pandas as pd
-
+        else:
             checked = self._check_data(X, y)
             self.sampling_strategy_: dict[Any, int] = {}
-            rows, labels = self._fit_resample(*checked, **params)
-            if isinstance(X, pd.DataFrame):
-                rows = pd.DataFrame(rows, columns=X.columns).astype(X.dtypes.to_dict())
-            if isinstance(y, pd.Series):
-                labels = pd.Series(labels, name=y.name).astype(y.dtype)
-            elif isinstance(y, list):
-                labels = np.asarray(labels).tolist()
-            return _with_index(self, X, rows), _with_index(self, y, labels)
+            rows, labels = _in_their_form(X, y, *self._fit_resample(*checked, **params))
+        return _with_index(self, X, rows), _with_index(self, y, labels)
+
+    def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
+        y, binarized = check_target_type(y, indicate_one_vs_all=True)
+        X, y = self._check_data(X, y)
+        return X, y, binarized
+
+
+def _in_their_form(X: Any, y: Any, rows: Any, labels: Any) -> tuple[Any, Any]:
+    """Rows and labels in the container of X and y."""
+    import pandas as pd
+
+    if isinstance(X, pd.DataFrame):
+        rows = pd.DataFrame(rows, columns=X.columns).astype(X.dtypes.to_dict())
+    if isinstance(y, pd.Series):
+        labels = pd.Series(labels, name=y.name).astype(y.dtype)
+    elif isinstance(y, list):
+        labels = np.asarray(labels).tolist()
+    return rows, labels

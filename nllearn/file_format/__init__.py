@@ -15,6 +15,7 @@ from nllearn.file_format._container import (
     FORMAT_VERSION,
     read_container,
     replace_file,
+    seal,
     write_container,
 )
 from nllearn.file_format._dataclasses import read_dataclass, write_dataclass
@@ -34,6 +35,7 @@ __all__ = [
     "read_dataclass",
     "read_row_index",
     "replace_file",
+    "seal",
     "write_attributes",
     "write_container",
     "write_dataclass",

@@ -5,7 +5,15 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-__all__ = ["centred_unit_rows", "cosine_topk", "leading_directions", "unit_rows"]
+from nllearn.functional.blocks import row_blocks
+
+__all__ = [
+    "centred_unit_rows",
+    "cosine_topk",
+    "leading_directions",
+    "unit_rows",
+    "unit_rows_in_blocks",
+]
 
 # Elements of one block of similarities: 32 MB of float32.
 _BLOCK_ELEMENTS = 1 << 23
@@ -47,6 +55,32 @@ def centred_unit_rows(
     x = x.float()
     mean = x.mean(0) if rows is None else x[rows].mean(0)
     return unit_rows(x - mean), mean
+
+
+def unit_rows_in_blocks(x: torch.Tensor, rows: torch.Tensor, size: int = 65_536) -> torch.Tensor:
+    """As :func:`centred_unit_rows`, holding nothing of the size of the result but itself.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+        Its rows may lie in a file.
+    rows : int64 Tensor of shape (m,)
+        Rows whose mean is subtracted.
+    size : int, default=65536
+        Rows that are read at a time.
+
+    Returns
+    -------
+    unit : float32 Tensor of shape (n, d)
+    """
+    total = torch.zeros(x.shape[1], dtype=torch.float64)
+    for some in rows.split(size):
+        total += x[some].float().sum(0)
+    mean = (total / len(rows)).float()
+    unit = torch.empty(x.shape, dtype=torch.float32)
+    for block in row_blocks(len(x), size):
+        unit[block] = F.normalize(x[block].float() - mean, dim=1)
+    return unit
 
 
 def leading_directions(

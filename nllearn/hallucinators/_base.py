@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
 
 from nllearn.functional.hallucination import draw_partners
+from nllearn.hallucinators._anchors import Anchors
 
-__all__ = ["Anchors", "BaseHallucinator"]
+__all__ = ["BaseHallucinator", "Head"]
 
 Head = Callable[[torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Anchors:
-    """Synthetic features between classes.
-
-    Parameters
-    ----------
-    features : float32 Tensor of shape (m, d)
-    labels : int64 Tensor of shape (m,)
-        Label of the first parent, which the anchor takes.
-    parents : int64 Tensor of shape (m, 2)
-        Rows of the features that were given: the one whose label it takes, then
-        the one of another class.
-    """
-
-    features: torch.Tensor
-    labels: torch.Tensor
-    parents: torch.Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 class BaseHallucinator(BaseEstimator):

@@ -16,8 +16,8 @@ from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._estimate import estimate_label_posterior
 from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
 from nllearn.label_model._noise import NoiseModel, fit_boundary_noise, fit_noise
-from nllearn.label_model._posterior import LabelPosterior
-from nllearn.label_model._scaling import RowScaling, choose_scaling
+from nllearn.label_model._result import LabelPosterior
+from nllearn.label_model._unit_rows import RowScaling, choose_scaling
 from nllearn.label_model._warnings import warn_of_doubt, warn_of_lost_classes
 
 __all__ = [

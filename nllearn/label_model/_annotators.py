@@ -21,8 +21,8 @@ from nllearn.functional.annotators import (
 from nllearn.functional.dependence import annotator_agreement, annotator_dependence, told_shares
 from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._noise import NoiseModel, fit_noise
-from nllearn.label_model._posterior import LabelPosterior
 from nllearn.label_model._predictions import Predictions, predict_labels
+from nllearn.label_model._result import LabelPosterior
 from nllearn.predictors import NeighborGraph
 
 __all__ = ["AnnotatorLabels", "AnnotatorPosterior", "estimate_annotator_posterior"]

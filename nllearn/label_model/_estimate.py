@@ -17,8 +17,8 @@ from nllearn.label_model._noise import (
     fit_boundary_noise,
     fit_noise,
 )
-from nllearn.label_model._posterior import LabelPosterior
 from nllearn.label_model._predictions import predict_labels
+from nllearn.label_model._result import LabelPosterior
 from nllearn.predictors import NeighborGraph
 
 __all__ = ["estimate_label_posterior"]

@@ -13,7 +13,7 @@ from nllearn.functional.calibration import combine_predictions
 from nllearn.functional.relabelling import posterior_given_label
 from nllearn.functional.transition import estimate_transition
 from nllearn.label_model._data import NoisyLabels
-from nllearn.label_model._posterior import LabelPosterior
+from nllearn.label_model._result import LabelPosterior
 from nllearn.label_model._votes import log_neighbor_votes
 from nllearn.predictors import (
     LeaveOneOutRidge,

@@ -270,6 +270,7 @@ def adapt_channels(weight: torch.Tensor, channels: int) -> torch.Tensor:
     Parameters
     ----------
     weight : Tensor of shape (out, in, h, w)
+        Filters of the first convolution.
     channels : int
         Wanted number, at least 1.
 

@@ -11,11 +11,14 @@ This is a side room: only the commands of ``nllearn.cli`` import it, and it impo
 
 from __future__ import annotations
 
+from nllearn.tables._balance import balance_blocks, similarity_spread
 from nllearn.tables._columns import TRUE_LABEL, ColumnPlan, plan_columns, plan_text
+from nllearn.tables._dates import as_dates, date_order
 from nllearn.tables._description import Reading
 from nllearn.tables._errors import TableError
 from nllearn.tables._features import build_transformer, feature_matrix, prepare_columns
 from nllearn.tables._labels import LabelColumn, missing_error, read_flips, read_labels
+from nllearn.tables._numbers import NumberFormat, read_numbers
 from nllearn.tables._reading import Table, read_embeddings, read_table
 from nllearn.tables._results import (
     FINAL_COLUMNS,
@@ -32,11 +35,15 @@ __all__ = [
     "TRUE_LABEL",
     "ColumnPlan",
     "LabelColumn",
+    "NumberFormat",
     "Reading",
     "Table",
     "TableError",
+    "as_dates",
+    "balance_blocks",
     "build_transformer",
     "check_output",
+    "date_order",
     "earlier_columns",
     "feature_matrix",
     "missing_error",
@@ -46,9 +53,11 @@ __all__ = [
     "read_embeddings",
     "read_flips",
     "read_labels",
+    "read_numbers",
     "read_table",
     "refuse_taken",
     "result_columns",
+    "similarity_spread",
     "summary_lines",
     "write_table",
 ]

@@ -1,9 +1,19 @@
 """What both methods share around the training loop."""
 
 from nllearn.training._batches import DeviceBatches, Rows
-from nllearn.training._checkpoint import CheckpointFolder
+from nllearn.training._checkpoint_files import CheckpointFolder
 from nllearn.training._distributed import LostProcessError, ProcessGroup, process_group
-from nllearn.training._image_views import ImageViews, make_image_views
+from nllearn.training._free_memory import free_bytes
+from nllearn.training._image_views import (
+    COLOUR_CHANGES,
+    ImageViews,
+    affine,
+    crop,
+    cutout,
+    draw_affine,
+    flip,
+    make_image_views,
+)
 from nllearn.training._inference import FeatureBank, collect, predict_logits
 from nllearn.training._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
 from nllearn.training._memory import explain_memory
@@ -16,6 +26,7 @@ from nllearn.training._synced_layers import SyncedLayers
 from nllearn.training._views import TableViews, make_views
 
 __all__ = [
+    "COLOUR_CHANGES",
     "ArraySource",
     "CheckpointFolder",
     "CosineAnnealing",
@@ -35,9 +46,15 @@ __all__ = [
     "TableViews",
     "TensorSource",
     "WarmRestarts",
+    "affine",
     "collect",
+    "crop",
+    "cutout",
+    "draw_affine",
     "explain_memory",
+    "flip",
     "fork_torch_seed",
+    "free_bytes",
     "make_image_views",
     "make_views",
     "predict_logits",

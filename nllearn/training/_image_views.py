@@ -123,7 +123,7 @@ class ImageViews:
         if self.flip:
             view = flip(view, draw(n) < 0.5)
         if self.policy:
-            view = affine(view, *_draw_affine(draw(5, n), self.policy))
+            view = affine(view, *draw_affine(draw(5, n), self.policy))
             view = _change_colours(view, draw(2, n), self.policy, seed)
         if self.cutout:
             u = draw(3, n)
@@ -178,7 +178,7 @@ def flip(x: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
     return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 
 
-def _draw_affine(u: torch.Tensor, policy: float) -> tuple[torch.Tensor, ...]:
+def draw_affine(u: torch.Tensor, policy: float) -> tuple[torch.Tensor, ...]:
     """Turn uniform numbers of shape (5, n) into the five magnitudes of `affine`.
 
     One of the five is switched on, and with probability one half a second one.

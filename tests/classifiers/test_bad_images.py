@@ -109,12 +109,10 @@ def test_skipping_is_training_with_weight_zero(tmp_path):
 
 
 def test_skipped_images_do_not_hinder_streaming(tmp_path, monkeypatch):
-    from nllearn.classifiers import _preprocessing
-
     files, y = write(tmp_path, bad=(0, 5))
     params = {"max_epochs": 4, "on_bad_image": "skip", "augmentation": None, "random_state": 0}
     at_once = MixNNClassifier(**params).fit(files, y)
-    monkeypatch.setattr(_preprocessing, "_MOST_BYTES_CPU", 0)
+    monkeypatch.setattr("nllearn.classifiers._preprocessing._MOST_BYTES_CPU", 0)
     streamed = MixNNClassifier(**params).fit(files, y)
     assert list(streamed.skipped_images_) == [0, 5]
     np.testing.assert_allclose(
@@ -154,11 +152,9 @@ def test_a_class_of_skipped_images_alone_is_believed(tmp_path):
 
 
 def test_files_are_decoded_once(tmp_path, monkeypatch):
-    from nllearn.images import _decode
-
     files, y = write(tmp_path)
-    seen, read = [], _decode.read_pixels
-    monkeypatch.setattr(_decode, "read_pixels", lambda f, *a: seen.append(f) or read(f, *a))
+    seen, open_image = [], pillow.open
+    monkeypatch.setattr(pillow, "open", lambda file, *a: seen.append(file) or open_image(file, *a))
     MixNNClassifier(max_epochs=3, random_state=0).fit(files, y)
     # The first one also tells the shape.
     assert len(seen) <= len(files) + 1

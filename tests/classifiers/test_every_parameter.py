@@ -80,7 +80,7 @@ ELSEWHERE = {
     "n_jobs": "test_threads.py",
     "image_layout": "test_images.py",
     "decode_size": "test_images.py",
-    "checkpoint_dir": "test_checkpoints.py",
+    "checkpoint_dir": "test_resume.py",
 }
 
 

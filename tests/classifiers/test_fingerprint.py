@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch.utils.data import Dataset
 
 from nllearn import MixNNClassifier
-from nllearn.classifiers import _checkpoints
-from nllearn.classifiers._checkpoints import _digest_of_rows
+from nllearn.classifiers._fingerprint import digest_of_rows
 from nllearn.images import ArrayRecords, DatasetRecords, PathRecords
 
 
@@ -26,19 +25,19 @@ def test_one_changed_pixel_anywhere_is_seen(images, pixel):
     other[pixel] ^= 1
     for kind in (np.uint8, np.float64):
         one, two = (ArrayRecords(x.astype(kind), "channels_last") for x in (images, other))
-        assert _digest_of_rows(one) != _digest_of_rows(two)
+        assert digest_of_rows(one) != digest_of_rows(two)
 
 
 def test_equal_images_have_one_digest_in_every_memory_layout(images, monkeypatch):
     layouts = (images.copy(), np.asfortranarray(images), np.repeat(images, 2, 0)[::2])
-    digests = {_digest_of_rows(ArrayRecords(x, "channels_last")) for x in layouts}
+    digests = {digest_of_rows(ArrayRecords(x, "channels_last")) for x in layouts}
     assert len(digests) == 1
-    monkeypatch.setattr(_checkpoints, "_HASHED_BYTES", 999)
-    assert {_digest_of_rows(ArrayRecords(images, "channels_last"))} == digests
+    monkeypatch.setattr("nllearn.classifiers._fingerprint._HASHED_BYTES", 999)
+    assert {digest_of_rows(ArrayRecords(images, "channels_last"))} == digests
     # The same bytes as other numbers, and in another shape.
-    assert _digest_of_rows(images.reshape(2500, 60)) not in digests
+    assert digest_of_rows(images.reshape(2500, 60)) not in digests
     table = images.reshape(2500, 60)
-    assert _digest_of_rows(table) != _digest_of_rows(table.view(np.int8))
+    assert digest_of_rows(table) != digest_of_rows(table.view(np.int8))
 
 
 def test_of_a_memmap_some_rows_are_read(images, tmp_path):
@@ -48,31 +47,31 @@ def test_of_a_memmap_some_rows_are_read(images, tmp_path):
     # As scikit-learn's checks hand it over: a plain array that views the memmap.
     view = np.asarray(first)
     assert type(view) is np.ndarray
-    digest = _digest_of_rows(ArrayRecords(view, "channels_last"))
-    assert digest == _digest_of_rows(ArrayRecords(first, "channels_last"))
+    digest = digest_of_rows(ArrayRecords(view, "channels_last"))
+    assert digest == digest_of_rows(ArrayRecords(first, "channels_last"))
     assert digest.startswith("2500 rows")
     first[0, 0, 0, 0] ^= 1
-    assert _digest_of_rows(ArrayRecords(view, "channels_last")) != digest
+    assert digest_of_rows(ArrayRecords(view, "channels_last")) != digest
     first[0, 0, 0, 0] ^= 1
     first[1, 0, 0, 0] ^= 1  # between two of the thousand
-    assert _digest_of_rows(ArrayRecords(view, "channels_last")) == digest
-    assert _digest_of_rows(view.reshape(2500, 60)).startswith("2500 rows")
+    assert digest_of_rows(ArrayRecords(view, "channels_last")) == digest
+    assert digest_of_rows(view.reshape(2500, 60)).startswith("2500 rows")
 
 
 def test_files_are_compared_by_size_too(tmp_path, monkeypatch):
     from PIL import Image
 
-    monkeypatch.setattr(_checkpoints, "_HASHED_ROWS", 2)
+    monkeypatch.setattr("nllearn.classifiers._fingerprint._HASHED_ROWS", 2)
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     for i, path in enumerate(paths):
         Image.fromarray(np.full((6, 6, 3), i, dtype=np.uint8)).save(path)
-    digest = _digest_of_rows(PathRecords(paths, None))
-    assert _digest_of_rows(PathRecords(paths, None)) == digest
+    digest = digest_of_rows(PathRecords(paths, None))
+    assert digest_of_rows(PathRecords(paths, None)) == digest
     # The one in the middle is not decoded, but it is longer now.
     Image.fromarray(np.eye(6, dtype=np.uint8) * 77).convert("RGB").save(paths[1])
-    assert _digest_of_rows(PathRecords(paths, None)) != digest
+    assert digest_of_rows(PathRecords(paths, None)) != digest
     paths[1].unlink()
-    assert _digest_of_rows(PathRecords(paths, None)) != digest
+    assert digest_of_rows(PathRecords(paths, None)) != digest
 
 
 class Pictures(Dataset):
@@ -89,10 +88,10 @@ class Pictures(Dataset):
 
 
 def test_of_a_dataset_some_items_are_read(images):
-    digest = _digest_of_rows(DatasetRecords(Pictures(images), "channels_last"))
+    digest = digest_of_rows(DatasetRecords(Pictures(images), "channels_last"))
     other = images.copy()
     other[-1] ^= 1
-    assert _digest_of_rows(DatasetRecords(Pictures(other), "channels_last")) != digest
+    assert digest_of_rows(DatasetRecords(Pictures(other), "channels_last")) != digest
 
 
 def test_a_fit_of_other_images_is_refused(images, tmp_path):

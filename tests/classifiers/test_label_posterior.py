@@ -9,7 +9,7 @@ import torch
 from nllearn import MixNNClassifier
 from nllearn.classifiers._label_posterior import (
     InputRows,
-    _neighbor_graph,
+    find_active_neighbors,
     posterior_from_features,
 )
 from nllearn.datasets import make_classification_noise, make_symmetric_noise
@@ -158,7 +158,7 @@ def test_neighbours_of_absent_rows_against_a_slow_search():
     rng = np.random.default_rng(0)
     unit = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(30, 4))).float(), dim=1)
     active = torch.tensor([i for i in range(30) if i % 4])
-    graph = _neighbor_graph(unit, ExactNeighbors(), active, 5)
+    graph = find_active_neighbors(unit, ExactNeighbors(), active, 5)
     for i in range(30):
         others = [j for j in active.tolist() if j != i]
         nearest = sorted(others, key=lambda j: -float(unit[i] @ unit[j]))[:5]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from nllearn.classifiers import _label_posterior, _preprocessing
+from nllearn.classifiers import _preprocessing
 from nllearn.functional import blocks
 from nllearn.functional.kernel_ridge import leave_one_out_scores
-from nllearn.functional.similarity import centred_unit_rows
-from nllearn.predictors import LeaveOneOutRidge, _ridge
-from nllearn.training import ArraySource, TensorSource, _inference
+from nllearn.functional.similarity import centred_unit_rows, unit_rows_in_blocks
+from nllearn.predictors import LeaveOneOutRidge
+from nllearn.training import ArraySource, TensorSource
 
 CPU = torch.device("cpu")
 
@@ -23,9 +23,9 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def small_memory(monkeypatch, tmp_path):
     """Features do not fit; blocks are small; temporary files go to a folder of the test."""
-    monkeypatch.setattr(_inference, "free_bytes", lambda device: 0.0)
-    monkeypatch.setattr(_label_posterior, "_BLOCK", 50)
-    monkeypatch.setattr(_ridge, "_BLOCK", 50)
+    monkeypatch.setattr("nllearn.training._inference.free_bytes", lambda device: 0.0)
+    monkeypatch.setattr("nllearn.classifiers._label_posterior._BLOCK", 50)
+    monkeypatch.setattr("nllearn.predictors._ridge._BLOCK", 50)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -87,7 +87,7 @@ def test_no_file_outlives_the_fit(cls, blobs, small_memory):
 
 def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch):
     X, _, noisy = blobs
-    monkeypatch.setattr(_label_posterior, "find_neighbors", lambda *args: 1 / 0)
+    monkeypatch.setattr("nllearn.classifiers._label_posterior.find_neighbors", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fit(cls, X, noisy)
     assert files_in(small_memory) == []
@@ -95,8 +95,7 @@ def test_no_file_outlives_a_fit_that_fails(cls, blobs, small_memory, monkeypatch
 
 @pytest.mark.parametrize("n_absent", [0, 9])
 def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
-    monkeypatch.setattr(_label_posterior, "_BLOCK", 13)
-    monkeypatch.setattr(_ridge, "_BLOCK", 13)
+    monkeypatch.setattr("nllearn.predictors._ridge._BLOCK", 13)
     generator = torch.Generator().manual_seed(0)
     given = torch.arange(120) % 4
     centres = torch.randn(4, 6, generator=generator)
@@ -106,7 +105,7 @@ def test_scores_in_blocks_are_those_of_the_whole(monkeypatch, n_absent):
     active = torch.nonzero(weights > 0).squeeze(1)
 
     unit, _ = centred_unit_rows(features, active)
-    blocked = _label_posterior.unit_rows_in_blocks(features, active)
+    blocked = unit_rows_in_blocks(features, active, 13)
     torch.testing.assert_close(blocked, unit)
     onehot = torch.nn.functional.one_hot(given, 4).float()
     torch.testing.assert_close(

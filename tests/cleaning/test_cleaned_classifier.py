@@ -23,7 +23,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from nllearn import CleanedClassifier, LabelCleaner, MixNNClassifier
-from nllearn.cleaning._resample import keep_every_class
+from nllearn.functional.resampling import keep_every_class
 
 LOGISTIC = LogisticRegression()
 BOOSTING = HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=5, random_state=0)

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from nllearn.cleaning._evidence import gather_evidence
-from nllearn.cleaning._resample import apply_action
+from nllearn.functional.resampling import apply_action
 from nllearn.label_model import LabelPosterior
 
 

@@ -401,12 +401,11 @@ def test_evidence_names_rows_without_holding_the_graph(blobs):
 
 def test_blocks_of_rows_change_nothing(blobs, monkeypatch):
     from nllearn.functional import blocks
-    from nllearn.predictors import _nystroem
 
     X, _, noisy = blobs
     whole = fitted(X, noisy)
     monkeypatch.setattr(blocks, "_BLOCK", 37)
-    monkeypatch.setattr(_nystroem, "_MOST_KEPT", 0)
+    monkeypatch.setattr("nllearn.predictors._nystroem._MOST_KEPT", 0)
     parts = fitted(X, noisy)
     np.testing.assert_allclose(whole.label_quality_, parts.label_quality_, atol=2e-3)
 

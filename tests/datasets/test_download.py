@@ -11,7 +11,6 @@ import pytest
 from tqdm import tqdm
 
 from nllearn.datasets import _download, get_data_home
-from nllearn.datasets._download import download
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8).tobytes()
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -95,7 +94,7 @@ def names(folder):
 
 def test_a_file_comes_whole_and_alone(server, tmp_path):
     path = tmp_path / "a" / "b" / "data.bin"
-    assert download(server.url, path, md5=MD5, sha256=SHA256, progress=False) == path
+    assert _download.download(server.url, path, md5=MD5, sha256=SHA256, progress=False) == path
     assert path.read_bytes() == CONTENT
     assert names(path.parent) == ["data.bin"]
     assert server.asked == [None]
@@ -103,15 +102,15 @@ def test_a_file_comes_whole_and_alone(server, tmp_path):
 
 def test_an_empty_file_is_a_file(server, tmp_path):
     server.content = b""
-    download(server.url, tmp_path / "data.bin", progress=False)
+    _download.download(server.url, tmp_path / "data.bin", progress=False)
     assert (tmp_path / "data.bin").read_bytes() == b""
 
 
 def test_what_is_there_is_not_fetched_again(server, tmp_path):
     path = tmp_path / "data.bin"
     path.write_bytes(CONTENT)
-    download(server.url, path, md5=MD5.upper(), progress=False)
-    download(server.url, path, progress=False)
+    _download.download(server.url, path, md5=MD5.upper(), progress=False)
+    _download.download(server.url, path, progress=False)
     assert server.asked == []
 
 
@@ -119,14 +118,14 @@ def test_another_file_under_the_name_is_told_and_kept(server, tmp_path):
     path = tmp_path / "data.bin"
     path.write_bytes(b"mine")
     with pytest.raises(OSError, match=rf"data\.bin is not the expected file.*not {MD5}.*Delete"):
-        download(server.url, path, md5=MD5, progress=False)
+        _download.download(server.url, path, md5=MD5, progress=False)
     assert path.read_bytes() == b"mine"
     assert server.asked == []
 
 
 def test_a_broken_connection_is_taken_up_where_it_ended(server, tmp_path):
     server.faults = ["cut", "cut"]
-    download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
+    _download.download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
     half, quarter = len(CONTENT) // 2, len(CONTENT) // 4
     assert server.asked == [None, f"bytes={half}-", f"bytes={half + quarter}-"]
@@ -135,7 +134,7 @@ def test_a_broken_connection_is_taken_up_where_it_ended(server, tmp_path):
 def test_without_ranges_it_starts_again(server, tmp_path):
     server.ranges = False
     server.faults = ["cut"]
-    download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
+    _download.download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
     assert len(server.asked) == 2
 
@@ -144,13 +143,13 @@ def test_a_server_that_sends_another_range_is_not_believed(server, tmp_path):
     server.faults = ["cut"]
     server.shift = 5
     with pytest.raises(OSError, match="asked for the bytes from"):
-        download(server.url, tmp_path / "data.bin", progress=False)
+        _download.download(server.url, tmp_path / "data.bin", progress=False)
     assert names(tmp_path) == ["data.bin.part"]
 
 
 def test_the_part_of_an_earlier_call_is_continued(server, tmp_path):
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
-    download(server.url, tmp_path / "data.bin", sha256=SHA256, progress=False)
+    _download.download(server.url, tmp_path / "data.bin", sha256=SHA256, progress=False)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
     assert server.asked == ["bytes=1000-"]
     assert names(tmp_path) == ["data.bin"]
@@ -158,20 +157,20 @@ def test_the_part_of_an_earlier_call_is_continued(server, tmp_path):
 
 def test_a_whole_part_of_an_earlier_call_is_taken(server, tmp_path):
     (tmp_path / "data.bin.part").write_bytes(CONTENT)
-    download(server.url, tmp_path / "data.bin", sha256=SHA256, progress=False)
+    _download.download(server.url, tmp_path / "data.bin", sha256=SHA256, progress=False)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("old", [b"other" * 100, b"x" * (len(CONTENT) + 9)], ids=["bad", "long"])
 def test_the_part_of_another_file_is_dropped(server, tmp_path, old):
     (tmp_path / "data.bin.part").write_bytes(old)
-    download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
+    _download.download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 def test_without_a_checksum_an_earlier_part_is_not_trusted(server, tmp_path):
     (tmp_path / "data.bin.part").write_bytes(b"other")
-    download(server.url, tmp_path / "data.bin", progress=False)
+    _download.download(server.url, tmp_path / "data.bin", progress=False)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
     assert server.asked == [None]
 
@@ -180,31 +179,31 @@ def test_without_a_checksum_an_earlier_part_is_not_trusted(server, tmp_path):
 def test_a_wrong_checksum_leaves_nothing(server, tmp_path, sums):
     path = tmp_path / "data.bin"
     with pytest.raises(OSError, match=r"another file than expected.*put it at .*data\.bin"):
-        download(server.url, path, progress=False, **sums)
+        _download.download(server.url, path, progress=False, **sums)
     assert names(tmp_path) == []
 
 
 def test_a_busy_server_is_asked_again(server, tmp_path):
     server.faults = [503, 429]
-    download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
+    _download.download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
     assert len(server.asked) == 3
 
 
 def test_it_gives_up_with_address_and_place(server, tmp_path):
     server.faults = ["cut"] * 4
     with pytest.raises(OSError, match=r"http://127.*connection ended after.*put it at .*data\.bin"):
-        download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
+        _download.download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
     assert len(server.asked) == 4
     assert names(tmp_path) == ["data.bin.part"]
     # The next call goes on from there.
-    download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
+    _download.download(server.url, tmp_path / "data.bin", md5=MD5, progress=False)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 def test_a_missing_address_is_asked_once(server, tmp_path):
     url = server.url.replace("data", "other")
     with pytest.raises(OSError, match=r"other\.bin: the server answered 404"):
-        download(url, tmp_path / "data.bin", progress=False)
+        _download.download(url, tmp_path / "data.bin", progress=False)
     assert len(server.asked) == 1
     assert names(tmp_path) == []
 
@@ -214,13 +213,13 @@ def test_a_server_that_is_not_there(server, tmp_path):
     server.shutdown()
     server.server_close()
     with pytest.raises(OSError, match=r"cannot download http://127\.0\.0\.1.*refused"):
-        download(url, tmp_path / "data.bin", progress=False)
+        _download.download(url, tmp_path / "data.bin", progress=False)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hosts", "ftp://example.org/a", "data.bin"])
 def test_other_addresses_are_refused(tmp_path, url):
     with pytest.raises(ValueError, match="http"):
-        download(url, tmp_path / "data.bin")
+        _download.download(url, tmp_path / "data.bin")
 
 
 def test_pauses_grow(server, tmp_path, monkeypatch):
@@ -229,12 +228,12 @@ def test_pauses_grow(server, tmp_path, monkeypatch):
     monkeypatch.setattr(_download.time, "sleep", pauses.append)
     server.faults = [503] * 4
     with pytest.raises(OSError, match="answered 503"):
-        download(server.url, tmp_path / "data.bin", progress=False)
+        _download.download(server.url, tmp_path / "data.bin", progress=False)
     assert pauses == [1.0, 2.0, 4.0]
 
 
 def test_progress_is_shown_on_request(server, tmp_path, capsys, monkeypatch):
-    download(server.url, tmp_path / "quiet.bin", progress=False)
+    _download.download(server.url, tmp_path / "quiet.bin", progress=False)
     assert capsys.readouterr().err == ""
     bars = []
 
@@ -244,7 +243,7 @@ def test_progress_is_shown_on_request(server, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(_download, "tqdm", bar)
     server.faults = ["cut"]
-    download(server.url, tmp_path / "shown.bin")
+    _download.download(server.url, tmp_path / "shown.bin")
     assert (bars[0].n, bars[0].total) == (len(CONTENT), len(CONTENT))
     assert bars[0].desc == "shown.bin"
 

@@ -15,7 +15,6 @@ from nllearn.hallucinators import (
     BaseHallucinator,
     InterpolationHallucinator,
     LearnedHallucinator,
-    _learned,
 )
 
 N, D, C = 60, 6, 3
@@ -134,7 +133,7 @@ def test_loss_is_the_mean_of_equation_2_over_the_steps_of_the_phase(monkeypatch)
         seen.append(loss.item())
         return loss
 
-    monkeypatch.setattr(_learned, "hallucination_loss", recorded)
+    monkeypatch.setattr("nllearn.hallucinators._learned.hallucination_loss", recorded)
     hallucinator = fitted("learned", *clustered(), phases=2, n_anchors=2, batch_size=50)
     assert len(seen) == 6  # three steps in each phase
     assert hallucinator.loss_ == pytest.approx(sum(seen[3:]) / 3)

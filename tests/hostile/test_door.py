@@ -7,9 +7,6 @@ import pandas as pd
 import pytest
 import torch
 
-from nllearn._labels import check_labels
-from nllearn._validation import as_float64, check_rows, check_weights
-
 KINDS = ["ah", "mixnn", "cleaner"]
 ROWS = {
     "dates": (lambda X: X.astype("i8").astype("M8[s]"), "X holds datetime64"),
@@ -48,82 +45,6 @@ UNWRAPPED = {
 }
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_rows_are_refused(name, rows):
-    change, words = ROWS[name]
-    with pytest.raises((TypeError, ValueError), match=words):
-        check_rows(change(rows[0]))
-
-
-@pytest.mark.parametrize("name", LABELS)
-def test_labels_are_refused(name):
-    with pytest.raises(ValueError, match=LABELS[name][1]):
-        check_labels(LABELS[name][0])
-
-
-@pytest.mark.parametrize("name", UNWRAPPED)
-def test_labels_are_unwrapped(name):
-    y, dtype = UNWRAPPED[name]
-    found = check_labels(y)
-    assert isinstance(found, np.ndarray) and found.dtype == dtype
-    assert found.tolist() == list(y)
-
-
-@pytest.mark.parametrize(
-    "y",
-    [
-        np.arange(12),
-        ["a", "b"] * 6,
-        np.array(["é", "日本"] * 6),
-        np.array([True, False] * 6),
-        np.eye(3),
-        [(1, 2)] * 12,
-        [],
-        None,
-        "word",
-    ],
-)
-def test_other_labels_pass_as_they_are(y):
-    assert check_labels(y) is y
-
-
-@pytest.mark.parametrize("X", [np.eye(3), np.ma.masked_array(np.eye(3)), None, "a", [[1]], {}])
-def test_other_rows_pass(X):
-    assert check_rows(X) is None
-
-
-@pytest.mark.parametrize("weight", [[1, 0, 0], [1e300, 1, 1], [1.0, 1e-60, 1e-60]])
-def test_one_row_is_too_few_to_train_on(weight):
-    y = np.arange(3)
-    with pytest.raises(ValueError, match="above zero for 1 row only"):
-        check_weights(np.array(weight, float), None, y, y, y)
-
-
-@pytest.mark.parametrize("factor", [1e-320, 1e-300, 1e300, 1.7e308])
-def test_a_common_factor_of_the_weights_changes_nothing(factor):
-    y = np.array([0, 1, 0, 1])
-    plain = check_weights(np.ones(4), None, y, np.arange(2), y)
-    scaled = check_weights(np.full(4, factor), None, y, np.arange(2), y)
-    for one, two in zip(plain, scaled, strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
-@pytest.mark.parametrize(
-    "values", [["a"], [1j], np.zeros(2, "M8[s]"), [object()], [[1], [1, 2]], pd.Series(["a"])]
-)
-def test_what_is_no_number_is_refused_by_name(values):
-    with pytest.raises(ValueError, match="weights must hold real numbers; found"):
-        as_float64("weights", values)
-
-
-def test_numbers_become_doubles():
-    assert as_float64("weights", [True, 2]).dtype == np.float64
-    assert as_float64("weights", np.array([1, 2], dtype=object)).tolist() == [1.0, 2.0]
-
-
-# The estimators ask the functions above. Until all of them do, these may fail.
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ROWS)
 def test_fit_and_new_rows(kind, name, rows, make):
@@ -148,7 +69,9 @@ def test_labels_of_fit(kind, name, rows, make):
 @pytest.mark.parametrize("name", UNWRAPPED)
 def test_dtype_of_corrected_labels(kind, name, rows, make):
     y, dtype = UNWRAPPED[name]
-    assert make(kind).fit(rows[0], y).corrected_labels_.dtype == dtype
+    fitted = make(kind).fit(rows[0], y)
+    assert fitted.corrected_labels_.dtype == fitted.classes_.dtype == dtype
+    assert fitted.classes_.tolist() == sorted(set(y))
 
 
 def test_the_cleaner_takes_what_has_a_method_called_index(rows, make):

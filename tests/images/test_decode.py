@@ -12,7 +12,6 @@ from PIL import Image
 
 from nllearn.exceptions import MissingExtraError
 from nllearn.images import (
-    _decode,
     _pixels,
     decode_images,
     image_size,
@@ -56,7 +55,7 @@ def test_rows_keep_their_order_with_any_number_of_threads(tmp_path, n_jobs):
 
 def test_threads_are_used(tmp_path, rgb, monkeypatch):
     path = save(rgb, tmp_path / "a.png")
-    seen, decode = set(), _decode.read_pixels
+    seen, open_image = set(), Image.open
     both = threading.Barrier(2, timeout=20)
 
     def noted(*args):
@@ -64,17 +63,27 @@ def test_threads_are_used(tmp_path, rgb, monkeypatch):
         if thread is not threading.main_thread() and thread not in seen:
             seen.add(thread)
             both.wait()
-        return decode(*args)
+        return open_image(*args)
 
-    monkeypatch.setattr(_decode, "read_pixels", noted)
+    monkeypatch.setattr(Image, "open", noted)
     decode_images([path] * 33, n_jobs=2)
     assert len(seen) == 2
 
 
-def test_one_thread_in_a_worker_of_a_data_loader(monkeypatch):
-    assert _decode._check_n_jobs(None) == _decode.joblib.cpu_count()
-    monkeypatch.setattr(_decode, "get_worker_info", lambda: object())
-    assert _decode._check_n_jobs(None) == 1
+@pytest.mark.parametrize(("worker", "several"), [(None, True), (object(), False)])
+def test_one_thread_in_a_worker_of_a_data_loader(tmp_path, rgb, monkeypatch, worker, several):
+    path = save(rgb, tmp_path / "a.png")
+    seen, open_image = set(), Image.open
+
+    def noted(*args):
+        seen.add(threading.current_thread() is threading.main_thread())
+        return open_image(*args)
+
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    monkeypatch.setattr("nllearn.images._decode.get_worker_info", lambda: worker)
+    monkeypatch.setattr(Image, "open", noted)
+    decode_images([path] * 33)
+    assert (False in seen) == several
 
 
 @pytest.mark.parametrize("wrap", [list, np.array, pd.Series, tuple])

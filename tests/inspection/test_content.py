@@ -12,7 +12,7 @@ from scipy import sparse
 from torch.utils.data import Dataset
 
 from nllearn.images import decode_images
-from nllearn.inspection._content import content_reader, rows_within
+from nllearn.inspection import content_reader, rows_within
 
 
 def decoded(uri):

@@ -12,9 +12,7 @@ import pytest
 from scipy import sparse
 
 from nllearn import LabelCleaner
-from nllearn.inspection import Decision, apply_decisions_to, export_issues
-from nllearn.inspection._content import content_reader
-from nllearn.inspection._frames import as_frame
+from nllearn.inspection import Decision, apply_decisions_to, as_frame, content_reader, export_issues
 
 N = 60
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nllearn.inspection._nearest import named_rows, nearest_rows, similarity_of
+from nllearn.inspection import named_rows, nearest_rows, similarity_of
 
 
 def test_nearest_rows_against_loops():

@@ -11,9 +11,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from nllearn import LabelCleaner, MixNNClassifier, load
-from nllearn.inspection import write_review_page
-from nllearn.inspection._page import embed_json
-from nllearn.inspection._payload import loss_payload, worst_classes
+from nllearn.inspection import embed_json, loss_payload, worst_classes, write_review_page
 
 ISSUES = pd.DataFrame(
     {

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import NearestNeighbors
 
-from nllearn.neighbors import BaseNeighbors, DescentNeighbors, ExactNeighbors, _descent
+from nllearn.neighbors import BaseNeighbors, DescentNeighbors, ExactNeighbors
 
 
 def unit(rows):
@@ -201,7 +201,7 @@ class GraphWithHoles:
 @pytest.mark.parametrize("own_rows", [True, False])
 def test_rows_that_the_graph_leaves_short_are_filled_exactly(monkeypatch, own_rows):
     rows = random_rows(25)
-    monkeypatch.setattr(_descent, "_SMALLEST", 0)
+    monkeypatch.setattr("nllearn.neighbors._descent._SMALLEST", 0)
     fitted = DescentNeighbors(3, graph_neighbors=4, random_state=0).fit(rows)
     monkeypatch.setattr(fitted, "_build", lambda k: GraphWithHoles(rows))
     queries = None if own_rows else rows

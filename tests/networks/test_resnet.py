@@ -15,8 +15,14 @@ from sklearn.base import clone
 from torch import nn
 
 from nllearn.exceptions import MissingExtraError
-from nllearn.networks import ResNetBackbone, adapt_module, check_head, find_head
-from nllearn.networks._resnet import adapt_channels, read_state
+from nllearn.networks import (
+    ResNetBackbone,
+    adapt_channels,
+    adapt_module,
+    check_head,
+    find_head,
+    read_state,
+)
 
 resnet = pytest.importorskip("torchvision.models.resnet")
 

@@ -13,7 +13,7 @@ from sklearn.datasets import make_blobs
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.exceptions import NoisyLabelWarning
-from nllearn.file_format._container import seal
+from nllearn.file_format import seal
 from nllearn.networks import MLPBackbone, SmallBackbone
 
 SHORT = {"max_epochs": 3, "device": "cpu", "random_state": 0}

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from nllearn import AnchorHallucinationClassifier, load
-from nllearn.file_format._allowed import component_classes
-from nllearn.file_format._values import Reader, Writer
+from nllearn.file_format import Reader, Writer, component_classes
 from nllearn.networks import MLPBackbone
 
 

@@ -20,7 +20,6 @@ from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier, load
-from nllearn.classifiers._preprocessing import ImageInput
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.hallucinators import InterpolationHallucinator
 from nllearn.networks import MLP, MLPBackbone, ResNetBackbone
@@ -117,8 +116,8 @@ def test_the_kind_of_pixels_is_kept(on_pictures, pictures, tmp_path):
 
 def test_every_part_of_an_image_input_is_known(on_pictures):
     opened = on_pictures._input
-    assert isinstance(opened, ImageInput)
-    found = ImageInput.restore(**opened.moments, state=opened.state)
+    assert opened.is_image
+    found = type(opened).restore(**opened.moments, state=opened.state)
     assert vars(found).keys() == vars(opened).keys()
     assert found.state == opened.state
     assert_equal(found.moments, opened.moments)

@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from nllearn.functional.kernel_ridge import kernel_features
 from nllearn.functional.mixup import smooth_over_neighbors
 from nllearn.predictors import (
     LeaveOneOutKernelRidge,
     NeighborGraph,
     NeighborVotes,
-    _nystroem,
 )
+
+NYSTROEM = "nllearn.predictors._nystroem"
 
 
 @pytest.fixture
@@ -47,17 +49,16 @@ def test_features_are_made_once_for_all_fits_where_they_are_small(unit, smoothed
     rows, given = unit
     graph = graph_of(rows, 10) if smoothed else None
     made = []
-    original = _nystroem.kernel_features
 
     def watched(block, kmap):
         made.append(len(block))
-        return original(block, kmap)
+        return kernel_features(block, kmap)
 
-    monkeypatch.setattr(_nystroem, "kernel_features", watched)
-    monkeypatch.setattr(_nystroem, "_N_TRIED", 60)
+    monkeypatch.setattr(f"{NYSTROEM}.kernel_features", watched)
+    monkeypatch.setattr(f"{NYSTROEM}._N_TRIED", 60)
     found = {}
     for kept in (0, 75_000_000):
-        monkeypatch.setattr(_nystroem, "_MOST_KEPT", kept)
+        monkeypatch.setattr(f"{NYSTROEM}._MOST_KEPT", kept)
         made.clear()
         predictor, first = predicted(rows, given, graph=graph)
         found[kept] = first, predictor.predict_again(torch.linspace(0.1, 1.0, 150))
@@ -149,14 +150,13 @@ def test_rows_far_beyond_one_block_keep_memory_small(monkeypatch):
     unit = torch.from_numpy((rng.normal(size=(n, 4)) + 3 * np.eye(4)[y]).astype(np.float32))
     unit /= unit.norm(dim=1, keepdim=True)
     sizes = []
-    original = _nystroem.kernel_features
 
     def watched(rows, kmap):
         sizes.append(len(rows))
-        return original(rows, kmap)
+        return kernel_features(rows, kmap)
 
-    monkeypatch.setattr(_nystroem, "kernel_features", watched)
-    monkeypatch.setattr(_nystroem, "_MOST_KEPT", 0)
+    monkeypatch.setattr(f"{NYSTROEM}.kernel_features", watched)
+    monkeypatch.setattr(f"{NYSTROEM}._MOST_KEPT", 0)
     scores = LeaveOneOutKernelRidge(50, random_state=0).predict_out_of_sample(unit, np.eye(3)[y])
     assert max(sizes) <= 12_000
     assert (scores.argmax(1).numpy() == y).mean() > 0.9

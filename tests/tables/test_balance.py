@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nllearn import LabelCleaner
-from nllearn.tables import feature_matrix, plan_columns
-from nllearn.tables._balance import balance_blocks, similarity_spread
-from nllearn.tables._reading import Table
+from nllearn.tables import Table, balance_blocks, feature_matrix, plan_columns, similarity_spread
 
 N = 600
 

@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nllearn.tables import Reading, TableError, plan_columns, prepare_columns, read_table
-from nllearn.tables._dates import as_dates, date_order
-from nllearn.tables._numbers import NumberFormat, read_numbers
+from nllearn.tables import (
+    NumberFormat,
+    Reading,
+    TableError,
+    as_dates,
+    date_order,
+    plan_columns,
+    prepare_columns,
+    read_numbers,
+    read_table,
+)
 
 ROWS = "1.25;2,5;x\n3.5;4,75;y\n"
 

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from nllearn.training import _image_views
-from nllearn.training._image_views import (
+from nllearn.training import (
     COLOUR_CHANGES,
     ImageViews,
-    _draw_affine,
     affine,
     crop,
     cutout,
+    draw_affine,
     flip,
     make_image_views,
 )
@@ -184,7 +183,7 @@ def test_cutout_equals_a_loop(shape):
 
 
 def test_one_or_two_affine_changes_are_drawn_within_their_ranges():
-    drawn = torch.stack(_draw_affine(torch.rand(5, 4000, generator=generator()), 0.5))
+    drawn = torch.stack(draw_affine(torch.rand(5, 4000, generator=generator()), 0.5))
     ranges = 0.5 * torch.tensor([math.pi / 6, 0.3, 0.3, 0.3, 0.3])
     assert (drawn.abs() <= ranges[:, None]).all()
     assert (drawn.abs().amax(1) > 0.98 * ranges).all()
@@ -222,11 +221,8 @@ def test_the_crop_shifts_by_an_eighth_of_the_side(side, pad):
 @pytest.fixture
 def tagged(monkeypatch):
     """Colour changes that write their number into the image."""
-    monkeypatch.setattr(
-        _image_views,
-        "COLOUR_CHANGES",
-        {k: lambda x, s, k=k: torch.full_like(x, k) for k in range(6)},
-    )
+    for k, name in enumerate(COLOUR_CHANGES):
+        monkeypatch.setitem(COLOUR_CHANGES, name, lambda x, s, k=k: torch.full_like(x, k))
 
 
 def test_every_image_gets_one_colour_change_and_each_comes_equally_often(tagged):

@@ -15,11 +15,10 @@ import torch
 from torch import nn
 
 from nllearn.networks import MLP
-from nllearn.training import TensorSource, collect, predict_logits
-from nllearn.training import _free_memory as free_memory
-from nllearn.training import _inference as module_under_test
-from nllearn.training import _sources as sources
+from nllearn.training import TensorSource, collect, free_bytes, predict_logits
 
+FREE_BYTES = "nllearn.training._inference.free_bytes"
+FREE_MEMORY = "nllearn.training._free_memory"
 CPU = torch.device("cpu")
 N, D = 103, 5
 
@@ -34,7 +33,7 @@ def network():
 @pytest.fixture
 def source(monkeypatch):
     # Several pieces, the last one shorter.
-    monkeypatch.setattr(sources, "_MOST_ROWS_PER_PASS", 10)
+    monkeypatch.setattr("nllearn.training._sources._MOST_ROWS_PER_PASS", 10)
     return TensorSource(torch.randn(N, D, generator=torch.Generator().manual_seed(1)))
 
 
@@ -46,7 +45,7 @@ def labels():
 @pytest.fixture
 def no_memory(monkeypatch, tmp_path):
     """No memory is free, and temporary files go to a folder of the test."""
-    monkeypatch.setattr(module_under_test, "free_bytes", lambda device: 0.0)
+    monkeypatch.setattr(FREE_BYTES, lambda device: 0.0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -106,7 +105,7 @@ def test_features_without_room_are_in_a_file_without_a_name(network, source, lab
 def test_the_limit_follows_the_free_memory(network, source, labels, monkeypatch):
     needed = 8 * 4 * N * 8
     for free, on_disk in ((needed - 1, True), (needed, False)):
-        monkeypatch.setattr(module_under_test, "free_bytes", lambda device, free=free: free)
+        monkeypatch.setattr(FREE_BYTES, lambda device, free=free: free)
         assert collect(network, source, labels).on_disk == on_disk
 
 
@@ -170,24 +169,24 @@ def test_a_full_disk_is_told_with_what_to_do(room, network, source, labels, no_m
 
 def test_free_memory_is_the_least_of_machine_and_container(monkeypatch, tmp_path):
     machine, limit, used = (tmp_path / name for name in ("meminfo", "max", "current"))
-    monkeypatch.setattr(free_memory, "_MACHINE", machine)
-    monkeypatch.setattr(free_memory, "_CONTAINERS", ((limit, used, "inactive_file"),))
-    assert free_memory.free_bytes(CPU) == float("inf")
+    monkeypatch.setattr(f"{FREE_MEMORY}._MACHINE", machine)
+    monkeypatch.setattr(f"{FREE_MEMORY}._CONTAINERS", ((limit, used, "inactive_file"),))
+    assert free_bytes(CPU) == float("inf")
     machine.write_text("MemTotal:  900 kB\nMemAvailable:  500 kB\nHugePages_Total: 0\n")
-    assert free_memory.free_bytes(CPU) == 500 * 1024
+    assert free_bytes(CPU) == 500 * 1024
     limit.write_text("max\n")
     used.write_text("300000\n")
-    assert free_memory.free_bytes(CPU) == 500 * 1024
+    assert free_bytes(CPU) == 500 * 1024
     limit.write_text("400000\n")
-    assert free_memory.free_bytes(CPU) == 100_000
+    assert free_bytes(CPU) == 100_000
     (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 70000\n")
-    assert free_memory.free_bytes(CPU) == 170_000
+    assert free_bytes(CPU) == 170_000
     used.write_text("500000\n")
-    assert free_memory.free_bytes(CPU) == 0
+    assert free_bytes(CPU) == 0
 
 
 def test_free_memory_of_this_machine_is_plausible():
-    free = free_memory.free_bytes(CPU)
+    free = free_bytes(CPU)
     assert free > 0
     if Path("/proc/meminfo").exists():
         assert np.isfinite(free)

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from nllearn.classifiers._net_state import check_rebuilds, read_net, write_net
 from nllearn.classifiers._parameters import image_defaults, table_defaults
 from nllearn.classifiers._preprocessing import ImageInput, TableInput
+from nllearn.classifiers._saved_net import check_rebuilds, read_net, write_net
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.file_format import (
     Reader,

@@ -1,14 +1,10 @@
-"""What ``fit_resample`` does with label issues: relabel them, drop them, or both."""
+"""What happens to rows whose label is an issue: relabel them, drop them, or both."""
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from nllearn.exceptions import NoisyLabelWarning
-
-__all__ = ["apply_action", "keep_every_class", "warn_of_dropped_classes"]
+__all__ = ["apply_action", "keep_every_class"]
 
 
 def apply_action(
@@ -76,27 +72,3 @@ def keep_every_class(
         back = np.isin(given, restored)
         labels, kept = np.where(back, given, labels), kept | back
     return labels, kept, restored
-
-
-def warn_of_dropped_classes(
-    action: str, classes: np.ndarray, corrected: np.ndarray, labels: np.ndarray, stacklevel: int
-) -> None:
-    """Name the classes of corrected labels that no row is left of.
-
-    Parameters
-    ----------
-    action : str
-    classes : ndarray of shape (n_classes,)
-    corrected : int64 ndarray of shape (n,)
-    labels : int64 ndarray of shape (n_kept,)
-    stacklevel : int
-        As for ``warnings.warn``, counted from the caller.
-    """
-    gone = np.setdiff1d(corrected, labels)
-    if len(gone):
-        warnings.warn(
-            f"action={action!r} leaves no row with the label(s) {classes[gone].tolist()}; use "
-            "action='relabel' or trusted= to keep them",
-            NoisyLabelWarning,
-            stacklevel=stacklevel + 1,
-        )

@@ -106,6 +106,12 @@ def check_fit_data(
         raise ValueError(
             "sample_weight is above zero for 1 row only; at least 2 rows must take part"
         )
+    if annotators is not None:
+        n_labelled = np.count_nonzero((annotators.codes >= 0).any(1) & (weight > 0))
+        if n_labelled < 2:
+            raise ValueError(
+                f"y has labels in {n_labelled} row(s) that take part; at least 2 rows need one"
+            )
     return FitData(
         X,
         classes,

@@ -227,6 +227,10 @@ def test_predictions_alone(crowd):
     ("change", "words"),
     [
         (lambda y: np.full(y.shape, None), r"y of shape \(600, 3\) has no label at all"),
+        (
+            lambda y: np.where(np.arange(600)[:, None] == 99, [["ant", "bee", "cat"]], None),
+            r"y has labels in 1 row\(s\) that take part; at least 2",
+        ),
         (lambda y: y[:-1], "X has 600 rows and y has 599"),
         (lambda y: np.eye(4)[np.arange(600) % 4], r"is one-hot: every row has one 1.*argmax"),
         (lambda y: np.where(np.arange(600)[:, None] < 9, y, 3), "y mixes text"),

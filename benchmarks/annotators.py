@@ -212,8 +212,10 @@ def render(runs: Runs) -> None:
         "40 rounds) or takes it alone, or adds a predictor that is sure of random classes. Words "
         "are columns of 0 and 1.",
         markdown_table(of_tables, table_rows),
-        "A predictor of no use costs nothing that can be seen: stacked regression gives it a "
-        "weight near zero.",
+        "A random predictor costs next to nothing: stacked regression gives it a weight near "
+        "zero. Gradient boosting helps where trees see more than distances do, and made diamonds "
+        "worse, a table on which cleaning gains little in any case ([harm](harm.md)). Where the "
+        "error of a mean is large, one of the two runs changed hardly a label.",
     ]
     (DOCS / "annotators.md").write_text("\n\n".join(paragraphs) + "\n", encoding="utf-8")
 

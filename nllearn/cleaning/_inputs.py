@@ -85,9 +85,10 @@ def check_fit_data(
         For a single class, too large sparse rows, a single row that takes part, and for bad
         weights, masks, probabilities or neighbours.
     """
-    annotators = y if isinstance(y, ReadAnnotators) else None
-    if annotators is not None:
-        classes, codes = annotators.classes, majority_codes(annotators)
+    annotators = None
+    if isinstance(y, ReadAnnotators):
+        annotators = y
+        classes, codes = y.classes, majority_codes(y)
     else:
         classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
@@ -105,6 +106,12 @@ def check_fit_data(
         raise ValueError(
             "sample_weight is above zero for 1 row only; at least 2 rows must take part"
         )
+    if annotators is not None:
+        n_labelled = np.count_nonzero((annotators.codes >= 0).any(1) & (weight > 0))
+        if n_labelled < 2:
+            raise ValueError(
+                f"y has labels in {n_labelled} row(s) that take part; at least 2 rows need one"
+            )
     return FitData(
         X,
         classes,
@@ -119,7 +126,12 @@ def check_fit_data(
 
 def refuse_annotators(y: Any) -> None:
     """Refuse labels of several annotators where a sampler gives labels back."""
-    if read_annotators(y) is not None:
+    try:
+        several = read_annotators(y) is not None
+    except ValueError:
+        # Such as one-hot labels, which imbalanced-learn reads as one label per row.
+        return
+    if several:
         raise ValueError(
             f"y has the shape {np.shape(y)}, and fit_resample takes one label per row; with "
             "several annotators call fit, and take corrected_labels_"

@@ -502,7 +502,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             for name in ANNOTATOR_ATTRIBUTES:
                 self.__dict__.pop(name, None)
             return
-        vars(self).update(annotators.attributes(self.label_distributions_))
+        self.__dict__.update(annotators.attributes(self.label_distributions_))
         self._evidence |= annotators.evidence(self.classes_)
         known = annotators.codes >= 0
         label_weight = np.broadcast_to(weight[:, None], known.shape)[known]

@@ -13,6 +13,8 @@ incidence matrix with one column for every annotator and class.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -141,7 +143,7 @@ def annotator_transitions(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     n_classes = counts.shape[1]
     total = counts.sum(0)
-    rate = _clip((total.sum() - np.trace(total) + 1.0) / (total.sum() + 2.0))
+    rate = float(_clip((total.sum() - np.trace(total) + 1.0) / (total.sum() + 2.0)))
     common = total + prior_strength(torch.from_numpy(total)) * symmetric_transition(n_classes, rate)
     common /= common.sum(1, keepdims=True)
 
@@ -251,9 +253,9 @@ def _evidence(counts: np.ndarray, expected: np.ndarray, strength: float) -> floa
     return float(value + (gammaln(prior + counts) - gammaln(prior)).sum())
 
 
-def _odds(rate: np.ndarray) -> np.ndarray:
+def _odds(rate: Any) -> Any:
     return rate / (1.0 - rate)
 
 
-def _clip(rate: np.ndarray) -> np.ndarray:
+def _clip(rate: Any) -> Any:
     return np.clip(rate, _LEAST_RATE, 1.0 - _LEAST_RATE)

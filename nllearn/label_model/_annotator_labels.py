@@ -116,7 +116,11 @@ def _as_objects(y: Any) -> np.ndarray | None:
         refuse_tensor("y", y)
         y = y.numpy()
     if isinstance(y, np.ma.MaskedArray):
-        y = y.astype(object).filled(None) if y.ndim == 2 else y
+        if y.ndim != 2:
+            return None
+        values = y.data.astype(object)
+        values[np.ma.getmaskarray(y)] = None
+        y = values
     if hasattr(y, "iloc") or isinstance(y, np.ndarray):
         if y.ndim != 2 or y.shape[1] < 2 or y.shape[0] == 0:
             return None

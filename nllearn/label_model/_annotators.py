@@ -122,7 +122,8 @@ def estimate_annotator_posterior(
     agreement, n_common = annotator_agreement(incidence, weights, n_classes)
     row_weights = torch.as_tensor(weights, dtype=torch.float32, device=device)
 
-    told, transitions = incidence, None
+    told = incidence
+    transitions: np.ndarray | None = None
     dependence = np.zeros_like(agreement)
     y_soft = vote_shares(incidence, n_classes)
     for round_ in range(_N_ROUNDS):
@@ -155,6 +156,7 @@ def estimate_annotator_posterior(
         )
         y_soft = _known(annotator_posterior(np.zeros_like(y_soft), told, transitions), labels)
     advance()
+    assert transitions is not None
     if log_proba is None:
         log_proba = _class_shares(incidence, told, transitions, weights, n_classes)
     q = _known(annotator_posterior(log_proba, told, transitions), labels)

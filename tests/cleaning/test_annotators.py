@@ -68,6 +68,19 @@ def test_quality_is_that_of_each_label(crowd, cleaner):
     assert abs(right.mean() - quality[~gaps].mean()) < 0.04
 
 
+def test_the_prediction_does_not_look_at_the_labels_of_its_row(crowd, cleaner):
+    X, y, labels = crowd
+    changed = labels.copy()
+    rows = np.arange(20, 40)
+    changed[rows] = NAMES[(y[rows] + 2) % 4][:, None]
+    other = LabelCleaner(random_state=0).fit(X, changed)
+    one, two = (each.row_issues().iloc[rows] for each in (cleaner, other))
+    # Twenty rows of 600 change the predictions of others a little, and their own no more.
+    assert (one["predicted_label"] == two["predicted_label"]).mean() > 0.94
+    assert (two["predicted_label"] == NAMES[y[rows]]).mean() > 0.85
+    assert (two["given_label"] == changed[rows, 0]).all()
+
+
 def test_agreement_is_a_share_of_common_rows(crowd, cleaner):
     labels = crowd[2]
     for a in range(3):
@@ -97,7 +110,7 @@ def test_the_table_has_one_row_per_label(crowd):
     assert few["is_label_issue"].sum() == 7
 
 
-@pytest.mark.parametrize("form", ["lists", "frame", "numbers", "nan"])
+@pytest.mark.parametrize("form", ["lists", "frame", "numbers", "nan", "masked"])
 def test_forms_of_labels(form, crowd, cleaner):
     X, _, labels = crowd
     codes = np.vectorize({**{n: i for i, n in enumerate(NAMES)}, None: np.nan}.get)(labels)
@@ -106,10 +119,11 @@ def test_forms_of_labels(form, crowd, cleaner):
         "frame": pd.DataFrame(labels).where(lambda cells: cells.notna(), np.nan),
         "numbers": pd.DataFrame(codes).astype("Int64"),
         "nan": codes,
+        "masked": np.ma.masked_array(np.nan_to_num(codes).astype(int), np.isnan(codes)),
     }[form]
     other = LabelCleaner(random_state=0).fit(X, y)
     np.testing.assert_array_equal(other.label_quality_, cleaner.label_quality_)
-    if form in ("numbers", "nan"):
+    if form in ("numbers", "nan", "masked"):
         assert other.classes_.tolist() == [0, 1, 2, 3]
         assert other.corrected_labels_.dtype.kind == "i"
 
@@ -213,6 +227,10 @@ def test_predictions_alone(crowd):
     ("change", "words"),
     [
         (lambda y: np.full(y.shape, None), r"y of shape \(600, 3\) has no label at all"),
+        (
+            lambda y: np.where(np.arange(600)[:, None] == 99, [["ant", "bee", "cat"]], None),
+            r"y has labels in 1 row\(s\) that take part; at least 2",
+        ),
         (lambda y: y[:-1], "X has 600 rows and y has 599"),
         (lambda y: np.eye(4)[np.arange(600) % 4], r"is one-hot: every row has one 1.*argmax"),
         (lambda y: np.where(np.arange(600)[:, None] < 9, y, 3), "y mixes text"),

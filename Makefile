@@ -97,7 +97,7 @@ test-processes: $(VENV)/.installed-test
 	$(PYTEST) -n 0 $(FORKING_TESTS)
 
 test-gpu: $(VENV)/.installed-test
-	PYTHONPATH=tests/gpu $(PYTEST) -p pretend_plugin $(PRETEND_TESTS)
+	PYTHONPATH=tests/gpu $(PYTEST) -p pretend_plugin -k "not descent" $(PRETEND_TESTS)
 
 test-pages: $(VENV)/.installed-test
 	$(PYTEST) $(PAGE_TESTS)

@@ -125,7 +125,7 @@ def render() -> None:
         "```",
         "",
         f"It trains a ResNet-{full['backbone'].depth} for {full['max_epochs']} epochs in batches "
-        f"of {full['batch_size']}, with strong views and our last phase, on all images and on a GPU "
+        f"of {full['batch_size']}, with strong views and our last phase, on all images, on a GPU "
         "where there is one. It writes test accuracy at the last epoch and at the best one. "
         "`--scale small` takes 10,000 images and the small network. `--minutes` ends it in good "
         "order, and the same command goes on from there.",

@@ -192,7 +192,7 @@ def test_trusted_rows_vote_as_they_are_and_measure_the_predictors(blobs):
     contradicted, plain, confirmed = (
         fitted(X, noisy, trusted=rows) for rows in (wrong, None, noisy == y)
     )
-    np.testing.assert_array_equal(contradicted._predictors.vote_labels.numpy(), noisy)
+    np.testing.assert_array_equal(contradicted._predictors.vote_labels.cpu().numpy(), noisy)
     proba = [c.label_issues()["predicted_proba"].mean() for c in (contradicted, plain, confirmed)]
     assert proba[0] < proba[1] - 0.05 < proba[1] < proba[2]
 
@@ -330,7 +330,7 @@ def hard(blobs):
 
 def test_probabilities_of_new_rows_against_loops(hard):
     X, _, noisy = hard
-    cleaner = fitted(X[:200], noisy[:200], n_neighbors=12)
+    cleaner = fitted(X[:200], noisy[:200], n_neighbors=12, device="cpu")
     known, noise = cleaner._predictors, cleaner._predictors.noise
     bank, unit = known.X_unit.float(), known.scale.apply(X[200:], torch.device("cpu"))
     found = cleaner.label_proba(X[200:])

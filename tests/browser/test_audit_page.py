@@ -362,3 +362,12 @@ def test_a_page_without_issues_still_has_its_audit(page, world, tmp_path):
     assert "changed rows" not in text_of(page, "#audit-result")
     press(page, "c")
     assert text_of(page, "#card-title") == "No label issues"
+
+
+def test_another_page_of_the_same_run_keeps_the_answers(audit, world, tmp_path):
+    world.answer(audit, 12)
+    open_file(audit, write_review_page(tmp_path / "plain.html", issues=world.issues))
+    press(audit, "a")
+    open_file(audit, tmp_path / "review.html")
+    press(audit, "c")
+    assert text_of(audit, "#audit-checked") == f"12 of {N_SAMPLE} checked"

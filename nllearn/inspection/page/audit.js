@@ -56,8 +56,15 @@ function drawsFrom(seed) {
     }
   }
 
-  /** Successes among n: split at the middle one of n uniform numbers until few are left. */
+  /**
+   * Successes among n: split at the middle one of n uniform numbers until few are left. Where their
+   * variance is large, a normal distribution stands in: its error is below that of the draws.
+   */
   function binomial(n, p) {
+    const variance = n * p * (1 - p);
+    if (variance > 100) {
+      return Math.max(0, Math.min(n, Math.round(n * p + Math.sqrt(variance) * normal())));
+    }
     let successes = 0, left = n, rest = p;
     while (left > 16) {
       const half = Math.floor(left / 2) + 1;

@@ -13,12 +13,16 @@ API_TESTS := tests/test_sklearn_api.py
 PAGE_TESTS := tests/test_docs.py tests/test_examples.py
 # These fork the process that runs them, so it must be one that has started no threads.
 FORKING_TESTS := tests/training/test_distributed.py
-# Tests that run a second time, on the pretend GPU of tests/gpu.
-PRETEND_TESTS := tests/training/test_batches.py tests/training/test_image_views.py \
-	tests/training/test_inference.py tests/training/test_sample_state.py \
-	tests/training/test_sources.py tests/neighbors/test_neighbors.py tests/hallucinators \
-	tests/label_model tests/cleaning/test_label_cleaner.py tests/persistence/test_round_trip.py \
-	tests/classifiers/test_images.py
+# Tests that run a second time, on the pretend GPU of tests/gpu: the fast ones that
+# compute on the device. Images in a network are in tests/gpu itself, where it is small.
+PRETEND_TESTS := tests/training/test_batches.py tests/training/test_inference.py \
+	tests/training/test_sample_state.py tests/training/test_sources.py \
+	tests/training/test_image_views.py tests/neighbors/test_neighbors.py tests/hallucinators \
+	tests/label_model $(addprefix tests/cleaning/test_label_cleaner.py::test_, new_rows_are_scored \
+	  trusted_rows_vote_as_they_are_and_measure_the_predictors \
+	  probabilities_of_new_rows_against_loops) \
+	$(addprefix tests/persistence/test_round_trip.py::test_, tables images \
+	  the_loaded_one_goes_on_working the_hallucinator_makes_the_same_anchors)
 # What `make check` runs beside lint: the estimator checks of MixNN alone, and what is fast.
 CHECK_TESTS := $(API_TESTS) tests/cleaning/test_bad_input.py tests/cleaning/test_label_cleaner.py \
 	tests/functional tests/hallucinators tests/networks tests/persistence tests/selectors \
@@ -97,7 +101,7 @@ test-processes: $(VENV)/.installed-test
 	$(PYTEST) -n 0 $(FORKING_TESTS)
 
 test-gpu: $(VENV)/.installed-test
-	PYTHONPATH=tests/gpu $(PYTEST) -p pretend_plugin -k "not descent" $(PRETEND_TESTS)
+	PYTHONPATH=tests/gpu $(PYTEST) -p pretend_plugin -k "not (descent or every_second or affine_maps)" $(PRETEND_TESTS)
 
 test-pages: $(VENV)/.installed-test
 	$(PYTEST) $(PAGE_TESTS)

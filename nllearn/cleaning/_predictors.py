@@ -57,7 +57,7 @@ def check_predictors(predictors: Any) -> None:
             raise ValueError(f"predictors has the class {one.__name__}; pass an instance of it")
         elif callable(getattr(one, "predict_out_of_sample", None)):
             continue
-        elif not is_classifier(one):
+        elif not (hasattr(one, "__sklearn_tags__") and is_classifier(one)):
             raise ValueError(f"predictors has {one!r}, which is no predictor; pass {allowed}")
         elif not hasattr(one, "predict_proba"):
             raise ValueError(

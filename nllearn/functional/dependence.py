@@ -52,9 +52,9 @@ def annotator_dependence(
 ) -> np.ndarray:
     """Share of the labels that one of two annotators has from the other.
 
-    What all pairs have in common is taken off: it shows that all error rates are judged too high,
-    or rows that are hard for everybody, and no copying. So of two annotators none depends on the
-    other.
+    What all pairs have in common is taken off: it shows that all error rates are estimated too
+    high, or rows that are hard for everybody, and no copying. So of two annotators none depends on
+    the other.
 
     Parameters
     ----------

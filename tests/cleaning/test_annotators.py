@@ -131,7 +131,7 @@ def test_forms_of_labels(form, crowd, cleaner):
 def test_those_who_copy_count_once():
     rng = np.random.default_rng(1)
     y = np.arange(900) % 3
-    X = rng.normal(size=(900, 6)) + 1.0 * rng.normal(size=(3, 6))[y]
+    X = rng.normal(size=(900, 6)) + 0.8 * rng.normal(size=(3, 6))[y]
     said = [np.where(rng.random(900) < 0.6, (y + rng.integers(1, 3, 900)) % 3, y) for _ in "abc"]
     honest = np.where(rng.random(900) < 0.3, (y + 1) % 3, y)
     copies = [np.where(rng.random(900) < 0.03, (said[0] + 1) % 3, said[0]) for _ in "ab"]
@@ -141,7 +141,7 @@ def test_those_who_copy_count_once():
     assert dependence[0].max() < 0.15
     np.testing.assert_allclose(cleaner.annotator_quality_, [0.7, 0.4, 0.4, 0.4], atol=0.08)
     # Three of four labels are the copied ones; they do not win.
-    assert (cleaner.corrected_labels_ == y).mean() > (honest == y).mean() + 0.02
+    assert (cleaner.corrected_labels_ == y).mean() > (honest == y).mean() + 0.1
 
 
 def test_without_signal_the_labels_alone_decide():

@@ -127,7 +127,7 @@ def test_dependence_is_the_share_that_is_copied():
     found = annotator_dependence(agreement, n_common, T, np.full(C, 1 / C))
     assert 0.5 < found[0, 1] <= 0.62 and found[0, 1] == found[1, 0]
     assert found[2:].max() < 0.03 and (found.diagonal() == 0).all()
-    # Rates that are all judged too high are no copying; nor do two rows prove anything.
+    # Rates that are all estimated too high are no copying; nor do two rows prove anything.
     low = np.stack([np.eye(C) * 0.4 + (1 - np.eye(C)) * 0.3] * 2)
     pair = annotator_dependence(agreement[:2, :2], n_common[:2, :2], low, np.full(C, 1 / C))
     assert (pair == 0).all()

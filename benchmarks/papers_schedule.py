@@ -237,13 +237,13 @@ def crossing(plain: list[dict[str, Any]], other: list[dict[str, Any]]) -> str:
 def render(runs: Runs) -> str:
     """Write the page: curves, last epochs, mechanisms."""
     cells = sorted(
-        {(r["rows"], r["noise"], r["epochs"]) for r in runs.rows},
-        key=lambda cell: (NOISES.index(cell[1]), cell[0], cell[2]),
+        {(r["width"], r["rows"], r["noise"], r["epochs"]) for r in runs.rows},
+        key=lambda cell: (-cell[0], NOISES.index(cell[2]), cell[1], cell[3]),
     )
     figure, axes = panels(len(cells), 3, width=3.4, height=2.8)
     scores, mechanisms = [], []
-    for ax, (rows, noise, epochs) in zip(axes, cells, strict=False):
-        mine = select(runs.rows, rows=rows, noise=noise, epochs=epochs)
+    for ax, (width, rows, noise, epochs) in zip(axes, cells, strict=False):
+        mine = select(runs.rows, width=width, rows=rows, noise=noise, epochs=epochs)
         plain = select(mine, method="plain network")
         for number, method in enumerate(SHOWN):
             found = select(mine, method=method)
@@ -251,13 +251,13 @@ def render(runs: Runs) -> str:
                 x = [point["epoch"] for point in found[0]["curve"]]
                 y = list(zip(*(_at(r, "test_average") for r in found), strict=True))
                 draw_line(ax, x, y, number, label=method, marker="", capsize=0)
-        ax.set_title(f"{noise}, {rows:,} images", fontsize=9)
+        ax.set_title(f"{noise}, {rows:,} images, width {width}", fontsize=8)
         ax.set_xlabel("epoch")
         for method in dict.fromkeys(VARIANTS):
             found = select(mine, method=method)
             if not found:
                 continue
-            cell = [f"{rows:,}", noise, f"{method} ({len(found)})", str(epochs)]
+            cell = [str(width), f"{rows:,}", noise, f"{method} ({len(found)})", str(epochs)]
             scores.append(
                 [
                     *cell,
@@ -270,7 +270,7 @@ def render(runs: Runs) -> str:
             last = [r["curve"][-1] for r in found]
             if "purity" in last[0] and "default" not in method:
                 mechanisms.append(
-                    [*cell[:3], *(mean_and_error(p.get(k) for p in last) for _, k in MECHANISMS)]
+                    [*cell[:4], *(mean_and_error(p.get(k) for p in last) for _, k in MECHANISMS)]
                 )
     axes[0].set_ylabel("test accuracy")
     legend_below(figure, axes[0], 3)
@@ -281,20 +281,21 @@ def render(runs: Runs) -> str:
         "In brackets the number of seeds. `network_labels`: share of the training rows whose true "
         "label the network predicts. Best epoch: of the curve, on test images, as papers report.",
         markdown_table(
-            ["images", "noise", "method", "epochs", "test accuracy", "network_labels"]
+            ["width", "images", "noise", "method", "epochs", "test accuracy", "network_labels"]
             + ["best epoch", "points above plain", "above plain from epoch"],
             scores,
         ),
         "## The last refresh",
         "Best purity: of the best choice of as many easy rows in every given class.",
         markdown_table(
-            ["images", "noise", "method", *(name for name, _ in MECHANISMS)], mechanisms
+            ["width", "images", "noise", "method", *(name for name, _ in MECHANISMS)], mechanisms
         ),
     ]
     intro = (
         "Where the papers' own training is won or lost against the plain network. All methods "
         "make the same number of gradient steps of 128 images on the small network; clean labels "
-        "are used to look, and to learn only where the name says so."
+        "are used to look, and to learn only where the name says so. Width: channels of the first "
+        "layer; 32 is the default for images."
     )
     return page_of(STUDY, "The papers' own schedule", intro, parts, runs)
 

@@ -94,7 +94,7 @@ def test_the_optimiser_is_fused_unless_that_is_excluded(gpu, optimizer):
     assert fused(optimizer__weight_decay=0.0)
     assert not fused(optimizer__fused=False)
     assert not fused(optimizer__foreach=True)
-    assert not fused(optimizer=torch.optim.Adagrad)
+    assert not fused(optimizer=torch.optim.SGD)
 
 
 def test_averages_of_weights_and_statistics_are_two_operations(gpu):

@@ -214,8 +214,8 @@ def render(runs: Runs) -> None:
         markdown_table(of_tables, table_rows),
         "A random predictor costs next to nothing: stacked regression gives it a weight near "
         "zero. Gradient boosting helps where trees see more than distances do. On diamonds "
-        "cleaning of this noise gains nothing ([harm](harm.md)). Where the error of a mean is large, one of "
-        "the two runs changed hardly a label.",
+        "cleaning of this noise gains nothing ([harm](harm.md)). Where the error of a mean is "
+        "large, one of the two runs changed hardly a label.",
     ]
     (DOCS / "annotators.md").write_text("\n\n".join(paragraphs) + "\n", encoding="utf-8")
 

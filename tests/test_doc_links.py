@@ -1,7 +1,8 @@
 """The HTML representation of an estimator links to its page."""
 
-import importlib.metadata
+import sys
 from email.message import Message
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,19 @@ API = Path(__file__).resolve().parents[1] / "docs" / "api"
 def addresses(monkeypatch):
     """Set the addresses in the metadata of the package."""
     found = Message()
-    read = importlib.metadata.Distribution.metadata.fget
-    monkeypatch.setattr(
-        importlib.metadata.Distribution,
-        "metadata",
-        property(lambda self: found if read(self)["Name"] == "nllearn" else read(self)),
-    )
+    # Once dask has imported it, the backport finds the packages in place of the standard library.
+    for name in ("importlib.metadata", "importlib_metadata"):
+        if name in sys.modules:
+            kind = sys.modules[name].Distribution
+            read = kind.metadata.fget
+            monkeypatch.setattr(kind, "metadata", property(partial(_read, read, found)))
     return found
+
+
+def _read(read, found, distribution):
+    """The addresses that are set for the package, and what there is for others."""
+    own = read(distribution)
+    return found if own["Name"] == "nllearn" else own
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)

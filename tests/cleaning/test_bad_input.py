@@ -65,7 +65,6 @@ def without(labels, value):
         (lambda X, y: (X, without(y, None)), "y has .* missing label"),
         (lambda X, y: (X, pd.array(without(y, None), dtype="Int64")), "y has .* missing label"),
         (lambda X, y: (X, without(y, "b")), "y mixes text"),
-        (lambda X, y: (X, np.column_stack([y, y])), "1d array"),
         (lambda X, y: (sparse.csr_array((N, 10**8)), y), "X is sparse.*96 GB.*TruncatedSVD"),
         (lambda X, y: (sparse.csr_array(np.where(X > 2, np.nan, X)), y), "NaN"),
     ],

@@ -248,6 +248,7 @@ def test_every_fitted_attribute_is_required(path, content, forge):
 def test_the_table_of_components():
     assert sorted(component_classes()) == [
         "ClassBalancedSelector",
+        "CosineAnnealing",
         "DescentNeighbors",
         "ExactNeighbors",
         "InterpolationHallucinator",
@@ -256,7 +257,9 @@ def test_the_table_of_components():
         "PuritySelector",
         "ResNetBackbone",
         "SmallBackbone",
+        "StepDecay",
         "ThresholdSelector",
+        "WarmRestarts",
     ]
 
 

@@ -58,7 +58,8 @@ def content_reader(images: Any, texts: Any, table: Any, *, side: int = _SIDE) ->
     Parameters
     ----------
     images : array, Tensor, sequence or Dataset, optional
-        See :func:`nllearn.inspection._thumbnails.thumbnail_reader`.
+        Arrays and tensors have one image a row; items of a sequence are paths, Pillow images,
+        arrays or tensors.
     texts : sequence of str, optional
     table : DataFrame, array or sparse array of shape (n, d), optional
     side : int, default=96

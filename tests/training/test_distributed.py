@@ -373,7 +373,8 @@ def test_the_main_process_alone_writes_and_a_run_goes_on(tmp_path, monkeypatch):
     def fit(rank):
         bars = []
         monkeypatch.setattr(
-            "nllearn.classifiers._base.FitProgress", lambda n, delay: bars.append(n) or Callback()
+            "nllearn.classifiers._build_net.FitProgress",
+            lambda n, delay: bars.append(n) or Callback(),
         )
         kill = [AtBatch(5, raising(ZeroDivisionError))]
         with pytest.raises(ZeroDivisionError):

@@ -25,7 +25,8 @@ def nearest_rows(
     """Most similar other rows of every row.
 
     As :func:`~nllearn.functional.similarity.cosine_topk` of the rows among themselves, each
-    without itself, in half of the multiplications. Where that gains nothing, on a GPU or for few rows, it calls that function.
+    without itself, in half of the multiplications. Where that gains nothing, on a GPU or for few
+    rows, it calls that function.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nllearn._torch_state import torch_state
 from nllearn.classifiers import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.classifiers._saved_file import read_classifier
 from nllearn.cleaning import LabelCleaner
@@ -71,9 +72,10 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: str | No
     """
     path = Path(path)
     try:
-        document, tensors = read_container(path)
-        reader = Reader(tensors, backbone)
-        estimator = _read_document(reader, document, device)
+        with torch_state():
+            document, tensors = read_container(path)
+            reader = Reader(tensors, backbone)
+            estimator = _read_document(reader, document, device)
         if reader.unread:
             raise ValueError(f"it has the unknown tensors {reader.unread[:5]}")
         if backbone is not None and not reader.asked_for_backbone:

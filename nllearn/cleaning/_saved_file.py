@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from nllearn._torch_state import torch_state
 from nllearn._validation import check_params
 from nllearn.cleaning._annotators import FittedAnnotators
 from nllearn.cleaning._fitted import FittedPredictors
@@ -184,7 +183,6 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
         return
     # The middle of the rows, under every label: what is inconsistent shows here at once.
     rows = np.repeat(scale.mean[None], n_classes, axis=0)
-    with torch_state():
-        quality = predictors.label_quality(rows, np.arange(n_classes))
+    quality = predictors.label_quality(rows, np.arange(n_classes))
     if not ((quality >= 0) & (quality <= 1)).all():
         raise ValueError("its predictors give qualities outside [0, 1]")

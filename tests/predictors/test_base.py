@@ -152,5 +152,7 @@ def test_the_label_model_takes_a_foreign_predictor(rows):
     ]
     assert not torch.equal(found[0].scores, found[1].scores)
     # One that is always wrong agrees with the neighbours on no row, and counts for nothing.
-    for posterior in found:
-        assert (posterior.distributions.argmax(1).numpy() == y).mean() > 0.93
+    right = [(posterior.distributions.argmax(1).numpy() == y).mean() for posterior in found]
+    assert right[0] > 0.95 and right[2] > 0.95
+    # The weights of a good one come from 120 noisy rows.
+    assert right[1] > 0.93

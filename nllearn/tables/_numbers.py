@@ -30,6 +30,7 @@ _LOOSE = re.compile(r"[-+(]?\d[\d.,' ]*\)?-?")
 # Every kind of blank and apostrophe that separates thousands, and the minus of typesetters.
 _SAME = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
 _MARKS = (",", ".", " ", "'")
+_SEEN_MARKS = (*_MARKS, *map(chr, _SAME))
 # Before version 3 pandas crashes on an exponent beyond 2**31 (pandas-dev/pandas, issue 63650),
 # which columns of hexadecimal digits have.
 _PANDAS_CRASHES = int(pd.__version__.partition(".")[0]) < 3
@@ -182,10 +183,11 @@ def _best_formats(
     cells: Sequence[str], allowed: list[NumberFormat]
 ) -> tuple[list[NumberFormat], bool]:
     """Formats that read most cells, at least half, the plainest first; and if a mark occurs."""
-    # Cells that are no plain number say more of the format: they are sampled apart.
-    plain = plain_numbers(pd.Series(cells, dtype=object)).notna().to_numpy()
-    texts = np.asarray(cells, dtype=object)
-    parts = [part for part in (texts[plain], texts[~plain]) if len(part)]
+    # Cells with the same marks are sampled apart: a price in the thousands may be one in many.
+    kinds: dict[tuple[bool, ...], list[str]] = {}
+    for text in map(str, cells):
+        kinds.setdefault(tuple(mark in text for mark in _SEEN_MARKS), []).append(text)
+    parts = list(kinds.values())
     samples = [_sample(part) for part in parts]
     bare = _without_unit([text for sample in samples for text in sample])
     weight = np.repeat(

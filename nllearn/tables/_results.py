@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
+from nllearn.tables._errors import option_for
 from nllearn.tables._reading import Table
 
 __all__ = [
@@ -66,7 +67,8 @@ def earlier_columns(table: Table, label: str) -> dict[str, str]:
         if len(own) < 2 or len(own & known) < 0.9 * len(own):
             continue
         if cohen_kappa_score(words, corrected) > _MIN_KAPPA:
-            found[name] = f"the label of an earlier cleaning (--categorical {name} uses it)"
+            use = option_for("--categorical", name)
+            found[name] = f"the label of an earlier cleaning ({use} uses it)"
     return found
 
 

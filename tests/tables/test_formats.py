@@ -1,7 +1,9 @@
 """Files as people have them: separators, encodings, numbers and dates of every country."""
 
+import argparse
 import gzip
 import json
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -344,3 +346,35 @@ def test_blank_lines_are_gaps_in_a_table_of_one_column(tmp_path):
     assert read_table(path, label="k").cells["k"].tolist() == ["", "a\n\nb", ""]
     path = write(tmp_path / "t.csv", "a,k\n1,x\n\n2,y\n")
     assert read_table(path, label="k").n_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("usual", "rare", "value"),
+    [
+        ("{},50 €", "1.176,48 €", 1176.48),
+        ("{},50", "1 234 567,5", 1234567.5),
+        ("{},50", "1\u202f234,5", 1234.5),
+        ("{}.50", "1'176.48", 1176.48),
+        ("${}.50", "$1,176.48", 1176.48),
+        ("{},5", "(1.176,48)", -1176.48),
+        ("{}", "12,5", 12.5),
+    ],
+)
+def test_a_rare_way_to_write_a_number_is_seen(usual, rare, value, tmp_path):
+    """One price in the thousands among thousands of smaller ones."""
+    cells = [usual.format(number) for number in range(3000)]
+    cells[1717] = rare
+    plan, numbers = column(tmp_path, cells)
+    assert plan.role == "number" and "gap" not in plan.reason
+    assert numbers[1717] == value and not np.isnan(numbers).any()
+
+
+@pytest.mark.parametrize("name", ["unit price", "what's new?", "Größe (m²)", "-minus", "$x `y`"])
+def test_hints_name_columns_as_a_shell_needs_them(name, tmp_path):
+    frame = pd.DataFrame({name: [f"A-{i}" for i in range(40)], "k": ["x", "y"] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    plan = plan_columns(read_table(tmp_path / "t.csv", label="k"), "k")[0]
+    words = shlex.split(plan.reason.partition("(")[2].rpartition(" uses it)")[0])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--categorical")
+    assert parser.parse_args(words[2:]).categorical == name

@@ -56,7 +56,7 @@ class ColumnPlan:
     role : str
         ``number``, ``category``, ``text``, ``array``, ``images`` (learned from); ``label``,
         ``id``, ``date``, ``constant``, ``empty``, ``copy``, ``truth``, ``result``, ``dropped``,
-        ``unread``, ``unused`` (not).
+        ``known``, ``unread``, ``unused`` (not).
     reason : str
         Why, in words for the screen.
     form : NumberFormat or None
@@ -83,6 +83,7 @@ def plan_columns(
     numeric: Sequence[str] = (),
     drop: Sequence[str] = (),
     id: str | None = None,
+    trusted: str | None = None,
 ) -> list[ColumnPlan]:
     """Decide the role of every column.
 
@@ -100,6 +101,8 @@ def plan_columns(
         Columns whose role the user gives.
     id : str, optional
         The column that names the rows. It is left out.
+    trusted : str, optional
+        The column that says which labels are known to be right. It is left out.
 
     Returns
     -------
@@ -121,6 +124,7 @@ def plan_columns(
             "--numeric": numeric,
             "--drop": drop,
             "--id": () if id is None else (id,),
+            "--trusted": () if trusted is None else (trusted,),
         },
     )
     labels = table.frame[label]
@@ -199,6 +203,8 @@ def _plan_asked(
         return ColumnPlan(name, "dropped", option)
     if option == "--id":
         return ColumnPlan(name, "id", "names the rows (--id)")
+    if option == "--trusted":
+        return ColumnPlan(name, "known", "says which labels are known to be right (--trusted)")
     if not column.notna().any():
         raise TableError(f"{option}: column {name!r} has no values at all")
     if option == "--text":
@@ -317,7 +323,8 @@ def _plan_number(
     steps = np.diff(finite)
     if whole and n_values == len(finite) and len(finite) > 2:
         if is_id_name(name) or is_index_name(name):
-            return ColumnPlan(name, "id", f"an id: every value differs ({use})")
+            how = f"{use}; --id names the rows by it"
+            return ColumnPlan(name, "id", f"an id: every value differs ({how})")
         if (steps > 0).all() or (steps < 0).all():
             return ColumnPlan(name, "id", f"counts the rows ({use})")
     if whole and is_id_name(name):
@@ -343,7 +350,7 @@ def _plan_words(
         return ColumnPlan(name, "unread", unread)
     if is_id_name(name) or n_values == len(values):
         why = "every value differs" if n_values == len(values) else "by its name"
-        return ColumnPlan(name, "id", f"an id: {why} ({use})")
+        return ColumnPlan(name, "id", f"an id: {why} ({use}; --id names the rows by it)")
     if repeats:
         return ColumnPlan(name, "category", _category_reason(column))
     return ColumnPlan(

@@ -176,8 +176,8 @@ def _check_kind(name: str, given: pd.Series[Any]) -> None:
 
 def _refuse_fractions(name: str, cells: pd.Series[Any], form: NumberFormat | None) -> None:
     """Refuse text in which every cell is a number and some are fractions."""
-    if form is None:
-        return
+    if form is None or cells.str.contains(r"[^\W\deE_]").any():
+        return  # with a unit they may well be classes: 0.5 l, 1.5 l
     numbers = read_numbers(cells, form)
     broken = np.flatnonzero(numbers % 1 != 0)
     if len(broken) and np.isfinite(numbers).all():
@@ -223,7 +223,8 @@ def _look_alikes(name: str, classes: list[str]) -> tuple[str, ...]:
         return ()
     return (
         f"column {name!r}: {column_list(twins)} differ only in case, blanks, Unicode form or the "
-        "spelling of a number, and count as different classes",
+        "spelling of a number, and count as different classes; give those that are one class one "
+        "spelling",
     )
 
 

@@ -25,7 +25,9 @@ __all__ = [
 _N_SAMPLED = 1000
 _CURRENCY = r"[€$£¥₹₽₩₺₴₫₪]|(?:EUR|USD|GBP|CHF|JPY|CNY|SEK|NOK|DKK|PLN|CZK|INR|BRL|CAD|AUD)\b"
 _SHARE = r"[%‰]"
-_UNIT = re.compile(rf"{_CURRENCY}|{_SHARE}")
+# A word behind the number: 12 kg, 3.5 m², 40 °C, 5 stars.
+_MEASURE = r"(?<=\d )°?[^\W\d_]+[²³.]?$"
+_UNIT = re.compile(rf"{_CURRENCY}|{_SHARE}|{_MEASURE}")
 _LOOSE = re.compile(r"[-+(]?\d[\d.,' ]*\)?-?")
 # Every kind of blank and apostrophe that separates thousands, and the minus of typesetters.
 _SAME = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
@@ -78,8 +80,9 @@ _FORMATS = (
 def read_numbers(cells: pd.Series[Any], form: NumberFormat) -> NDArray[np.float64]:
     """Read text as numbers of one format; what is none is NaN.
 
-    A currency or a percent sign is left away where the whole column has the same one, a percent
-    sign in every cell. A minus may stand behind, and parentheses are a minus.
+    A currency, a percent sign or a word behind the number is left away where the whole column has
+    the same one, a percent sign in every cell. A minus may stand behind, and parentheses are a
+    minus.
 
     Parameters
     ----------
@@ -209,7 +212,7 @@ def _best_formats(
 
 
 def _without_unit(cells: list[str]) -> list[str]:
-    """Take away a currency or percent sign that is the same in all cells that have one."""
+    """Take away a unit that is the same in all cells that have one."""
     bare = [text.strip().translate(_SAME) for text in cells]
     units = {unit for text in bare for unit in _UNIT.findall(text)}
     if len(units) != 1:

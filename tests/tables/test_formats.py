@@ -19,6 +19,7 @@ from nllearn.tables import (
     date_order,
     plan_columns,
     prepare_columns,
+    read_labels,
     read_numbers,
     read_table,
 )
@@ -374,7 +375,59 @@ def test_hints_name_columns_as_a_shell_needs_them(name, tmp_path):
     frame = pd.DataFrame({name: [f"A-{i}" for i in range(40)], "k": ["x", "y"] * 20})
     frame.to_csv(tmp_path / "t.csv", index=False)
     plan = plan_columns(read_table(tmp_path / "t.csv", label="k"), "k")[0]
-    words = shlex.split(plan.reason.partition("(")[2].rpartition(" uses it)")[0])
+    words = shlex.split(plan.reason.partition("(")[2].partition(" uses it")[0])
     parser = argparse.ArgumentParser()
     parser.add_argument("--categorical")
     assert parser.parse_args(words[2:]).categorical == name
+
+
+@pytest.mark.parametrize(
+    "title", ["Sales of May", "Sales;;", "Sales\n\nby region", "#of May\nSales"]
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_title_above_the_header_is_left_aside(title, separator, tmp_path):
+    text = title + "\n" + ("a;b;k\n" + ROWS.replace(",", ".")).replace(";", separator)
+    table = read_table(write(tmp_path / "t.csv", text), label="k")
+    assert table.names == ["a", "b", "k"] and table.frame["a"].tolist() == [1.25, 3.5]
+
+
+def test_a_label_that_occurs_below_the_header_does_not_move_it(tmp_path):
+    table = read_table(write(tmp_path / "t.csv", "a,k\n1,x\n2,k\n3,k\n"), label="k")
+    assert table.names == ["a", "k"] and table.n_rows == 3
+    with pytest.raises(TableError, match="no column 'x'"):
+        read_table(write(tmp_path / "t.csv", "a,k\n1,y\n2,z\n"), label="x")
+
+
+@pytest.mark.parametrize("unit", ["kg", "m²", "°C", "stars", "Std.", "Stück"])
+def test_numbers_with_a_word_behind(unit, tmp_path):
+    cells = [f"{i / 4:.2f} {unit}" for i in range(60)]
+    plan, numbers = column(tmp_path, cells)
+    assert plan.role == "number" and numbers == [i / 4 for i in range(60)]
+    # Two units are not one scale.
+    plan, numbers = column(tmp_path, [f"{i} {'kg' if i % 2 else 'g'}" for i in range(60)])
+    assert plan.role != "number"
+
+
+def test_measures_may_be_classes(tmp_path):
+    frame = pd.DataFrame({"v": range(40), "k": ["0.5 l", "1.5 l"] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    labels = read_labels(read_table(tmp_path / "t.csv", label="k"), "k")
+    assert set(labels.given) == {"0.5 l", "1.5 l"}
+
+
+@pytest.mark.parametrize("odd", [{"a": 1}, [1, "x"], [[1, 2], [3, 4]], {"deep": {"er": []}}])
+def test_json_lines_with_objects_are_read_and_left_out(odd, tmp_path):
+    rows = [{"v": i, "odd": odd, "k": "xy"[i % 2]} for i in range(12)]
+    text = "\n".join(json.dumps(row) for row in rows)
+    table = read_table(write(tmp_path / "t.jsonl", text), label="k")
+    roles = {plan.name: plan.role for plan in plan_columns(table, "k")}
+    assert roles["k"] == "label" and roles["odd"] == "unused"
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("a.txt", "rename"), ("a.json", "jsonl"), ("a.xls", "xlsx"), ("a.zip", "gzip")],
+)
+def test_files_of_other_names_are_told_what_to_do(name, how, tmp_path):
+    with pytest.raises(TableError, match=how):
+        read_table(write(tmp_path / name, "a,k\n1,x\n"), label="k")

@@ -179,7 +179,8 @@ def _refuse_fractions(name: str, cells: pd.Series[Any], form: NumberFormat | Non
     if form is None or cells.str.contains(r"[^\W\deE_]").any():
         return  # with a unit they may well be classes: 0.5 l, 1.5 l
     numbers = read_numbers(cells, form)
-    broken = np.flatnonzero(numbers % 1 != 0)
+    # Whole numbers beyond the largest double are infinite, and equal their floor too.
+    broken = np.flatnonzero(numbers != np.floor(numbers))
     if len(broken) and np.isfinite(numbers).all():
         raise _fractions(name, cells.iloc[broken[0]])
 

@@ -4,6 +4,7 @@ import argparse
 import gzip
 import json
 import shlex
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -431,3 +432,13 @@ def test_json_lines_with_objects_are_read_and_left_out(odd, tmp_path):
 def test_files_of_other_names_are_told_what_to_do(name, how, tmp_path):
     with pytest.raises(TableError, match=how):
         read_table(write(tmp_path / name, "a,k\n1,x\n"), label="k")
+
+
+@pytest.mark.parametrize("first", ["9" * 400, "-" + "9" * 309, "1e999", "0" * 300 + "1"])
+def test_labels_beyond_the_largest_number_are_classes(first, tmp_path):
+    frame = pd.DataFrame({"v": range(40), "k": [first, "7" * 400] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        labels = read_labels(read_table(tmp_path / "t.csv", label="k"), "k")
+    assert set(labels.given) == {first, "7" * 400}

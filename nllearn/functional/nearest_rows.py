@@ -93,7 +93,7 @@ class _Nearest:
 
     def add(self, first_query: int, first_key: int, scores: torch.Tensor) -> None:
         """Take in the scores of some queries, in rows, with some keys, in columns."""
-        n_queries, n_keys = scores.shape
+        n_queries = len(scores)
         some = slice(first_query, first_query + n_queries)
         # Compared in their order in memory.
         turned = not scores.is_contiguous()

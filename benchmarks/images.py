@@ -22,20 +22,22 @@ import numpy as np
 import torch
 from _cases import data_folder
 from _image_cases import PART_VARIANT, ROWS, ImageCase, load_images
-from _runs import DOCS, Runs, markdown_table, mean_and_error
-from accuracy import ALL_EPOCHS
+from _image_curves import Curve, observed, points
+from _image_methods import CLASSIFIERS, METHODS, build
+from _runs import DOCS, RESULTS, Runs, markdown_table, mean_and_error
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from skorch.callbacks import Callback
 
-from nllearn import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.metrics import label_accuracy, quality_calibration_error
 from nllearn.networks import ResNetBackbone
-from nllearn.training import predict_logits
 
-#: Scale -> rows, page, settings of the classifiers.
+#: Gradient steps of a fit of few images: what the default of the classifiers aims at.
+STEPS = 3_000
+#: Scale -> images, settings of the classifiers.
 SCALES: dict[str, dict[str, Any]] = {
-    "small": {"rows": 10_000, "settings": {}},
+    "small": {"rows": 10_000, "settings": {"batch_size": 128}},
+    "whole": {"rows": None, "settings": {"batch_size": 128, "max_epochs": 20}},
     "full": {
         "rows": None,
         "settings": {
@@ -45,53 +47,11 @@ SCALES: dict[str, dict[str, Any]] = {
             "augmentation": "strong",
         },
     },
+    "paper": {
+        "rows": None,
+        "settings": {"backbone": ResNetBackbone(34), "max_epochs": 300, "batch_size": 128},
+    },
 }
-CLASSIFIERS = {
-    "plain network": lambda: MixNNClassifier(warmup_epochs=ALL_EPOCHS),
-    "MixNN": MixNNClassifier,
-    "Anchor Hallucination": AnchorHallucinationClassifier,
-}
-#: One stage changed at a time; run where --method names them.
-STAGES = {
-    "Anchor Hallucination, no unlabelled loss": lambda: AnchorHallucinationClassifier(lambda_u=0.0),
-    "Anchor Hallucination, unlabelled loss 1": lambda: AnchorHallucinationClassifier(lambda_u=1.0),
-    "Anchor Hallucination, no vote of anchors": lambda: AnchorHallucinationClassifier(n_votes=0),
-    "Anchor Hallucination, threshold selector": lambda: AnchorHallucinationClassifier(
-        selector="threshold"
-    ),
-    "Anchor Hallucination, threshold selector, no vote": lambda: AnchorHallucinationClassifier(
-        selector="threshold", n_votes=0
-    ),
-    "Anchor Hallucination, no averaged weights": lambda: AnchorHallucinationClassifier(
-        net_params={"ema_decay": 0.0}
-    ),
-    "MixNN, neighbours inside the batch": lambda: MixNNClassifier(neighbors="batch"),
-    "MixNN, five neighbours inside the batch": lambda: MixNNClassifier(
-        neighbors="batch", n_neighbors=5
-    ),
-    "MixNN, no averaged weights": lambda: MixNNClassifier(net_params={"ema_decay": 0.0}),
-}
-
-
-class TestScore(Callback):
-    """Test accuracy every few epochs, for the best epoch that the papers report."""
-
-    def __init__(self, estimator: Any, case: ImageCase, every: int):
-        self.estimator, self.case, self.every = estimator, case, every
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Score the averaged weights."""
-        epoch = len(net.history)
-        if epoch % self.every and epoch != net.max_epochs:
-            return
-        start = time.perf_counter()
-        source = self.estimator._input.new_source(
-            self.estimator, self.case.X_test, torch.device(net.device)
-        )
-        logits, _ = predict_logits(net.scoring_module, source, amp=net.amp)
-        guess = self.estimator.classes_[logits.argmax(1).cpu().numpy()]
-        net.history.record("test", float((guess == self.case.y_test).mean()))
-        net.history.record("test_seconds", time.perf_counter() - start)
 
 
 class Deadline(Callback):
@@ -111,15 +71,16 @@ def of_classifier(
     name: str, case: ImageCase, seed: int, settings: dict[str, Any], args: argparse.Namespace
 ) -> dict[str, Any]:
     """Fit one of ours and score it."""
-    folder = Path(args.checkpoints) / f"{args.scale}-{args.rows}-{args.row}-{name}-{seed}".replace(
-        " ", "_"
+    key = f"{args.scale}-{len(case.y_noisy)}-{args.row}-{name}-{seed}".replace(" ", "_")
+    folder = Path(args.checkpoints) / key
+    epochs = settings.get("max_epochs") or round(
+        STEPS / -(-len(case.y_noisy) // settings["batch_size"])
     )
-    clf = (CLASSIFIERS | STAGES)[name]().set_params(
-        **settings, random_state=seed, verbose=args.verbose, checkpoint_dir=folder
-    )
+    clf = observed(build(name, epochs, settings), case.y_clean)
+    clf.set_params(random_state=seed, verbose=args.verbose, checkpoint_dir=folder)
     callbacks: list[Any] = []
     if args.test_every:
-        callbacks.append(TestScore(clf, case, args.test_every))
+        callbacks.append(Curve(clf, case, args.test_every))
     if args.minutes:
         callbacks.append(Deadline(args.started + 60 * args.minutes))
     clf.set_params(callbacks=callbacks)
@@ -129,25 +90,26 @@ def of_classifier(
     clf.fit(case.X, case.y_noisy)
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     stages = sum(v for r in clf.history_ for k, v in r.items() if k.startswith("seconds"))
-    tests = [row["test"] for row in clf.history_ if "test" in row]
+    curve = points(clf.history_)
     # Over all processes of a run that was killed and resumed.
     trained = sum(row["dur"] for row in clf.history_)
     result = {
         "seconds": max(wall, trained),
         "test": clf.score(case.X_test, case.y_test),
-        "best_test": max(tests) if tests else None,
+        "best_test": max((point["test_average"] for point in curve), default=None),
         "noise_rate": clf.noise_rate_,
         "epochs": clf.n_iter_,
         "steps": clf.n_iter_ * -(-len(case.y_noisy) // clf.resolved_params_["batch_size"]),
         "backbone": repr(clf.backbone_),
         "wall": wall,
-        "cpu": cpu,
+        "cpu": cpu - sum(point["cpu"] for point in curve),
         "stage_seconds": stages,
         "peak_memory_gb": (
             torch.cuda.max_memory_allocated() / 2**30
             if torch.cuda.is_available()
             else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         ),
+        "curve": curve,
     }
     if case.y_clean is not None:
         network = clf.label_issues()["predicted_label"].to_numpy()
@@ -252,7 +214,7 @@ def main() -> None:
     parser.add_argument("--scale", choices=list(SCALES), default="small")
     parser.add_argument("--row", nargs="*", default=["cifar10n worst"], choices=list(ROWS))
     parser.add_argument(
-        "--method", nargs="*", default=list(CLASSIFIERS), choices=list(CLASSIFIERS | STAGES)
+        "--method", nargs="*", default=list(CLASSIFIERS), choices=list(METHODS)
     )
     parser.add_argument("--rows", type=int, help="training images; default by scale")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
@@ -260,6 +222,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--minutes", type=float, help="leave in good order before this")
     parser.add_argument("--test-every", type=int, default=0, help="epochs between test scores")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--commit", help="of the package, where there is no git")
     parser.add_argument("--checkpoints", default=".checkpoints")
     parser.add_argument("--verbose", type=int, default=0)
     parser.add_argument("--render", action="store_true")
@@ -275,7 +239,7 @@ def main() -> None:
     if args.epochs:
         settings["max_epochs"] = args.epochs
     folder = data_folder(args.data)
-    runs = Runs(f"images_{args.scale}")
+    runs = Runs(f"images_{args.scale}", args.out, args.commit)
     rows, methods = args.row, args.method
     for seed in args.seeds:
         for args.row in rows:
@@ -296,7 +260,8 @@ def main() -> None:
                         runs.add(**key, method=method, **result)
             for method in todo:
                 runs.add(**key, method=method, **of_classifier(method, case, seed, settings, args))
-    render()
+    if args.out == RESULTS:
+        render()
 
 
 if __name__ == "__main__":

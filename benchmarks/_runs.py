@@ -18,7 +18,7 @@ DOCS = ROOT.parent / "docs" / "benchmarks"
 
 
 def machine(commit: str | None = None) -> dict[str, Any]:
-    """Commit, hardware and versions that a result belongs to; a copy without git is told its own."""
+    """Commit, hardware and versions of a result; a copy without git is told its commit."""
     import sklearn
     import torch
 

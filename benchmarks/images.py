@@ -1,11 +1,19 @@
 """Images: both classifiers on the published rows, beside simple baselines.
 
     python benchmarks/images.py --data DIR --scale small      # CPU, 10,000 images, small net
+    python benchmarks/images.py --data DIR --scale whole      # CPU, all images, small net
     python benchmarks/images.py --data DIR --scale full       # GPU, all images, ResNet-18
+    python benchmarks/images.py --data DIR --scale paper      # GPU, ResNet-34, 300 epochs
     python benchmarks/images.py --render                      # the page alone
 
 One run is one row, method and seed. A run that is killed goes on from its checkpoint when
-the same command is given again; ``--minutes`` ends it in good order before a limit.
+the same command is given again. On a machine that is lent for minutes::
+
+    python benchmarks/images.py --data PART_1 PART_2 --scale full --minutes 9 --commit abc1234 \\
+        --out DIR --checkpoints SCRATCH
+
+ends in good order before the limit. Each result goes at once to a file in DIR; so does the run
+in progress, in at most 16 MB for a ResNet-18. With DIR the same command goes on elsewhere.
 """
 
 from __future__ import annotations
@@ -25,6 +33,7 @@ from _image_cases import PART_VARIANT, ROWS, ImageCase, load_images
 from _image_curves import Curve, observed, points
 from _image_methods import CLASSIFIERS, METHODS, build
 from _runs import DOCS, RESULTS, Runs, markdown_table, mean_and_error
+from _small_state import keep_state, restore_state
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from skorch.callbacks import Callback
@@ -55,16 +64,21 @@ SCALES: dict[str, dict[str, Any]] = {
 
 
 class Deadline(Callback):
-    """Leaves the process in good order before a limit: the next call resumes."""
+    """Leaves the process in good order before a limit: the next call goes on from a small file."""
 
-    def __init__(self, deadline: float):
-        self.deadline = deadline
+    def __init__(self, deadline: float, checkpoints: Path, state: Path):
+        self.deadline, self.checkpoints, self.state = deadline, checkpoints, state
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Stop when this epoch might not end in time; the one before is saved by now."""
         longest = max((row.get("dur", 0.0) for row in net.history), default=0.0)
         if time.monotonic() + 1.5 * longest + 10 > self.deadline:
+            keep_state(self.checkpoints, self.state)
             sys.exit("out of time; the same command goes on from the checkpoint")
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """The label posterior of the end may take long: keep the trained network before it."""
+        keep_state(self.checkpoints, self.state)
 
 
 def of_classifier(
@@ -72,7 +86,8 @@ def of_classifier(
 ) -> dict[str, Any]:
     """Fit one of ours and score it."""
     key = f"{args.scale}-{len(case.y_noisy)}-{args.row}-{name}-{seed}".replace(" ", "_")
-    folder = Path(args.checkpoints) / key
+    folder, state = args.checkpoints / key, args.out / "state" / key
+    restore_state(state, folder)
     epochs = settings.get("max_epochs") or round(
         STEPS / -(-len(case.y_noisy) // settings["batch_size"])
     )
@@ -82,7 +97,7 @@ def of_classifier(
     if args.test_every:
         callbacks.append(Curve(clf, case, args.test_every))
     if args.minutes:
-        callbacks.append(Deadline(args.started + 60 * args.minutes))
+        callbacks.append(Deadline(args.started + 60 * args.minutes, folder, state))
     clf.set_params(callbacks=callbacks)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -122,6 +137,7 @@ def of_classifier(
             ),
         }
     shutil.rmtree(folder, ignore_errors=True)
+    state.unlink(missing_ok=True)
     return result
 
 
@@ -207,16 +223,28 @@ def _table(found: list[dict[str, Any]]) -> str:
     return markdown_table(["method", *(name for name, _, _ in columns)], rows)
 
 
-def main() -> None:
+def _gathered(folders: list[str] | None, scratch: Path) -> Path:
+    """One folder of the data, of links where its files came in parts."""
+    if not folders or len(folders) == 1:
+        return data_folder(folders[0] if folders else None)
+    whole = scratch / "data"
+    whole.mkdir(parents=True, exist_ok=True)
+    for path in (path for folder in folders for path in Path(folder).iterdir()):
+        link = whole / path.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+    return whole
+
+
+def main(argv: list[str] | None = None) -> None:
     """Run what is missing, then render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data")
+    parser.add_argument("--data", nargs="*", help="its folder, or several that have a part each")
     parser.add_argument("--scale", choices=list(SCALES), default="small")
     parser.add_argument("--row", nargs="*", default=["cifar10n worst"], choices=list(ROWS))
-    parser.add_argument(
-        "--method", nargs="*", default=list(CLASSIFIERS), choices=list(METHODS)
-    )
+    parser.add_argument("--method", nargs="*", default=list(CLASSIFIERS), choices=list(METHODS))
     parser.add_argument("--rows", type=int, help="training images; default by scale")
+    parser.add_argument("--test-rows", type=int, help="test images; default all")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="default by scale")
     parser.add_argument("--threads", type=int, default=1)
@@ -224,10 +252,10 @@ def main() -> None:
     parser.add_argument("--test-every", type=int, default=0, help="epochs between test scores")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--commit", help="of the package, where there is no git")
-    parser.add_argument("--checkpoints", default=".checkpoints")
+    parser.add_argument("--checkpoints", type=Path, default=".checkpoints")
     parser.add_argument("--verbose", type=int, default=0)
     parser.add_argument("--render", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.started = time.monotonic()
     if args.render:
         render()
@@ -238,7 +266,7 @@ def main() -> None:
     settings = dict(scale["settings"])
     if args.epochs:
         settings["max_epochs"] = args.epochs
-    folder = data_folder(args.data)
+    folder = _gathered(args.data, args.checkpoints)
     runs = Runs(f"images_{args.scale}", args.out, args.commit)
     rows, methods = args.row, args.method
     for seed in args.seeds:
@@ -250,7 +278,7 @@ def main() -> None:
             ]
             if not todo:
                 continue
-            case = load_images(folder, args.row, seed, args.rows)
+            case = load_images(folder, args.row, seed, args.rows, args.test_rows)
             n = len(case.y_noisy)
             key = {"row": args.row, "seed": seed, "rows": n}
             has_features = (folder / "cifar10_kmeans_features.npz").exists()

@@ -175,9 +175,11 @@ def render() -> None:
         "for the same number of gradient steps; its labels are its own predictions. "
         f"Part-dependent noise is the variant `{PART_VARIANT}`.",
         "",
-        "Made by `python benchmarks/images.py --data DIR --scale small` or `--scale full`.",
+        "Made by `python benchmarks/images.py --data DIR --scale small` or `--scale full`. "
+        "All images on a CPU: [](images_whole.md).",
     ]
-    for scale in SCALES:
+    # All images on the small network have a page of their own: images_whole.py.
+    for scale in ("small", "full", "paper"):
         runs = Runs(f"images_{scale}")
         if not runs.rows:
             continue
@@ -247,6 +249,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--test-rows", type=int, help="test images; default all")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="default by scale")
+    parser.add_argument("--batch-size", type=int, help="default by scale")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--minutes", type=float, help="leave in good order before this")
     parser.add_argument("--test-every", type=int, default=0, help="epochs between test scores")
@@ -264,8 +267,9 @@ def main(argv: list[str] | None = None) -> None:
     scale = SCALES[args.scale]
     args.rows = args.rows or scale["rows"]
     settings = dict(scale["settings"])
-    if args.epochs:
-        settings["max_epochs"] = args.epochs
+    for name, value in (("max_epochs", args.epochs), ("batch_size", args.batch_size)):
+        if value:
+            settings[name] = value
     folder = _gathered(args.data, args.checkpoints)
     runs = Runs(f"images_{args.scale}", args.out, args.commit)
     rows, methods = args.row, args.method

@@ -78,6 +78,8 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
     n_jobs: int | None
     threshold: float | None = None
     budget: float | None = None
+    # What is known of several annotators, once fit got their labels.
+    _annotators: Any = None
     # How the command line read the table of fit; a file keeps it, so that the review reads the
     # same rows in the same way.
     table_reading_: dict[str, Any] | None = None
@@ -167,7 +169,15 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
             If the threshold is outside [0, 1].
         """
         check_is_fitted(self, "label_quality_")
-        return self.row_issues(threshold)
+        if self._annotators is None:
+            return self.row_issues(threshold)
+        return self._annotators.issue_table(
+            self.training_rows(),
+            self.label_quality_,
+            self.classes_,
+            self.threshold if threshold is None else threshold,
+            self.budget,
+        )
 
     def _row_quality(self, rows: TrainingRows) -> np.ndarray:
         """Probability that the given label of every row is right, float32 of shape (n,)."""

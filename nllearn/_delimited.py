@@ -24,7 +24,9 @@ class _UnixLines(io.TextIOBase):
         return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
-def write_delimited(frame: pd.DataFrame, file: BinaryIO, *, separator: str = ",") -> None:
+def write_delimited(
+    frame: pd.DataFrame, file: BinaryIO, *, separator: str = ",", mark: bool = False
+) -> None:
     """Write a table as UTF-8 text, without its index.
 
     Parameters
@@ -34,7 +36,10 @@ def write_delimited(frame: pd.DataFrame, file: BinaryIO, *, separator: str = ","
         Stays open.
     separator : str, default=","
         Between cells.
+    mark : bool, default=False
+        Begin with a byte order mark, by which spreadsheets know the encoding.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    encoding = "utf-8-sig" if mark else "utf-8"
+    text = io.TextIOWrapper(file, encoding=encoding, newline="", write_through=True)
     frame.to_csv(_UnixLines(text), sep=separator, index=False, lineterminator="\r\n")
     text.detach()

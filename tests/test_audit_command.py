@@ -232,3 +232,36 @@ def test_bad_options_are_one_line(cleaned, capsys, monkeypatch, words, told):
     error = capsys.readouterr().err.strip()
     assert told in error and len(error.splitlines()) == 1
     assert not (cleaned[0] / "new.csv").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+def test_the_sample_opens_where_the_table_opened(tmp_path, encoding):
+    """A spreadsheet that expects semicolons and a byte order mark finds them in the sample."""
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    frame = pd.DataFrame(9 * np.eye(3)[y] + rng.random((90, 3))).add_prefix("größe ")
+    frame["kind"] = np.array(["gelb", "grün", "weiß"], dtype=object)[y]
+    frame.to_csv(tmp_path / "t.csv", sep=";", decimal=",", index=False, encoding=encoding)
+    assert run("clean", tmp_path / "t.csv", "--label", "kind", "-o", tmp_path / "o.csv") == 0
+    source = ["audit", tmp_path / "o.csv", "--label", "kind"]
+    assert run(*source, "--sample", 20, "--out", tmp_path / "s.csv") == 0
+    sample = pd.read_csv(tmp_path / "s.csv", sep=";", decimal=",", encoding=encoding)
+    assert sample["größe 0"].dtype.kind == "f" and len(sample) == 20
+    mark = (tmp_path / "t.csv").read_bytes()[:2]
+    assert (tmp_path / "s.csv").read_bytes()[:2] == mark or encoding == "utf-8"
+    sample["true_label"] = "right"
+    sample.to_csv(tmp_path / "a.csv", sep=";", decimal=",", index=False, encoding=encoding)
+    assert run(*source, "--answers", tmp_path / "a.csv") == 0
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv.gz", ".xlsx"])
+def test_every_kind_of_cleaned_table_is_audited(cleaned, tmp_path, ending):
+    folder, _ = cleaned
+    if ending == ".xlsx":
+        pytest.importorskip("openpyxl")
+    out = tmp_path / f"out{ending}"
+    words = ["--label", "kind", "--missing-labels", "drop", "--quiet"]
+    assert run("clean", folder / "wine.csv", "-o", out, *words) == 0
+    words = ["--label", "kind", "--sample", 20, "--out", tmp_path / "s.csv"]
+    assert run("audit", out, *words) == 0
+    assert len(pd.read_csv(tmp_path / "s.csv")) == 20

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nllearn.audit import Audit, AuditedLabels
+    from nllearn.tables import Reading
 
 __all__ = ["add_audit_command"]
 
@@ -29,7 +30,6 @@ __all__ = ["add_audit_command"]
 SAMPLE_COLUMNS = ("row", "given_label", "true_label")
 # Answers that name no class, unless a class is called so.
 RIGHT, WRONG = "right", "wrong"
-TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".npz")
 
 
 def add_audit_command(commands: Any) -> None:
@@ -88,7 +88,7 @@ def _audit(args: argparse.Namespace) -> None:
         if Path(args.output).suffix.lower() not in (".csv", ".tsv"):
             raise CommandError(f"--out: {args.output} must end in .csv or .tsv")
         refuse_existing(args.output, force=args.force)
-    audited, numbers, shown = _read_source(args)
+    audited, numbers, shown, reading = _read_source(args)
     if args.sample is None:
         _sum_up(args, audited, numbers)
         return
@@ -96,16 +96,18 @@ def _audit(args: argparse.Namespace) -> None:
     from nllearn.audit import draw_audit_sample
 
     rows = draw_audit_sample(audited, args.sample, random_state=args.seed)
-    _write_sample(args.output, audited, numbers, rows, shown, force=args.force)
+    _write_sample(args.output, audited, numbers, rows, shown, reading, force=args.force)
     say(args, f"written: {args.output}, {len(rows)} of {len(numbers)} rows")
     say(args, f"next: fill in true_label (a class, {RIGHT} or {WRONG}; from the top if not all)")
 
 
 def _read_source(
     args: argparse.Namespace,
-) -> tuple[AuditedLabels, np.ndarray, pd.DataFrame | None]:
-    """Labels to audit, the number of each row in the table, and what to show of the rows."""
-    if Path(args.source).suffix.lower() in TABLE_ENDINGS:
+) -> tuple[AuditedLabels, np.ndarray, pd.DataFrame | None, Reading]:
+    """Labels to audit, the rows' numbers in the table, what to show of them, how it was read."""
+    from nllearn.tables._reading import ending_of
+
+    if ending_of(args.source):
         return _read_cleaned(args)
     if args.label is not None:
         raise CommandError("--label has no effect with a saved model, which knows its labels")
@@ -126,13 +128,15 @@ def _read_source(
     # nllearn clean kept the numbers of the rows that have a label.
     numbers = np.arange(len(audited.given)) if reading.rows is None else np.asarray(reading.rows)
     if args.table is None:
-        return audited, numbers, None
+        return audited, numbers, None, reading
     table = read_table(args.table, reading=reading, **reading_of(args))
     frame = rows_of_fit(table, reading, estimator, args.table)
-    return audited, numbers, frame.reset_index(drop=True)
+    return audited, numbers, frame.reset_index(drop=True), table.reading
 
 
-def _read_cleaned(args: argparse.Namespace) -> tuple[AuditedLabels, np.ndarray, pd.DataFrame]:
+def _read_cleaned(
+    args: argparse.Namespace,
+) -> tuple[AuditedLabels, np.ndarray, pd.DataFrame, Reading]:
     """The same from the table that ``nllearn clean`` wrote."""
     import numpy as np
     import pandas as pd
@@ -173,7 +177,7 @@ def _read_cleaned(args: argparse.Namespace) -> tuple[AuditedLabels, np.ndarray, 
         classes=classes,
     )
     shown = cells.drop(columns=args.label)
-    return audited, numbers, shown.iloc[numbers].reset_index(drop=True)
+    return audited, numbers, shown.iloc[numbers].reset_index(drop=True), table.reading
 
 
 def _write_sample(
@@ -182,10 +186,14 @@ def _write_sample(
     numbers: np.ndarray,
     rows: np.ndarray,
     shown: pd.DataFrame | None,
+    reading: Reading,
     *,
     force: bool,
 ) -> None:
-    """Write the rows with an empty column. What cleaning suggests is not shown: it would lead."""
+    """Write the rows with an empty column. What cleaning suggests is not shown: it would lead.
+
+    The spreadsheet that opened the table opens the sample: separator and encoding are the same.
+    """
     import pandas as pd
 
     from nllearn._atomic_write import atomic_write
@@ -205,9 +213,16 @@ def _write_sample(
         free = free.drop(columns=[name for name in free.columns if name in hidden])
         sample = pd.concat([sample, free], axis=1)
     sample = sample.map(lambda cell: guard_cell(cell) if isinstance(cell, str) else cell)
-    separator = "\t" if path.lower().endswith(".tsv") else ","
+    own = "," if reading.separator in (None, "\t") else reading.separator
+    separator = "\t" if path.lower().endswith(".tsv") else own
     with atomic_write(path, lambda target: refuse_existing(str(target), force=force)) as temporary:
-        sample.to_csv(temporary, sep=separator, index=False, lineterminator="\n")
+        sample.to_csv(
+            temporary,
+            sep=separator,
+            encoding=reading.encoding or "utf-8",
+            index=False,
+            lineterminator="\n",
+        )
 
 
 def _sum_up(args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarray) -> None:

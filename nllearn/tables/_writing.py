@@ -135,6 +135,8 @@ def _delimited_writer(
     table: Table, new_columns: pd.DataFrame, ending: str
 ) -> Callable[[BinaryIO], Any]:
     """Write as CSV or TSV, with the marks of the input where it is of the same kind."""
+    # Whoever wrote a byte order mark, which names these encodings, reads by it.
+    mark = table.reading.encoding in ("utf-8-sig", "utf-16", "utf-32")
     separator, decimal = ("\t", ".") if ending == ".tsv" else (",", ".")
     if table.cells is not None and ending == ending_of(table.path).removesuffix(".gz"):
         separator = table.reading.separator or separator
@@ -145,7 +147,7 @@ def _delimited_writer(
         for name in new_columns.columns
     }
     frame = _joined(_flat(table, base), pd.DataFrame(spelled, dtype=object))
-    return lambda file: write_delimited(frame, file, separator=separator)
+    return lambda file: write_delimited(frame, file, separator=separator, mark=mark)
 
 
 def _packed(write: Callable[[BinaryIO], Any]) -> Callable[[BinaryIO], Any]:

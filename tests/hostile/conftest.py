@@ -66,9 +66,14 @@ def _check_fitted(est, X, y, trusted=None):
     assert shares.shape == (n, len(classes)) and shares.dtype == np.float32
     assert np.isfinite(shares).all() and (shares >= 0).all()
     np.testing.assert_allclose(shares.sum(1), 1.0, atol=1e-5)
-    given = np.searchsorted(classes, np.asarray(y).ravel())
-    np.testing.assert_array_equal(est.label_quality_, shares[np.arange(n), given])
-    assert est.corrected_labels_.dtype == np.asarray(y).dtype
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] > 1:  # of several annotators
+        given = np.searchsorted(classes, y)
+        np.testing.assert_array_equal(est.label_quality_, np.take_along_axis(shares, given, 1))
+    else:
+        given = np.searchsorted(classes, y.ravel())
+        np.testing.assert_array_equal(est.label_quality_, shares[np.arange(n), given])
+    assert est.corrected_labels_.dtype == y.dtype
     assert np.isin(est.corrected_labels_, classes).all()
     T = est.transition_matrix_
     assert T.shape == (len(classes),) * 2 and (T >= 0).all()

@@ -21,11 +21,10 @@ from nllearn.label_model import (
     RowScaling,
     choose_scaling,
     estimate_label_posterior,
-    posterior_at_fixed_temperature,
 )
 from nllearn.neighbors import BaseNeighbors
 from nllearn.neighbors._search import find_neighbors
-from nllearn.predictors import NeighborGraph, n_voting_neighbors
+from nllearn.predictors import LeaveOneOutRidge, NeighborGraph, n_voting_neighbors
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, SampleState
 
@@ -138,7 +137,15 @@ def posterior_from_features(
         graph = find_active_neighbors(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
         if in_blocks:
             _release(neighbors)
-        return posterior_at_fixed_temperature(X_unit, graph, labels, in_blocks=in_blocks)
+        return estimate_label_posterior(
+            X_unit,
+            graph,
+            labels,
+            generator,
+            predictors=[LeaveOneOutRidge(in_blocks)],
+            use_regressions=False,
+            boundary_noise=boundary_noise,
+        )
     if input_rows.posterior is None:
         graph = find_active_neighbors(
             X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)

@@ -14,7 +14,6 @@ from nllearn.label_model._annotators import (
 )
 from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._estimate import estimate_label_posterior
-from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
 from nllearn.label_model._noise import NoiseModel, fit_boundary_noise, fit_noise
 from nllearn.label_model._result import LabelPosterior
 from nllearn.label_model._unit_rows import RowScaling, choose_scaling
@@ -33,7 +32,6 @@ __all__ = [
     "estimate_label_posterior",
     "fit_boundary_noise",
     "fit_noise",
-    "posterior_at_fixed_temperature",
     "read_annotators",
     "warn_of_doubt",
     "warn_of_lost_classes",

@@ -19,7 +19,7 @@ from nllearn.functional.noise_floor import fit_noise_floor
 from nllearn.functional.prototypes import class_prototypes, identity_prototypes, prototype_fit
 from nllearn.functional.relabelling import posterior_given_label
 from nllearn.functional.signal import recognized_classes
-from nllearn.functional.transition import estimate_transition, prior_strength
+from nllearn.functional.transition import estimate_transition, prior_strength, scale_noise
 from nllearn.label_model._data import NoisyLabels
 
 __all__ = ["NoiseModel", "clean_weight_at_boundary", "fit_boundary_noise", "fit_noise"]
@@ -207,7 +207,7 @@ def _fit_floor(
     # Rows whose prediction is little better than chance tell little of the noise.
     chance = (labels.n_classes - 1) / labels.n_classes
     reliable = np.clip(1.0 - error / chance, 0.01, 1.0) ** 2
-    transition = _fit_transition(proba, labels, weights * reliable)
+    transition = _fit_transition(proba, labels, weights * reliable, weights, floor.rate)
     return replace(
         model,
         inverse_temperature=temperature,
@@ -217,21 +217,31 @@ def _fit_floor(
     )
 
 
-def _fit_transition(proba: torch.Tensor, labels: NoisyLabels, weights: np.ndarray) -> torch.Tensor:
-    """Transition matrix, drawn to symmetric noise as far as its own counts advise."""
+def _fit_transition(
+    proba: torch.Tensor,
+    labels: NoisyLabels,
+    reliable_weights: np.ndarray,
+    weights: np.ndarray,
+    rate: float,
+) -> torch.Tensor:
+    """Transition matrix of a known noise rate.
+
+    Its proportions come from the counts, drawn to symmetric noise as far as these advise. Their
+    own rate is too low where given labels go with the scores among the rows of a class.
+    """
     p, codes = proba.cpu().numpy(), labels.codes.cpu().numpy()
-    known: dict[str, Any] = {"sample_weight": weights, "trusted": labels.trusted.cpu().numpy()}
-
-    def estimate(**settings: Any) -> torch.Tensor:
-        found = estimate_transition(p, codes, **known, **settings)
-        return torch.as_tensor(found, dtype=torch.float32, device=proba.device)
-
-    first = estimate()
+    known: dict[str, Any] = {
+        "sample_weight": reliable_weights,
+        "trusted": labels.trusted.cpu().numpy(),
+    }
+    first = torch.as_tensor(estimate_transition(p, codes, **known), dtype=torch.float32)
     log_proba = proba.clamp_min(1e-12).log()
-    posterior = posterior_given_label(log_proba, labels.codes, first)
-    posterior *= torch.as_tensor(weights, dtype=torch.float32, device=proba.device).unsqueeze(1)
-    counts = torch.zeros_like(first).index_add_(0, labels.codes, posterior).T
-    return estimate(prior_rows=prior_strength(counts))
+    posterior = posterior_given_label(log_proba, labels.codes, first.to(proba.device)).cpu()
+    posterior *= torch.as_tensor(reliable_weights, dtype=torch.float32).unsqueeze(1)
+    counts = torch.zeros_like(first).index_add_(0, labels.codes.cpu(), posterior).T
+    transition = estimate_transition(p, codes, **known, prior_rows=prior_strength(counts))
+    scaled = scale_noise(transition, weights @ p, rate)
+    return torch.as_tensor(scaled, dtype=torch.float32, device=proba.device)
 
 
 def fit_boundary_noise(

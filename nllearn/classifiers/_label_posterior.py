@@ -39,7 +39,8 @@ __all__ = [
 # labels, and so do predictors that are fitted there. Below a hundred rows that is left as it is:
 # of so few nothing can tell which label is wrong.
 _ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
-# On fewer rows the estimates of the noise are too rough to calibrate by them.
+# From fewer rows a network learns features that tell more of the classes than kernels on the rows
+# (docs/guide/data_flow.md).
 _LEAST_FOR_INPUT = 200
 # In features that were learnt from the labels a thousand gain nothing, and take half as long again.
 _N_LANDMARKS = 700
@@ -104,9 +105,9 @@ def posterior_from_features(
     Features that a network learnt from the labels follow these labels. So the posterior of a
     table of two hundred rows or more comes from its own rows, as in the label cleaner, once for
     the whole fit: what the network learns from it must not confirm it. That of images, and of
-    smaller tables, comes from the features, at a fixed temperature. Where there are a hundred
-    rows, but fewer than four for each direction of the features, the leading directions alone
-    are used.
+    smaller tables, comes from the features, in which the classes are linear: one linear
+    regression predicts them. Where there are a hundred rows, but fewer than four for each
+    direction of the features, the leading directions alone are used.
 
     Parameters
     ----------

@@ -513,7 +513,6 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     ) -> None:
         """Set the fitted attributes and the evidence."""
         noise = posterior.noise
-        assert noise is not None
         distributions, quality, corrected = posterior.corrected(given)
         self._given, self._corrected = given, corrected
         self.label_distributions_, self.label_quality_ = distributions, quality

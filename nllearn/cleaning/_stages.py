@@ -139,7 +139,6 @@ def fit_stages(
         posterior, given = found.posterior, found.consensus
         annotators = fitted_annotators(data.annotators, found)
     noise, fits = posterior.noise, posterior.regressions or (None, None)
-    assert noise is not None
     predictors = FittedPredictors(
         scale=scale,
         X_unit=X_unit.half(),

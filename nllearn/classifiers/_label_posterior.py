@@ -16,10 +16,12 @@ from nllearn.functional.similarity import (
 )
 from nllearn.functional.transition import noise_rate
 from nllearn.label_model import (
+    AnnotatorLabels,
     LabelPosterior,
     NoisyLabels,
     RowScaling,
     choose_scaling,
+    estimate_annotator_posterior,
     estimate_label_posterior,
 )
 from nllearn.neighbors import BaseNeighbors
@@ -99,6 +101,7 @@ def posterior_from_features(
     input_rows: InputRows | None,
     generator: torch.Generator,
     boundary_noise: bool | str = "auto",
+    annotators: AnnotatorLabels | None = None,
 ) -> LabelPosterior:
     """Estimate the label posterior: of a table from the user's rows, else from the features.
 
@@ -121,6 +124,8 @@ def posterior_from_features(
         The user's rows; None for images and for tables that are too large.
     generator : torch.Generator
     boundary_noise : bool or "auto", default="auto"
+    annotators : AnnotatorLabels or None, default=None
+        Where several annotators labelled the rows; the given labels then serve for the scaling.
 
     Returns
     -------
@@ -138,30 +143,40 @@ def posterior_from_features(
         graph = find_active_neighbors(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
         if in_blocks:
             _release(neighbors)
-        return estimate_label_posterior(
-            X_unit,
-            graph,
-            labels,
-            generator,
-            predictors=[LeaveOneOutRidge(in_blocks)],
-            use_regressions=False,
-            boundary_noise=boundary_noise,
-        )
+        settings: dict[str, Any] = {
+            "generator": generator,
+            "predictors": [LeaveOneOutRidge(in_blocks)],
+            "use_regressions": False,
+            "learnt_features": True,
+        }
+        return _estimate(X_unit, graph, labels, annotators, boundary_noise, settings)
     if input_rows.posterior is None:
         graph = find_active_neighbors(
             X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)
         )
         if in_blocks:
             _release(neighbors)
-        input_rows.posterior = estimate_label_posterior(
-            X_unit,
-            graph,
-            labels,
-            input_rows.generator(),
-            n_landmarks=_N_LANDMARKS,
-            boundary_noise=boundary_noise,
+        settings = {"generator": input_rows.generator(), "n_landmarks": _N_LANDMARKS}
+        input_rows.posterior = _estimate(
+            X_unit, graph, labels, annotators, boundary_noise, settings
         )
     return input_rows.posterior
+
+
+def _estimate(
+    X_unit: torch.Tensor,
+    graph: NeighborGraph,
+    labels: NoisyLabels,
+    annotators: AnnotatorLabels | None,
+    boundary_noise: bool | str,
+    settings: dict[str, Any],
+) -> LabelPosterior:
+    """From one label a row, or from those of several annotators."""
+    if annotators is not None:
+        return estimate_annotator_posterior(X_unit, graph, annotators, **settings)
+    return estimate_label_posterior(
+        X_unit, graph, labels, boundary_noise=boundary_noise, **settings
+    )
 
 
 def fitted_rows(
@@ -184,6 +199,8 @@ def fitted_rows(
     attributes : dict of str to object
     """
     codes = sample_state.given.cpu().numpy()
+    if posterior.annotators is not None:
+        codes = posterior.annotators.consensus
     distributions, quality, corrected = posterior.corrected(codes)
     rows = np.arange(len(codes))
     trusted = sample_state.trusted.cpu().numpy()
@@ -197,6 +214,7 @@ def fitted_rows(
         "transition_matrix_": posterior.transition,
         "has_signal_": posterior.has_signal,
         "n_undecided_": posterior.n_undecided,
+        "annotators": posterior.annotators,
         "_given": codes,
         "_corrected": corrected,
         "_network_proba": bank.logits.softmax(1).cpu().numpy(),

@@ -130,6 +130,7 @@ def fit_noise(
     labels: NoisyLabels,
     has_signal: bool,
     generator: torch.Generator,
+    learnt_features: bool = False,
 ) -> NoiseModel:
     """Estimate the predictors' error above the noise floor, and the transition matrix.
 
@@ -149,6 +150,8 @@ def fit_noise(
         do not recognize, no label is taken for wrong.
     generator : torch.Generator
         Draws 100,000 rows where there are more.
+    learnt_features : bool, default=False
+        Whether a network learnt the features from these labels.
 
     Returns
     -------
@@ -170,13 +173,13 @@ def fit_noise(
         # Every class is as probable as the others, the predicted one by a hair more.
         chance = (labels.n_classes - 1) / labels.n_classes
         return replace(model, inverse_temperature=0.0, errors=np.full(1, 0.999 * chance))
-    model = _fit_floor(model, some_scores, some_votes, some)
+    model = _fit_floor(model, some_scores, some_votes, some, learnt_features)
     prototypes = class_prototypes(model.transition)
     top = prototype_fit(some_scores / mean_sum, prototypes).amax(1)
     model = replace(
         model, prototypes=prototypes, score_top=max(_weighted_mean(top, some.weights), 1e-6)
     )
-    model = _fit_floor(model, some_scores, some_votes, some)
+    model = _fit_floor(model, some_scores, some_votes, some, learnt_features)
 
     predicted = model.evidence(some_scores, some_votes).argmax(1)
     known = recognized_classes(some_scores, predicted, some.codes, some.weights)
@@ -186,7 +189,11 @@ def fit_noise(
 
 
 def _fit_floor(
-    model: NoiseModel, scores: torch.Tensor, log_votes: torch.Tensor, labels: NoisyLabels
+    model: NoiseModel,
+    scores: torch.Tensor,
+    log_votes: torch.Tensor,
+    labels: NoisyLabels,
+    learnt_features: bool,
 ) -> NoiseModel:
     """Errors by margin and the transition matrix, for the prototypes of the model."""
     evidence = model.evidence(scores, log_votes)
@@ -196,7 +203,13 @@ def _fit_floor(
     differs = (predicted != labels.codes).cpu().numpy()
     trusted = labels.trusted.cpu().numpy()
     floor = fit_noise_floor(
-        margin, differs, labels.n_classes, weights, trusted, predicted.cpu().numpy()
+        margin,
+        differs,
+        labels.n_classes,
+        weights,
+        trusted,
+        predicted.cpu().numpy(),
+        learnt_features=learnt_features,
     )
     error = floor.error_at(margin)
     expected = 1.0 - float(np.average(error, weights=weights))

@@ -193,7 +193,7 @@ def jobs(seed: int, args: Any) -> Iterator[Job]:
         for noise in noises:
             for method in args.method:
                 large = data in LARGE and method in TOOLS
-                if large or method == AUDITED and noise not in AT_BOUNDARY:
+                if large or (method == AUDITED and noise not in AT_BOUNDARY):
                     continue
 
                 def job(data=data, noise=noise, method=method) -> dict[str, Any]:

@@ -144,7 +144,12 @@ def test_the_posterior_from_a_linear_regression(blobs, noisy_labels, in_blocks):
     trusted = np.arange(900) < 20
     labels = noisy_labels(given, 4, trusted=trusted)
     found = estimated(
-        unit, graph, labels, predictors=[LeaveOneOutRidge(in_blocks)], use_regressions=False
+        unit,
+        graph,
+        labels,
+        predictors=[LeaveOneOutRidge(in_blocks)],
+        use_regressions=False,
+        learnt_features=True,
     )
     assert share_right(found, np.where(trusted, given, y)) > 0.97
     assert (found.distributions[torch.arange(20), labels.codes[:20]] == 1).all()

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nllearn._doc_links import DocLinkMixin
 from nllearn._torch_state import on_cpu, torch_state
+from nllearn._validation import check_same_rows
 
 if TYPE_CHECKING:
     from nllearn.audit import Audit, AuditedLabels
@@ -77,6 +78,8 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
     n_jobs: int | None
     threshold: float | None = None
     budget: float | None = None
+    # What is known of several annotators, once fit got their labels.
+    _annotators: Any = None
     # How the command line read the table of fit; a file keeps it, so that the review reads the
     # same rows in the same way.
     table_reading_: dict[str, Any] | None = None
@@ -166,7 +169,15 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
             If the threshold is outside [0, 1].
         """
         check_is_fitted(self, "label_quality_")
-        return self.row_issues(threshold)
+        if self._annotators is None:
+            return self.row_issues(threshold)
+        return self._annotators.issue_table(
+            self.training_rows(),
+            self.label_quality_,
+            self.classes_,
+            self.threshold if threshold is None else threshold,
+            self.budget,
+        )
 
     def _row_quality(self, rows: TrainingRows) -> np.ndarray:
         """Probability that the given label of every row is right, float32 of shape (n,)."""
@@ -322,6 +333,12 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         from nllearn.inspection import write_review_page
 
         rows = self.training_rows()
+        if rows.index is not None:
+            import pandas as pd
+
+            own = pd.Series(0, index=rows.index)
+            shown = dict(images=images, texts=texts, table=table, names=names)
+            check_same_rows(own, to="label_issues()", **shown)
         if audit is not None and np.ndim(audit) == 0:
             audit = self.audit_sample(audit, random_state=0)
         with torch_state(self.n_jobs, is_small=False):

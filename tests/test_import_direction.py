@@ -37,6 +37,7 @@ LEVELS = {
     "training": 4,
     "label_model": 4,
     "file_format": 4,
+    "_annotators": 5,
     "_base": 5,
     "presets": 5,
     "classifiers": 6,

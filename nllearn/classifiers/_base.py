@@ -17,19 +17,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._annotators import fitted_annotators, set_annotators
 from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._nested_params import NestedParamsMixin
 from nllearn._torch_state import LEAST_STEP, LEAST_WORK, torch_state
 from nllearn._validation import (
     check_params,
     check_same_rows,
-    check_trusted,
-    check_weights,
     resolve_device,
 )
 from nllearn.classifiers._build_net import build_net
 from nllearn.classifiers._fingerprint import fingerprint
 from nllearn.classifiers._fit_loop import FitLoop, open_loop
+from nllearn.classifiers._given_labels import GivenLabels, check_given_labels
 from nllearn.classifiers._label_posterior import InputRows
 from nllearn.classifiers._parameters import (
     image_defaults,
@@ -44,8 +44,8 @@ from nllearn.classifiers._preprocessing import (
 )
 from nllearn.classifiers._resume import Checkpoints
 from nllearn.classifiers._saved_file import write_classifier
-from nllearn.classifiers._skipped_images import keep_given_labels, weight_without
-from nllearn.label_model import warn_of_doubt, warn_of_lost_classes
+from nllearn.classifiers._skipped_images import keep_given_labels
+from nllearn.label_model import read_annotators, warn_of_doubt, warn_of_lost_classes
 from nllearn.neighbors import BaseNeighbors, ExactNeighbors
 from nllearn.selectors import Selection
 from nllearn.training import (
@@ -88,8 +88,10 @@ class BaseNoisyLabelClassifier(
             (n_samples, C, H, W); list, array or Series of image files; map-style torch
             Dataset of images or ``(image, label)``, which is read once when it fits in
             memory, so random transforms belong into `augmentation`.
-        y : array-like of shape (n_samples,), optional
-            Given labels of any dtype, some of them wrong. None is allowed for a
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators), optional
+            Given labels of any dtype, some of them wrong. A column for each annotator, at least
+            two, with None, NaN or NaT where there is no label; a DataFrame names them. Rows
+            without any label take no part in training, and are predicted. None is allowed for a
             Dataset alone, which then has ``targets`` or labels in its items.
         sample_weight : array-like of shape (n_samples,), optional
             Importance: multiplies the loss and counts in quotas, votes, noise rate
@@ -115,31 +117,32 @@ class BaseNoisyLabelClassifier(
             goes on from the last checkpoint.
         """
         check_params(self, shared_constraints() | self._constraints())
-        check_same_rows(X, sample_weight=sample_weight, trusted=trusted)
+        check_same_rows(X, y=y, sample_weight=sample_weight, trusted=trusted)
         check_callbacks(self.callbacks)
         check_net_params(self.net_params)
+        annotators = read_annotators(y)
+        if annotators is not None:
+            annotators.refuse_boundary_noise(self.boundary_noise)
+            # The checks of rows beside labels take one label per row.
+            y = annotators.classes[annotators.majority()]
         X, y, index = check_input(self, X, y)
         check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        trusted = check_trusted(trusted, len(X))
         self.skipped_images_ = getattr(X, "skipped", {})
-        sample_weight = weight_without(sample_weight, y, self.skipped_images_)
-        weight, loss_weight = check_weights(
-            sample_weight, self.class_weight, y, self.classes_, codes
+        labels = check_given_labels(
+            y, annotators, sample_weight, trusted, self.class_weight, self.skipped_images_
         )
+        self.classes_ = labels.classes
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         try:
             with torch_state(self.n_jobs), process_group(resolve_device(self.device)) as group:
-                fitted, start = self._fit_network(
-                    X, codes, weight, loss_weight, trusted, drawn, group
-                )
+                fitted, start = self._fit_network(X, labels, drawn, group)
         except BaseException:
             # Also on Ctrl-C: a network that is trained half must not predict.
             self.__dict__.pop("net_", None)
             raise
         if self.skipped_images_:
-            keep_given_labels(fitted, self.skipped_images_, trusted, weight)
-        self._set_fitted(fitted, index)
+            keep_given_labels(fitted, self.skipped_images_, labels.trusted, labels.weight)
+        self._set_fitted(fitted, index, labels)
         self.history_[-1]["seconds_label_posterior"] = time.perf_counter() - start
         return self
 
@@ -294,19 +297,15 @@ class BaseNoisyLabelClassifier(
     def _fit_network(
         self,
         X: Any,
-        codes: np.ndarray,
-        weight: np.ndarray,
-        loss_weight: np.ndarray,
-        trusted: np.ndarray,
+        labels: GivenLabels,
         drawn: int,
         group: ProcessGroup | None,
     ) -> tuple[dict[str, Any], float]:
         """Train, and estimate the posterior; also returns when that began."""
         device, saves = resolve_device(self.device), self.checkpoint_dir is not None
-        parts: dict[str, str] = {}
+        weight, parts = labels.weight, {}
         if saves or group is not None:
-            rows = {"sample_weight": weight, "class_weight": loss_weight, "trusted": trusted}
-            parts = fingerprint(self, X, codes, **rows)
+            parts = fingerprint(self, X, labels)
             parts["label model"] = "features and table" if is_input_used(X) else "features"
         if group is not None:
             # Without a number each process draws a seed of its own.
@@ -322,11 +321,12 @@ class BaseNoisyLabelClassifier(
         self._input = self._open_input(X, weight > 0)
         with fork_torch_seed(seed, device), explain_memory(device, self._input.is_image):
             state = SampleState.start(
-                torch.from_numpy(codes.astype(np.int64)).to(device),
+                torch.from_numpy(labels.codes.astype(np.int64)).to(device),
                 len(self.classes_),
-                torch.from_numpy(loss_weight).to(device),
+                torch.from_numpy(labels.loss_weight).to(device),
                 torch.from_numpy(weight).to(device),
-                torch.from_numpy(trusted).to(device),
+                torch.from_numpy(labels.trusted).to(device),
+                None if labels.targets is None else torch.from_numpy(labels.targets).to(device),
             )
             self._batch_size = resolve_batch_size(
                 self.batch_size, int((weight > 0).sum()), self._defaults.most_rows_per_batch
@@ -341,6 +341,7 @@ class BaseNoisyLabelClassifier(
                 correct=self._correct,
                 batch_loss=self._batch_loss,
                 input_rows=InputRows(X, weight) if is_input_used(X) else None,
+                annotators=labels.of_annotators(),
             )
             loop.group = group
             self.net_, self.backbone_, self.resolved_params_ = build_net(
@@ -421,10 +422,15 @@ class BaseNoisyLabelClassifier(
 
     # -- after training
 
-    def _set_fitted(self, fitted: dict[str, Any], index: Any) -> None:
+    def _set_fitted(self, fitted: dict[str, Any], index: Any, labels: GivenLabels) -> None:
         """Set the fitted attributes."""
+        estimates = fitted.pop("annotators")
         for name, value in fitted.items():
             setattr(self, name, value)
+        annotators = None
+        if labels.annotators is not None:
+            annotators = fitted_annotators(labels.annotators, estimates)
+        set_annotators(self, annotators, labels.weight)
         self.corrected_labels_ = self.classes_[self._corrected]
         warn_of_lost_classes(self.classes_, self._given, self._corrected, stacklevel=3)
         warn_of_doubt(self.has_signal_, self.n_undecided_, len(self._given), stacklevel=3)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from nllearn.classifiers._given_labels import GivenLabels
 from nllearn.images import ArrayRecords, ImageRecords, PathRecords
 
 __all__ = ["digest_of_rows", "fingerprint"]
@@ -20,7 +21,7 @@ _HASHED_ROWS = 1000
 _HASHED_BYTES = 64 << 20
 
 
-def fingerprint(estimator: Any, X: Any, codes: np.ndarray, **rows: np.ndarray) -> dict[str, str]:
+def fingerprint(estimator: Any, X: Any, labels: GivenLabels) -> dict[str, str]:
     """What a run depends on, in parts that can be named when they differ.
 
     An array in memory is hashed whole, about a gigabyte a second. Of a memmap, of image
@@ -32,10 +33,7 @@ def fingerprint(estimator: Any, X: Any, codes: np.ndarray, **rows: np.ndarray) -
     ----------
     estimator : estimator
     X : ndarray or ImageRecords
-    codes : int64 ndarray of shape (n,)
-        Labels as positions in ``estimator.classes_``.
-    **rows : ndarray of shape (n,)
-        Weights and masks, by name.
+    labels : GivenLabels
 
     Returns
     -------
@@ -48,8 +46,12 @@ def fingerprint(estimator: Any, X: Any, codes: np.ndarray, **rows: np.ndarray) -
     }
     parts["estimator"] = type(estimator).__name__
     parts["X"] = digest_of_rows(X)
-    parts["y"] = _digest(codes) + repr(estimator.classes_.tolist())
-    return parts | {name: _digest(values) for name, values in rows.items()}
+    codes = labels.codes if labels.annotators is None else labels.annotators.codes
+    parts["y"] = _digest(codes) + repr(labels.classes.tolist())
+    parts["sample_weight"] = _digest(labels.weight)
+    parts["class_weight"] = _digest(labels.loss_weight)
+    parts["trusted"] = _digest(labels.trusted)
+    return parts
 
 
 def _describe(value: Any) -> str:

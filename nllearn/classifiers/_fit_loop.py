@@ -22,7 +22,7 @@ from nllearn.classifiers._label_posterior import (
 from nllearn.classifiers._parameters import InputDefaults
 from nllearn.exceptions import TrainingDivergedError
 from nllearn.functional.losses import soft_cross_entropy
-from nllearn.label_model import LabelPosterior
+from nllearn.label_model import AnnotatorLabels, LabelPosterior
 from nllearn.selectors import Selection
 from nllearn.training import (
     FeatureBank,
@@ -66,6 +66,8 @@ class FitLoop:
         For the label model.
     input_rows : InputRows or None
         The user's table, where it is small enough for the label model.
+    annotators : AnnotatorLabels or None
+        Where several annotators labelled the rows.
     selector, neighbors, hallucinator : object or None
         Components of the method.
     n_jobs : int or None
@@ -92,6 +94,7 @@ class FitLoop:
     correct: Callable[..., dict[str, torch.Tensor]]
     batch_loss: Callable[..., torch.Tensor]
     input_rows: InputRows | None = None
+    annotators: AnnotatorLabels | None = None
     boundary_noise: bool | str = "auto"
     selector: Any = None
     neighbors: Any = None
@@ -232,6 +235,7 @@ class FitLoop:
             self.input_rows,
             generator,
             self.boundary_noise,
+            self.annotators,
         )
 
     def update_targets_from_posterior(
@@ -302,7 +306,7 @@ def open_loop(
     defaults : InputDefaults
     seed : int
     **steps : any
-        `correct`, `batch_loss` and `input_rows` of :class:`FitLoop`.
+        `correct`, `batch_loss`, `input_rows` and `annotators` of :class:`FitLoop`.
 
     Returns
     -------

@@ -16,10 +16,13 @@ from nllearn.functional.similarity import (
 )
 from nllearn.functional.transition import noise_rate
 from nllearn.label_model import (
+    AnnotatorLabels,
     LabelPosterior,
     NoisyLabels,
     RowScaling,
+    annotator_posterior_at_fixed_temperature,
     choose_scaling,
+    estimate_annotator_posterior,
     estimate_label_posterior,
     posterior_at_fixed_temperature,
 )
@@ -99,6 +102,7 @@ def posterior_from_features(
     input_rows: InputRows | None,
     generator: torch.Generator,
     boundary_noise: bool | str = "auto",
+    annotators: AnnotatorLabels | None = None,
 ) -> LabelPosterior:
     """Estimate the label posterior: of a table from the user's rows, else from the features.
 
@@ -121,6 +125,8 @@ def posterior_from_features(
         The user's rows; None for images and for tables that are too large.
     generator : torch.Generator
     boundary_noise : bool or "auto", default="auto"
+    annotators : AnnotatorLabels or None, default=None
+        Where several annotators labelled the rows; the given labels then serve for the scaling.
 
     Returns
     -------
@@ -138,21 +144,29 @@ def posterior_from_features(
         graph = find_active_neighbors(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
         if in_blocks:
             _release(neighbors)
-        return posterior_at_fixed_temperature(X_unit, graph, labels, in_blocks=in_blocks)
+        if annotators is None:
+            return posterior_at_fixed_temperature(X_unit, graph, labels, in_blocks=in_blocks)
+        return annotator_posterior_at_fixed_temperature(
+            X_unit, graph, annotators, in_blocks=in_blocks
+        )
     if input_rows.posterior is None:
         graph = find_active_neighbors(
             X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)
         )
         if in_blocks:
             _release(neighbors)
-        input_rows.posterior = estimate_label_posterior(
-            X_unit,
-            graph,
-            labels,
-            input_rows.generator(),
-            n_landmarks=_N_LANDMARKS,
-            boundary_noise=boundary_noise,
-        )
+        settings: dict[str, Any] = {
+            "generator": input_rows.generator(),
+            "n_landmarks": _N_LANDMARKS,
+        }
+        if annotators is None:
+            input_rows.posterior = estimate_label_posterior(
+                X_unit, graph, labels, boundary_noise=boundary_noise, **settings
+            )
+        else:
+            input_rows.posterior = estimate_annotator_posterior(
+                X_unit, graph, annotators, **settings
+            )
     return input_rows.posterior
 
 
@@ -176,6 +190,8 @@ def fitted_rows(
     attributes : dict of str to object
     """
     codes = sample_state.given.cpu().numpy()
+    if posterior.annotators is not None:
+        codes = posterior.annotators.consensus
     distributions, quality, corrected = posterior.corrected(codes)
     rows = np.arange(len(codes))
     trusted = sample_state.trusted.cpu().numpy()
@@ -189,6 +205,7 @@ def fitted_rows(
         "transition_matrix_": posterior.transition,
         "has_signal_": posterior.has_signal,
         "n_undecided_": posterior.n_undecided,
+        "annotators": posterior.annotators,
         "_given": codes,
         "_corrected": corrected,
         "_network_proba": bank.logits.softmax(1).cpu().numpy(),

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from nllearn._annotators import read_fitted_annotators, write_fitted_annotators
 from nllearn.classifiers._parameters import image_defaults, table_defaults
 from nllearn.classifiers._preprocessing import ImageInput, TableInput
 from nllearn.classifiers._saved_net import check_rebuilds, read_net, write_net
@@ -71,6 +72,7 @@ def write_classifier(
     -------
     document : dict
     """
+    fitted, annotators = write_fitted_annotators(writer, dict(fitted))
     document = {
         "params": _write_params(writer, params),
         "fitted": write_attributes(writer, fitted, (*_ARRAYS, *_OTHERS), _OPTIONAL),
@@ -83,6 +85,7 @@ def write_classifier(
         },
         "resolved": write_resolved(writer, fitted["resolved_params_"], _ROLES),
         "net": write_net(writer, fitted["net_"]),
+        "annotators": annotators,
     }
     shape = _row_shape(fitted["_input"], fitted["n_features_in_"])
     check_rebuilds(fitted["net_"], fitted["backbone_"], shape, len(fitted["classes_"]))
@@ -124,6 +127,7 @@ def read_classifier(reader: Reader, document: dict[str, Any], cls: Any, device: 
         if role not in _ROLES:
             raise ValueError(f"it has the unknown component {role!r}")
         fitted[f"{role}_"] = _read_component(reader, node, role, place)
+    fitted |= read_fitted_annotators(reader, document["annotators"], fitted, sizes, place)
     fitted["resolved_params_"] = {
         key: fitted[f"{key}_"] if key in _ROLES else reader.decode(node)
         for key, node in document["resolved"]

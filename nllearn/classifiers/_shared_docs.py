@@ -63,8 +63,9 @@ _SHARED = {
         Side, or height and width, that image files are brought to. None needs files
         of one size.
     on_bad_image : {"raise", "skip"}, default="raise"
-        What fit does about image files that cannot be read. "raise" names all of them in
-        one error. "skip" leaves them out: see `skipped_images_`. Prediction always raises.
+        What fit does about images that cannot be read: files, and items of a Dataset that
+        raise an error or are no image of finite numbers. "raise" names all of them in one
+        error. "skip" leaves them out: see `skipped_images_`. Prediction always raises.
     device : str, default="auto"
         "cpu", "cuda" or "cuda:1"; "auto" takes the GPU where there is one.
     checkpoint_dir : str, Path or None, default=None
@@ -103,9 +104,9 @@ _SHARED = {
         Epochs run.
     label_distributions_ : float32 ndarray of shape (n_samples, n_classes)
         Probability of each class being the true one, given the row and its label.
-    label_quality_ : float32 ndarray of shape (n_samples,)
+    label_quality_ : float32 ndarray of shape (n_samples,) or (n_samples, n_annotators)
         Probability that the given label is right:
-        ``label_distributions_[i, given_i]``.
+        ``label_distributions_[i, given_i]``; NaN where an annotator gave none.
     corrected_labels_ : ndarray of shape (n_samples,)
         Most probable true label; ties go to the given one.
     clean_proba_ : float32 ndarray of shape (n_samples,)
@@ -113,7 +114,15 @@ _SHARED = {
     noise_rate_ : float
         Estimated share of wrong labels.
     transition_matrix_ : float64 ndarray of shape (n_classes, n_classes)
-        Estimated probability of each given label (column) for each true one (row).
+        Estimated probability of each given label (column) for each true one (row). Of several
+        annotators what they have in common.
+    annotators_, annotator_quality_, annotator_transition_matrices_ : ndarray
+        Only with several annotators: names of the columns of y, or numbers from 0; probability
+        that a label of each is right; ``T[a, i, j] = P(annotator a says j | true i)``.
+    annotator_agreement_, annotator_dependence_ : ndarray
+        Only with several annotators, of shape (n_annotators, n_annotators): share of the rows
+        labelled by both on which two agree; share of the labels that one of two seems to have
+        from the other.
     has_signal_ : bool
         Whether the features tell anything about the labels, by a table of 200 rows and more;
         otherwise True. If not, no label is changed.

@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 
 from nllearn._labels import check_labels, label_index
 from nllearn._validation import check_trusted, read_sample_weight
-from nllearn.functional.annotators import label_incidence, vote_shares
 from nllearn.images import is_path_like_column
 from nllearn.label_model import ReadAnnotators, read_annotators
 
@@ -88,7 +87,7 @@ def check_fit_data(
     annotators = None
     if isinstance(y, ReadAnnotators):
         annotators = y
-        classes, codes = y.classes, majority_codes(y)
+        classes, codes = y.classes, y.majority()
     else:
         classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
@@ -107,11 +106,7 @@ def check_fit_data(
             "sample_weight is above zero for 1 row only; at least 2 rows must take part"
         )
     if annotators is not None:
-        n_labelled = np.count_nonzero((annotators.codes >= 0).any(1) & (weight > 0))
-        if n_labelled < 2:
-            raise ValueError(
-                f"y has labels in {n_labelled} row(s) that take part; at least 2 rows need one"
-            )
+        annotators.labelled_rows(weight)
     return FitData(
         X,
         classes,
@@ -136,12 +131,6 @@ def refuse_annotators(y: Any) -> None:
             f"y has the shape {np.shape(y)}, and fit_resample takes one label per row; with "
             "several annotators call fit, and take corrected_labels_"
         )
-
-
-def majority_codes(annotators: ReadAnnotators) -> np.ndarray:
-    """Label with the most votes of every row, the first class of equal ones; 0 without any."""
-    n_classes = len(annotators.classes)
-    return vote_shares(label_incidence(annotators.codes, n_classes), n_classes).argmax(1)
 
 
 def check_is_table(X: Any) -> None:

@@ -10,11 +10,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from nllearn._annotators import set_annotators
 from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._labels import check_labels
 from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import check_params, check_rows, check_same_rows, resolve_device
-from nllearn.cleaning._annotators import ANNOTATOR_ATTRIBUTES, FittedAnnotators
 from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._inputs import (
@@ -165,7 +165,6 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     _parameter_constraints = dict.fromkeys(CONSTRAINTS, "no_validation")
 
     _predictors: FittedPredictors
-    _annotators: FittedAnnotators | None
 
     def __init__(
         self,
@@ -358,18 +357,6 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             predicted_by="all predictors",
         )
 
-    def label_issues(self, threshold: float | None = None) -> Any:
-        check_is_fitted(self, "label_quality_")
-        if self._annotators is None:
-            return self.row_issues(threshold)
-        return self._annotators.issue_table(
-            self.training_rows(),
-            self.label_quality_,
-            self.classes_,
-            self.threshold if threshold is None else threshold,
-            self.budget,
-        )
-
     def training_features(self) -> np.ndarray | None:
         check_is_fitted(self, "label_quality_")
         X_unit = self._predictors.X_unit
@@ -420,11 +407,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     def _check_annotated(self, X: Any, annotators: ReadAnnotators) -> Any:
         """Check rows beside the labels of several annotators."""
-        if self.boundary_noise is True:
-            raise ValueError(
-                "boundary_noise=True is for one label per row; with several annotators leave it at "
-                "'auto'"
-            )
+        annotators.refuse_boundary_noise(self.boundary_noise)
         formats = {"accept_sparse": ["csr", "csc"], "ensure_min_samples": 2}
         X = validate_data(self, X, dtype="numeric", **formats)
         if X.shape[0] != len(annotators.codes):
@@ -492,22 +475,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             )
         self._set_fitted(fitted.posterior, fitted.given, data.trusted, data.weight)
         self._evidence |= fitted.duplicates
-        self._set_annotators(fitted.annotators, data.weight)
+        set_annotators(self, fitted.annotators, data.weight)
         self._predictors = fitted.predictors
         self.resolved_params_ = {"n_jobs": n_threads, "random_state": seed, **fitted.resolved}
-
-    def _set_annotators(self, annotators: FittedAnnotators | None, weight: np.ndarray) -> None:
-        """Set what is known of the annotators, or take away what an earlier fit left."""
-        self._annotators = annotators
-        if annotators is None:
-            for name in ANNOTATOR_ATTRIBUTES:
-                self.__dict__.pop(name, None)
-            return
-        self.__dict__.update(annotators.attributes(self.label_distributions_))
-        self._evidence |= annotators.evidence(self.classes_)
-        known = annotators.codes >= 0
-        label_weight = np.broadcast_to(weight[:, None], known.shape)[known]
-        self.noise_rate_ = noise_rate(self.label_quality_[known], label_weight)
 
     def _set_fitted(
         self, posterior: LabelPosterior, given: np.ndarray, trusted: np.ndarray, weight: np.ndarray

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from nllearn._annotators import read_fitted_annotators, write_fitted_annotators
 from nllearn._validation import check_params
-from nllearn.cleaning._annotators import FittedAnnotators
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._parameters import CONSTRAINTS
 from nllearn.file_format import (
     Reader,
     Writer,
-    check_array,
     check_codes,
     find_device,
     read_attributes,
@@ -52,8 +51,8 @@ _OTHERS: dict[str, Any] = {
     "_without_rows": bool,
 }
 _OPTIONAL = ("feature_names_in_", "sample_indices_", "sampling_strategy_")
-# Names of the dataclasses of the predictors and the annotators, for tensors and errors.
-_PREDICTORS, _ANNOTATORS = "predictors", "annotators"
+# Name of the dataclass of the predictors, for tensors and errors.
+_PREDICTORS = "predictors"
 
 
 def write_cleaner(
@@ -73,21 +72,14 @@ def write_cleaner(
     -------
     document : dict
     """
-    annotators = fitted["_annotators"]
-    if annotators is not None:
-        # Quality by annotator follows from the labels and the distributions.
-        rows = np.arange(len(fitted["_given"]))
-        quality = fitted["label_distributions_"][rows, fitted["_given"]]
-        fitted = {**fitted, "label_quality_": quality}
+    fitted, annotators = write_fitted_annotators(writer, dict(fitted))
     return {
         "params": {key: writer.encode(value, key) for key, value in params.items()},
         "fitted": write_attributes(writer, fitted, (*_ARRAYS, *_OTHERS), _OPTIONAL),
         "index": write_row_index(writer, fitted["_index"]),
         "resolved": write_resolved(writer, fitted["resolved_params_"]),
         _PREDICTORS: write_dataclass(writer, fitted["_predictors"], _PREDICTORS),
-        _ANNOTATORS: None
-        if annotators is None
-        else write_dataclass(writer, annotators, _ANNOTATORS),
+        "annotators": annotators,
     }
 
 
@@ -117,31 +109,9 @@ def read_cleaner(reader: Reader, document: dict[str, Any], cls: Any, device: str
     place = find_device(cleaner.device, device)
     predictors = read_dataclass(reader, FittedPredictors, document[_PREDICTORS], _PREDICTORS, place)
     _check_predictors(predictors, sizes)
-    annotators = None
-    if (node := document[_ANNOTATORS]) is not None:
-        annotators = read_dataclass(reader, FittedAnnotators, node, _ANNOTATORS, place)
-        _check_annotators(annotators, sizes)
-        fitted |= annotators.attributes(fitted["label_distributions_"])
-    vars(cleaner).update(fitted, _predictors=predictors, _annotators=annotators)
+    fitted |= read_fitted_annotators(reader, document["annotators"], fitted, sizes, place)
+    vars(cleaner).update(fitted, _predictors=predictors)
     return cleaner
-
-
-def _check_annotators(annotators: FittedAnnotators, sizes: dict[str, int]) -> None:
-    """Refuse annotators that do not fit the rows, the classes or one another."""
-    sizes = {**sizes, "A": len(annotators.names)}
-    shapes = {
-        "names": ("", "A"),
-        "codes": ("i", "nA"),
-        "quality": ("f", "A"),
-        "transitions": ("f", "ACC"),
-        "agreement": ("f", "AA"),
-        "dependence": ("f", "AA"),
-    }
-    for name, (kind, axes) in shapes.items():
-        check_array(f"{_ANNOTATORS}.{name}", getattr(annotators, name), kind, axes, sizes)
-    if sizes["A"] < 2 or annotators.codes.min() < -1:
-        raise ValueError(f"{_ANNOTATORS} are fewer than 2, or have codes below -1")
-    check_codes(f"{_ANNOTATORS}.codes", np.maximum(annotators.codes, 0), sizes["C"])
 
 
 def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> None:

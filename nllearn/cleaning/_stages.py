@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from nllearn._annotators import FittedAnnotators, fitted_annotators
 from nllearn._progress import progress_delay
-from nllearn.cleaning._annotators import FittedAnnotators, fitted_annotators
 from nllearn.cleaning._evidence import duplicate_evidence
 from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._graph import find_graph
@@ -134,9 +134,10 @@ def fit_stages(
         )
     else:
         several = AnnotatorLabels(data.annotators.codes, n_classes, data.weight, data.trusted)
-        found = estimate_annotator_posterior(X_unit, graph, several, generator, **settings)
-        posterior, given = found.posterior, found.consensus
-        annotators = fitted_annotators(data.annotators, found)
+        posterior = estimate_annotator_posterior(X_unit, graph, several, generator, **settings)
+        assert posterior.annotators is not None
+        given = posterior.annotators.consensus
+        annotators = fitted_annotators(data.annotators, posterior.annotators)
     noise, fits = posterior.noise, posterior.regressions or (None, None)
     assert noise is not None
     predictors = FittedPredictors(

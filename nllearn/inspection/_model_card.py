@@ -78,7 +78,7 @@ def write_model_card(
     '# Model card: Iris'
     """
     check_is_fitted(estimator, "label_quality_")
-    issues = estimator.label_issues()
+    issues = estimator.row_issues()
     name = type(estimator).__name__
     lines = [
         f"# Model card: {_cell(title or name)}",
@@ -124,6 +124,26 @@ def _data(estimator: Any, issues: pd.DataFrame) -> list[str]:
         "",
         *_table(("class", "rows by given label", "by corrected label", "label issues"), rows),
         *([f"\n{left:,} more classes with fewer rows."] if left else []),
+        *_annotators(estimator),
+    ]
+
+
+def _annotators(estimator: Any) -> list[str]:
+    """Labels and quality of several annotators."""
+    names = getattr(estimator, "annotators_", None)
+    if names is None:
+        return []
+    n_labels = (~np.isnan(estimator.label_quality_)).sum(0)
+    quality = estimator.annotator_quality_
+    rows = [
+        (name, f"{n:,}", f"{share:.1%}")
+        for name, n, share in zip(names.tolist(), n_labels, quality, strict=True)
+    ]
+    left = len(rows) - _MOST_CLASSES
+    return [
+        "",
+        *_table(("annotator", "labels", "estimated share right"), rows[:_MOST_CLASSES]),
+        *([f"\n{left:,} more annotators."] if left > 0 else []),
     ]
 
 
@@ -147,7 +167,7 @@ def _noise(estimator: Any, issues: pd.DataFrame, audit: Any) -> list[str]:
     word = "expected by the model" if audit is None else "by the audit"
     rows = [
         (f"{threshold:g}", f"{int(row['n_flagged']):,}", _precision(row))
-        for threshold, row in threshold_table(estimator.label_quality_, audit=audit).iterrows()
+        for threshold, row in threshold_table(issues["label_quality"], audit=audit).iterrows()
     ]
     return [*lines, "", *_table(("quality below", "labels flagged", f"wrong, {word}"), rows)]
 

@@ -77,7 +77,8 @@ class LabelQualityDisplay:
         display : LabelQualityDisplay
         """
         given = estimator.classes_[given_codes(estimator)]
-        return cls.from_predictions(y_true, given, estimator.label_quality_, n_bins=n_bins, ax=ax)
+        quality = estimator.row_issues()["label_quality"]
+        return cls.from_predictions(y_true, given, quality, n_bins=n_bins, ax=ax)
 
     @classmethod
     def from_predictions(

@@ -67,7 +67,8 @@ class ThresholdDisplay:
         display : ThresholdDisplay
         """
         check_is_fitted(estimator, "label_quality_")
-        return cls.from_quality(estimator.label_quality_, audit=audit, thresholds=thresholds, ax=ax)
+        quality = estimator.row_issues()["label_quality"]
+        return cls.from_quality(quality, audit=audit, thresholds=thresholds, ax=ax)
 
     @classmethod
     def from_quality(

@@ -8,27 +8,29 @@ classifiers on the user's rows and the network's features together.
 
 from nllearn.label_model._annotator_labels import ReadAnnotators, read_annotators
 from nllearn.label_model._annotators import (
-    AnnotatorLabels,
-    AnnotatorPosterior,
+    annotator_posterior_at_fixed_temperature,
+    consensus_posterior,
     estimate_annotator_posterior,
 )
-from nllearn.label_model._data import NoisyLabels
+from nllearn.label_model._data import AnnotatorLabels, NoisyLabels
 from nllearn.label_model._estimate import estimate_label_posterior
 from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
 from nllearn.label_model._noise import NoiseModel, fit_boundary_noise, fit_noise
-from nllearn.label_model._result import LabelPosterior
+from nllearn.label_model._result import AnnotatorEstimates, LabelPosterior
 from nllearn.label_model._unit_rows import RowScaling, choose_scaling
 from nllearn.label_model._warnings import warn_of_doubt, warn_of_lost_classes
 
 __all__ = [
+    "AnnotatorEstimates",
     "AnnotatorLabels",
-    "AnnotatorPosterior",
     "LabelPosterior",
     "NoiseModel",
     "NoisyLabels",
     "ReadAnnotators",
     "RowScaling",
+    "annotator_posterior_at_fixed_temperature",
     "choose_scaling",
+    "consensus_posterior",
     "estimate_annotator_posterior",
     "estimate_label_posterior",
     "fit_boundary_noise",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from nllearn._labels import check_labels, label_index
 from nllearn._validation import is_tensor, refuse_tensor
+from nllearn.functional.annotators import label_incidence, vote_shares
 
 __all__ = ["ReadAnnotators", "read_annotators"]
 
@@ -31,6 +32,48 @@ class ReadAnnotators:
     names: np.ndarray
     classes: np.ndarray
     codes: np.ndarray
+
+    def majority(self) -> np.ndarray:
+        """Label with most votes of every row, the first class of equal ones; 0 without any.
+
+        Returns
+        -------
+        codes : int64 ndarray of shape (n,)
+        """
+        n_classes = len(self.classes)
+        return vote_shares(label_incidence(self.codes, n_classes), n_classes).argmax(1)
+
+    def labelled_rows(self, weight: np.ndarray) -> np.ndarray:
+        """Rows with a label; refuse fewer than two of them that take part.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n,)
+
+        Returns
+        -------
+        labelled : bool ndarray of shape (n,)
+        """
+        labelled = np.asarray((self.codes >= 0).any(1))
+        n_labelled = np.count_nonzero(labelled & (weight > 0))
+        if n_labelled < 2:
+            raise ValueError(
+                f"y has labels in {n_labelled} row(s) that take part; at least 2 rows need one"
+            )
+        return labelled
+
+    def refuse_boundary_noise(self, boundary_noise: bool | str) -> None:
+        """Refuse the assumption that wrong labels lie at the class boundary.
+
+        Parameters
+        ----------
+        boundary_noise : bool or "auto"
+        """
+        if boundary_noise is True:
+            raise ValueError(
+                "boundary_noise=True is for one label per row; with several annotators leave it at "
+                "'auto'"
+            )
 
     def trusted_rows(self, trusted: np.ndarray) -> np.ndarray:
         """Refuse trusted rows whose labels differ, or that have none.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from nllearn.functional.annotators import (
     annotator_counts,
@@ -19,13 +18,18 @@ from nllearn.functional.annotators import (
     vote_shares,
 )
 from nllearn.functional.dependence import annotator_agreement, annotator_dependence, told_shares
-from nllearn.label_model._data import NoisyLabels
+from nllearn.label_model._data import AnnotatorLabels, NoisyLabels
+from nllearn.label_model._fixed_temperature import FLATTER, predict_at_fixed_temperature
 from nllearn.label_model._noise import NoiseModel, fit_noise
 from nllearn.label_model._predictions import Predictions, predict_labels
-from nllearn.label_model._result import LabelPosterior
+from nllearn.label_model._result import AnnotatorEstimates, LabelPosterior
 from nllearn.predictors import NeighborGraph
 
-__all__ = ["AnnotatorLabels", "AnnotatorPosterior", "estimate_annotator_posterior"]
+__all__ = [
+    "annotator_posterior_at_fixed_temperature",
+    "consensus_posterior",
+    "estimate_annotator_posterior",
+]
 
 # Labels that the noise is estimated on, and the least probability of a class.
 _N_SAMPLE, _LEAST = 100_000, 1e-9
@@ -33,54 +37,21 @@ _N_SAMPLE, _LEAST = 100_000, 1e-9
 _N_ROUNDS = 2
 
 
-@dataclass(frozen=True)
-class AnnotatorLabels:
-    """Labels of several annotators, weights of the rows, and which labels are known to be right.
+def consensus_posterior(labels: AnnotatorLabels) -> np.ndarray:
+    """Probability of every class given the labels of the row alone, by Dawid and Skene's method.
 
     Parameters
     ----------
-    codes : int64 ndarray of shape (n, n_annotators)
-        -1 where there is no label.
-    n_classes : int
-    weights : float64 ndarray of shape (n,)
-    trusted : bool ndarray of shape (n,)
-        Rows whose labels are known to be right; they have labels, which agree.
+    labels : AnnotatorLabels
+
+    Returns
+    -------
+    posterior : float64 ndarray of shape (n, n_classes)
+        Shares of the classes where a row has no label.
     """
-
-    codes: np.ndarray
-    n_classes: int
-    weights: np.ndarray
-    trusted: np.ndarray
-
-    @property
-    def known(self) -> np.ndarray:
-        """Labels of the trusted rows, int64 of shape (n_trusted,)."""
-        return self.codes[self.trusted].max(1, initial=-1)
-
-
-@dataclass(frozen=True)
-class AnnotatorPosterior:
-    """Posterior of every row's true label, and what is known of the annotators.
-
-    Parameters
-    ----------
-    posterior : LabelPosterior
-        Its transition matrix is the common one.
-    transitions : float64 ndarray of shape (n_annotators, n_classes, n_classes)
-    quality : float64 ndarray of shape (n_annotators,)
-        Probability that a label of the annotator is right.
-    agreement, dependence : float64 ndarray of shape (n_annotators, n_annotators)
-    consensus : int64 ndarray of shape (n,)
-        Label that the annotators of a row give together, without features; the most probable
-        one where a row has no label.
-    """
-
-    posterior: LabelPosterior
-    transitions: np.ndarray
-    quality: np.ndarray
-    agreement: np.ndarray
-    dependence: np.ndarray
-    consensus: np.ndarray
+    fit = _AnnotatorFit(labels)
+    fit.update(None)
+    return fit.posterior(None)
 
 
 def estimate_annotator_posterior(
@@ -94,7 +65,7 @@ def estimate_annotator_posterior(
     use_neighbors: bool = True,
     use_regressions: bool = True,
     advance: Callable[[], None] = lambda: None,
-) -> AnnotatorPosterior:
+) -> LabelPosterior:
     """Predict every row from the labels of the others, estimate all annotators, apply Bayes' rule.
 
     First the predictors learn from the shares of the votes. Each annotator is compared with them
@@ -113,21 +84,13 @@ def estimate_annotator_posterior(
 
     Returns
     -------
-    posterior : AnnotatorPosterior
+    posterior : LabelPosterior
+        With what is known of the annotators.
     """
-    n_classes, device = labels.n_classes, X_unit.device
-    incidence = label_incidence(labels.codes, n_classes)
-    labelled = (labels.codes >= 0).any(1)
-    weights = np.where(labelled, labels.weights, 0.0)
-    agreement, n_common = annotator_agreement(incidence, weights, n_classes)
-    row_weights = torch.as_tensor(weights, dtype=torch.float32, device=device)
-
-    told = incidence
-    transitions: np.ndarray | None = None
-    dependence = np.zeros_like(agreement)
-    y_soft = vote_shares(incidence, n_classes)
+    fit = _AnnotatorFit(labels)
+    row_weights = _as_float32(fit.weights, X_unit.device)
     for round_ in range(_N_ROUNDS):
-        targets = torch.as_tensor(y_soft, dtype=torch.float32, device=device)
+        targets = _as_float32(fit.y_soft, X_unit.device)
         found = predict_labels(
             X_unit,
             graph,
@@ -141,32 +104,17 @@ def estimate_annotator_posterior(
             advance=advance if round_ == 0 else lambda: None,
         )
         if round_ == 0:
-            noise = _fit_noise_of_all_labels(found, labels, weights, generator)
+            noise = _fit_noise_of_all_labels(found, labels, fit.weights, generator)
         else:
-            consensus = _as_noisy_labels(targets.argmax(1), labels, weights)
+            consensus = _as_noisy_labels(targets.argmax(1), labels, fit.weights)
             noise = fit_noise(found.scores, found.log_votes, consensus, found.has_signal, generator)
-        log_proba = _log_proba(found, noise, labels)
-        if round_ == 0 and log_proba is not None:
-            transitions = fit_annotators(log_proba, incidence, weights, n_classes=n_classes)
-            class_share = weights @ np.exp(log_proba) / weights.sum()
-            dependence = annotator_dependence(agreement, n_common, transitions, class_share)
-            told = told_shares(incidence, dependence, n_classes)
-        transitions = fit_annotators(
-            log_proba, incidence, weights, told=told, transitions=transitions, n_classes=n_classes
-        )
-        y_soft = _known(annotator_posterior(np.zeros_like(y_soft), told, transitions), labels)
+        log_proba = None
+        if found.has_signal:
+            log_proba = noise.predict_proba(found.scores, found.log_votes).log()
+        fit.update(log_proba)
     advance()
-    assert transitions is not None
-    if log_proba is None:
-        log_proba = _class_shares(incidence, told, transitions, weights, n_classes)
-    q = _known(annotator_posterior(log_proba, told, transitions), labels)
-    _, common = annotator_transitions(annotator_counts(q, incidence, weights))
-    class_share = weights @ q / weights.sum()
-    quality = np.einsum("k,akk->a", class_share, transitions)
-    noise = replace(noise, transition=torch.as_tensor(common, dtype=torch.float32, device=device))
     posterior = LabelPosterior(
-        torch.as_tensor(q, dtype=torch.float32, device=device),
-        common,
+        *fit.result(log_proba, X_unit.device),
         found.scores,
         found.log_votes,
         graph.indices,
@@ -174,8 +122,136 @@ def estimate_annotator_posterior(
         found.has_signal,
         regressions=tuple(ridge.kernel_ridge_ for ridge in found.ridges),
     )
-    joint = np.where(labelled, y_soft.argmax(1), q.argmax(1))
-    return AnnotatorPosterior(posterior, transitions, quality, agreement, dependence, joint)
+    noise = replace(noise, transition=_as_float32(posterior.transition, X_unit.device))
+    return replace(posterior, noise=noise, annotators=fit.estimates(posterior))
+
+
+def annotator_posterior_at_fixed_temperature(
+    X_unit: torch.Tensor,
+    graph: NeighborGraph,
+    labels: AnnotatorLabels,
+    *,
+    in_blocks: bool = False,
+) -> LabelPosterior:
+    """The same on features that a network learnt from the labels.
+
+    Parameters
+    ----------
+    X_unit : float32 Tensor of shape (n, d)
+    graph : NeighborGraph
+    labels : AnnotatorLabels
+    in_blocks : bool, default=False
+        As for :func:`posterior_at_fixed_temperature`.
+
+    Returns
+    -------
+    posterior : LabelPosterior
+        Without noise model and regressions, with what is known of the annotators.
+    """
+    fit = _AnnotatorFit(labels)
+    row_weights = _as_float32(fit.weights, X_unit.device)
+    for _ in range(_N_ROUNDS):
+        targets = _as_float32(fit.y_soft, X_unit.device)
+        scores, log_votes, log_proba = predict_at_fixed_temperature(
+            X_unit, graph, targets, row_weights, in_blocks=in_blocks
+        )
+        fit.update(log_proba)
+    posterior = LabelPosterior(
+        *fit.result(FLATTER * log_proba, X_unit.device), scores, log_votes, graph.indices
+    )
+    return replace(posterior, annotators=fit.estimates(posterior))
+
+
+class _AnnotatorFit:
+    """Annotators as far as they are known, from round to round.
+
+    Parameters
+    ----------
+    labels : AnnotatorLabels
+
+    Attributes
+    ----------
+    weights : float64 ndarray of shape (n,)
+        0 for rows without a label.
+    y_soft : float64 ndarray of shape (n, n_classes)
+        What the labels of each row say alone: shares of the votes at first, then weighted by who
+        gave them.
+    """
+
+    def __init__(self, labels: AnnotatorLabels):
+        self.labels, n_classes = labels, labels.n_classes
+        self._incidence = label_incidence(labels.codes, n_classes)
+        self.weights = np.where(labels.labelled, labels.weights, 0.0)
+        self._agreement, self._n_common = annotator_agreement(
+            self._incidence, self.weights, n_classes
+        )
+        self._dependence = np.zeros_like(self._agreement)
+        self._told = self._incidence
+        self._transitions: Any = None
+        self.y_soft = vote_shares(self._incidence, n_classes)
+
+    def update(self, log_proba: torch.Tensor | None) -> None:
+        """Estimate the annotators beside predictions; None where these tell nothing."""
+        prior, n_classes = self._prior(log_proba), self.labels.n_classes
+        arguments: dict[str, Any] = {"weights": self.weights, "n_classes": n_classes}
+        if self._transitions is None and prior is not None:
+            alone = fit_annotators(prior, self._incidence, **arguments)
+            class_share = self.weights @ np.exp(prior) / self.weights.sum()
+            self._dependence = annotator_dependence(
+                self._agreement, self._n_common, alone, class_share
+            )
+            self._told = told_shares(self._incidence, self._dependence, n_classes)
+            self._transitions = alone
+        self._transitions = fit_annotators(
+            prior, self._incidence, told=self._told, transitions=self._transitions, **arguments
+        )
+        flat = np.zeros_like(self.y_soft)
+        self.y_soft = self._known(annotator_posterior(flat, self._told, self._transitions))
+
+    def posterior(self, log_proba: torch.Tensor | None) -> np.ndarray:
+        """Bayes' rule over predictions and all labels, float64 of shape (n, n_classes)."""
+        prior = self._prior(log_proba)
+        if prior is None:
+            # The shares of the classes, the same in every row.
+            flat = np.zeros_like(self.y_soft)
+            share = self.weights @ annotator_posterior(flat, self._told, self._transitions)
+            prior = np.log(np.maximum(share / self.weights.sum(), _LEAST)) + flat
+        return self._known(annotator_posterior(prior, self._told, self._transitions))
+
+    def result(
+        self, log_proba: torch.Tensor | None, device: torch.device
+    ) -> tuple[torch.Tensor, np.ndarray]:
+        """Posterior of every label, and the common transition matrix."""
+        q = self.posterior(log_proba)
+        _, common = annotator_transitions(annotator_counts(q, self._incidence, self.weights))
+        return _as_float32(q, device), common
+
+    def estimates(self, posterior: LabelPosterior) -> AnnotatorEstimates:
+        """What is known of the annotators in the end."""
+        q = posterior.distributions.double().cpu().numpy()
+        class_share = self.weights @ q / self.weights.sum()
+        quality = np.einsum("k,akk->a", class_share, self._transitions)
+        consensus = np.where(self.labels.labelled, self.y_soft.argmax(1), q.argmax(1))
+        return AnnotatorEstimates(
+            self._transitions, quality, self._agreement, self._dependence, consensus
+        )
+
+    def _prior(self, log_proba: torch.Tensor | None) -> np.ndarray | None:
+        """Logarithms of predicted probabilities, with trusted rows in their place."""
+        if log_proba is None:
+            return None
+        proba = log_proba.double().softmax(1).cpu().numpy()
+        return np.log(np.maximum(self._known(proba), _LEAST))
+
+    def _known(self, proba: np.ndarray) -> np.ndarray:
+        """Probabilities with those of the trusted rows in their place."""
+        labels = self.labels
+        proba[labels.trusted] = np.eye(labels.n_classes)[labels.known]
+        return proba
+
+
+def _as_float32(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.as_tensor(values, dtype=torch.float32, device=device)
 
 
 def _fit_noise_of_all_labels(
@@ -192,7 +268,7 @@ def _fit_noise_of_all_labels(
     singles = NoisyLabels(
         torch.as_tensor(labels.codes[rows, annotators], device=device),
         labels.n_classes,
-        torch.as_tensor(weight, dtype=torch.float32, device=device),
+        _as_float32(weight, device),
         torch.as_tensor(labels.trusted[rows], device=device),
     )
     scores, log_votes = found.scores[idx], found.log_votes[idx]
@@ -207,33 +283,6 @@ def _as_noisy_labels(
     return NoisyLabels(
         codes,
         labels.n_classes,
-        torch.as_tensor(weights / mean, dtype=torch.float32, device=codes.device),
+        _as_float32(weights / mean, codes.device),
         torch.as_tensor(labels.trusted, device=codes.device),
     )
-
-
-def _log_proba(found: Predictions, noise: NoiseModel, labels: AnnotatorLabels) -> np.ndarray | None:
-    """Logarithms of the predicted probabilities; None where they tell nothing."""
-    if not found.has_signal:
-        return None
-    proba = noise.predict_proba(found.scores, found.log_votes).double().cpu().numpy()
-    return np.log(np.maximum(_known(proba, labels), _LEAST))
-
-
-def _known(proba: np.ndarray, labels: AnnotatorLabels) -> np.ndarray:
-    """Probabilities with those of the trusted rows in their place."""
-    proba[labels.trusted] = np.eye(labels.n_classes)[labels.known]
-    return proba
-
-
-def _class_shares(
-    incidence: sparse.csr_array,
-    told: sparse.csr_array,
-    transitions: np.ndarray,
-    weights: np.ndarray,
-    n_classes: int,
-) -> np.ndarray:
-    """Logarithms of the shares of the classes, the same in every row."""
-    flat = np.zeros((incidence.shape[0], n_classes))
-    share = weights @ annotator_posterior(flat, told, transitions) / weights.sum()
-    return np.broadcast_to(np.log(np.maximum(share, _LEAST)), flat.shape)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
-__all__ = ["NoisyLabels"]
+__all__ = ["AnnotatorLabels", "NoisyLabels"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,33 @@ class NoisyLabels:
     def take(self, idx: torch.Tensor) -> NoisyLabels:
         """Those of some rows."""
         return NoisyLabels(self.codes[idx], self.n_classes, self.weights[idx], self.trusted[idx])
+
+
+@dataclass(frozen=True)
+class AnnotatorLabels:
+    """Labels of several annotators, weights of the rows, and which labels are known to be right.
+
+    Parameters
+    ----------
+    codes : int64 ndarray of shape (n, n_annotators)
+        -1 where there is no label.
+    n_classes : int
+    weights : float64 ndarray of shape (n,)
+    trusted : bool ndarray of shape (n,)
+        Rows whose labels are known to be right; they have labels, which agree.
+    """
+
+    codes: np.ndarray
+    n_classes: int
+    weights: np.ndarray
+    trusted: np.ndarray
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Rows with a label, bool of shape (n,)."""
+        return np.asarray((self.codes >= 0).any(1))
+
+    @property
+    def known(self) -> np.ndarray:
+        """Labels of the trusted rows, int64 of shape (n_trusted,)."""
+        return self.codes[self.trusted].max(1, initial=-1)

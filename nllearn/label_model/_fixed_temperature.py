@@ -21,11 +21,44 @@ from nllearn.predictors import (
     out_of_sample_predictions,
 )
 
-__all__ = ["posterior_at_fixed_temperature"]
+__all__ = ["FLATTER", "posterior_at_fixed_temperature", "predict_at_fixed_temperature"]
 
 # Weights of scores and votes, and how much flatter both are taken once T is known. Fixed by
 # measurement over symmetric, part-dependent and human noise (docs/benchmarks).
-_SCORE_WEIGHT, _VOTE_WEIGHT, _FLATTER = 6.0, 1.2, 0.75
+_SCORE_WEIGHT, _VOTE_WEIGHT, FLATTER = 6.0, 1.2, 0.75
+
+
+def predict_at_fixed_temperature(
+    X_unit: torch.Tensor,
+    graph: NeighborGraph,
+    y_soft: torch.Tensor,
+    weights: torch.Tensor,
+    *,
+    in_blocks: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Predict every label from the other rows, by a regression and the neighbours' votes.
+
+    Parameters
+    ----------
+    X_unit : float32 Tensor of shape (n, d)
+    graph : NeighborGraph
+    y_soft : float32 Tensor of shape (n, n_classes)
+        Labels as distributions.
+    weights : float32 Tensor of shape (n,)
+    in_blocks : bool, default=False
+        Hold no second copy of the rows.
+
+    Returns
+    -------
+    scores, log_votes, log_proba : float32 Tensor of shape (n, n_classes)
+        Of the regression, of the neighbours, and of both together.
+    """
+    log_votes = log_neighbor_votes(X_unit, graph, y_soft, weights)
+    scores = out_of_sample_predictions(LeaveOneOutRidge(in_blocks), X_unit, y_soft, weights)
+    log_proba = combine_predictions(
+        scores, log_votes, score_weight=_SCORE_WEIGHT, vote_weight=_VOTE_WEIGHT
+    )
+    return scores, log_votes, log_proba
 
 
 def posterior_at_fixed_temperature(
@@ -47,12 +80,9 @@ def posterior_at_fixed_temperature(
     posterior : LabelPosterior
         Without noise model and regressions.
     """
-    given, weights, y_soft = labels.codes, labels.weights, labels.one_hot
-    log_votes = log_neighbor_votes(X_unit, graph, y_soft, weights)
-    regression = LeaveOneOutRidge(in_blocks)
-    scores = out_of_sample_predictions(regression, X_unit, y_soft, weights)
-    log_proba = combine_predictions(
-        scores, log_votes, score_weight=_SCORE_WEIGHT, vote_weight=_VOTE_WEIGHT
+    given, weights = labels.codes, labels.weights
+    scores, log_votes, log_proba = predict_at_fixed_temperature(
+        X_unit, graph, labels.one_hot, weights, in_blocks=in_blocks
     )
     transition = estimate_transition(
         log_proba.exp().cpu().numpy(),
@@ -61,7 +91,7 @@ def posterior_at_fixed_temperature(
         trusted=labels.trusted.cpu().numpy(),
     )
     posterior = posterior_given_label(
-        _FLATTER * log_proba,
+        FLATTER * log_proba,
         given,
         torch.as_tensor(transition, dtype=torch.float32, device=given.device),
     )

@@ -10,7 +10,29 @@ import torch
 from nllearn.label_model._noise import NoiseModel
 from nllearn.predictors import KernelRidge
 
-__all__ = ["LabelPosterior"]
+__all__ = ["AnnotatorEstimates", "LabelPosterior"]
+
+
+@dataclass(frozen=True)
+class AnnotatorEstimates:
+    """What is known of several annotators.
+
+    Parameters
+    ----------
+    transitions : float64 ndarray of shape (n_annotators, n_classes, n_classes)
+    quality : float64 ndarray of shape (n_annotators,)
+        Probability that a label of the annotator is right.
+    agreement, dependence : float64 ndarray of shape (n_annotators, n_annotators)
+    consensus : int64 ndarray of shape (n,)
+        Label that the annotators of a row give together, without features; the most probable
+        one where a row has no label.
+    """
+
+    transitions: np.ndarray
+    quality: np.ndarray
+    agreement: np.ndarray
+    dependence: np.ndarray
+    consensus: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -22,7 +44,7 @@ class LabelPosterior:
     distributions : float32 Tensor of shape (n, n_classes)
         Probability of each true label, given the row and its given label.
     transition : float64 ndarray of shape (n_classes, n_classes)
-        ``T[k, j] = P(given j | true k)``.
+        ``T[k, j] = P(given j | true k)``; of several annotators the common one.
     scores : float32 Tensor of shape (n, n_classes)
         Of the regressions.
     log_votes : float32 Tensor of shape (n, n_classes)
@@ -40,6 +62,8 @@ class LabelPosterior:
         Rows whose most probable label depends on that.
     regressions : tuple of KernelRidge
         For new rows; empty at a fixed temperature.
+    annotators : AnnotatorEstimates or None
+        Where several annotators labelled the rows.
     """
 
     distributions: torch.Tensor
@@ -52,6 +76,7 @@ class LabelPosterior:
     boundary_quality: torch.Tensor | None = None
     n_undecided: int = 0
     regressions: tuple[KernelRidge, ...] = ()
+    annotators: AnnotatorEstimates | None = None
 
     def corrected(self, given: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Posterior as an array, quality of the given labels, and the most probable labels.

@@ -65,8 +65,9 @@ class SampleState:
         weight: torch.Tensor,
         row_weight: torch.Tensor,
         trusted: torch.Tensor,
+        targets: torch.Tensor | None = None,
     ) -> SampleState:
-        """State at the start: every row is easy and its target is its given label."""
+        """State at the start: every row is easy; without targets these are the given labels."""
         n = len(given)
         ones = torch.ones(n, dtype=torch.float32, device=given.device)
         yes = torch.ones(n, dtype=torch.bool, device=given.device)
@@ -75,7 +76,7 @@ class SampleState:
             weight=weight,
             row_weight=row_weight,
             trusted=trusted,
-            targets=F.one_hot(given, n_classes).float(),
+            targets=F.one_hot(given, n_classes).float() if targets is None else targets,
             clean_proba=ones,
             confidence=ones.clone(),
             easy=yes,

@@ -1,4 +1,4 @@
-"""What a fitted cleaner knows of its annotators, and the table with one row per label."""
+"""What a fitted estimator knows of its annotators: attributes, the table of labels, a file."""
 
 from __future__ import annotations
 
@@ -7,21 +7,37 @@ from typing import Any
 
 import numpy as np
 
-from nllearn._base import TrainingRows
-from nllearn.label_model import AnnotatorPosterior, ReadAnnotators
+from nllearn.file_format import (
+    Reader,
+    Writer,
+    check_array,
+    check_codes,
+    read_dataclass,
+    write_dataclass,
+)
+from nllearn.functional.transition import noise_rate
+from nllearn.label_model import AnnotatorEstimates, ReadAnnotators
 
-__all__ = ["ANNOTATOR_ATTRIBUTES", "FittedAnnotators", "fitted_annotators"]
+__all__ = [
+    "FittedAnnotators",
+    "fitted_annotators",
+    "read_fitted_annotators",
+    "set_annotators",
+    "write_fitted_annotators",
+]
 
 # Annotators whose labels the review page shows.
 _MOST_SHOWN = 20
 # What a fit with several annotators leaves beside the rest.
-ANNOTATOR_ATTRIBUTES = (
+_ATTRIBUTES = (
     "annotators_",
     "annotator_quality_",
     "annotator_transition_matrices_",
     "annotator_agreement_",
     "annotator_dependence_",
 )
+# Name of the dataclass in a file, for tensors and errors.
+_NAME = "annotators"
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,7 @@ class FittedAnnotators:
 
     def issue_table(
         self,
-        rows: TrainingRows,
+        rows: Any,
         quality: np.ndarray,
         classes: np.ndarray,
         threshold: float | None,
@@ -92,7 +108,7 @@ class FittedAnnotators:
         quality : float32 ndarray of shape (n, n_annotators)
         classes : ndarray of shape (n_classes,)
         threshold, budget
-            Of the cleaner; the budget counts labels.
+            Of the estimator; the budget counts labels.
 
         Returns
         -------
@@ -120,13 +136,13 @@ class FittedAnnotators:
         return table
 
 
-def fitted_annotators(labels: ReadAnnotators, found: AnnotatorPosterior) -> FittedAnnotators:
+def fitted_annotators(labels: ReadAnnotators, found: AnnotatorEstimates) -> FittedAnnotators:
     """Join the labels and what was estimated.
 
     Parameters
     ----------
     labels : ReadAnnotators
-    found : AnnotatorPosterior
+    found : AnnotatorEstimates
     """
     names = labels.names
     if names.dtype.kind not in "iuU":
@@ -134,3 +150,91 @@ def fitted_annotators(labels: ReadAnnotators, found: AnnotatorPosterior) -> Fitt
     return FittedAnnotators(
         names, labels.codes, found.quality, found.transitions, found.agreement, found.dependence
     )
+
+
+def set_annotators(estimator: Any, annotators: FittedAnnotators | None, weight: np.ndarray) -> None:
+    """Set what is known of the annotators, or take away what an earlier fit left.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its other fitted attributes are set; quality and noise rate become those of the labels.
+    annotators : FittedAnnotators or None
+    weight : ndarray of shape (n,)
+    """
+    fitted = vars(estimator)
+    fitted["_annotators"] = annotators
+    if annotators is None:
+        for name in _ATTRIBUTES:
+            fitted.pop(name, None)
+        return
+    fitted |= annotators.attributes(estimator.label_distributions_)
+    fitted["_evidence"] |= annotators.evidence(estimator.classes_)
+    known = annotators.codes >= 0
+    label_weight = np.broadcast_to(weight[:, None], known.shape)[known]
+    fitted["noise_rate_"] = noise_rate(fitted["label_quality_"][known], label_weight)
+
+
+def write_fitted_annotators(writer: Writer, fitted: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Turn what is known of the annotators into JSON.
+
+    Parameters
+    ----------
+    writer : Writer
+    fitted : mapping of str to any
+        Attributes that fit left, by name.
+
+    Returns
+    -------
+    fitted : dict of str to any
+        The same with one quality per row: that by annotator follows from the labels and the
+        distributions.
+    node : dict or None
+        None where each row has one label.
+    """
+    annotators = fitted["_annotators"]
+    if annotators is None:
+        return fitted, None
+    rows = np.arange(len(fitted["_given"]))
+    quality = fitted["label_distributions_"][rows, fitted["_given"]]
+    return {**fitted, "label_quality_": quality}, write_dataclass(writer, annotators, _NAME)
+
+
+def read_fitted_annotators(
+    reader: Reader, node: Any, fitted: dict[str, Any], sizes: dict[str, int], device: Any
+) -> dict[str, Any]:
+    """Attributes by name, from JSON; refuses annotators that do not fit the rows or the classes.
+
+    Parameters
+    ----------
+    reader : Reader
+    node : dict or None
+        From :func:`write_fitted_annotators`.
+    fitted : dict of str to any
+        The other attributes.
+    sizes : dict of str to int
+        n rows and C classes.
+    device : torch.device
+
+    Returns
+    -------
+    attributes : dict of str to any
+    """
+    if node is None:
+        return {"_annotators": None}
+    annotators = read_dataclass(reader, FittedAnnotators, node, _NAME, device)
+    sizes = {**sizes, "A": len(annotators.names)}
+    shapes = {
+        "names": ("", "A"),
+        "codes": ("i", "nA"),
+        "quality": ("f", "A"),
+        "transitions": ("f", "ACC"),
+        "agreement": ("f", "AA"),
+        "dependence": ("f", "AA"),
+    }
+    for name, (kind, axes) in shapes.items():
+        check_array(f"{_NAME}.{name}", getattr(annotators, name), kind, axes, sizes)
+    if sizes["A"] < 2 or annotators.codes.min() < -1:
+        raise ValueError(f"{_NAME} are fewer than 2, or have codes below -1")
+    check_codes(f"{_NAME}.codes", np.maximum(annotators.codes, 0), sizes["C"])
+    return {"_annotators": annotators, **annotators.attributes(fitted["label_distributions_"])}

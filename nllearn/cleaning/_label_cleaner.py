@@ -90,8 +90,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Regressions and others are weighted by stacked regression: a poor one counts nothing.
     neighbors : {"auto", "exact", "descent"}, search or None, default=None
         Neighbour search with scikit-learn's ``fit`` and ``kneighbors``. None is
-        "auto": exact up to 60,000 rows on a CPU and 500,000 on a GPU, where
-        approximate descent becomes the faster one.
+        "auto": exact where that is fast enough, on a CPU up to about 100,000 rows of 400
+        columns. Beyond, approximate descent, if on 10,000 drawn rows it votes as exact search
+        does; else exact.
     device : str, default="auto"
         "auto" chooses the GPU if torch finds one.
     n_jobs : int or None, default=None

@@ -249,7 +249,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--test-rows", type=int, help="test images; default all")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="default by scale")
-    parser.add_argument("--batch-size", type=int, help="default by scale")
+    parser.add_argument("--batch-size", type=int, help="default by scale or paper")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--minutes", type=float, help="leave in good order before this")
     parser.add_argument("--test-every", type=int, default=0, help="epochs between test scores")

@@ -175,8 +175,8 @@ def render() -> None:
         "for the same number of gradient steps; its labels are its own predictions. "
         f"Part-dependent noise is the variant `{PART_VARIANT}`.",
         "",
-        "Made by `python benchmarks/images.py --data DIR --scale small` or `--scale full`. "
-        "All images on a CPU: [](images_whole.md).",
+        "Made by `python benchmarks/images.py --data DIR --scale small` or `--scale full`."
+        + (" All images on a CPU: [](images_whole.md)." * (DOCS / "images_whole.md").exists()),
     ]
     # All images on the small network have a page of their own: images_whole.py.
     for scale in ("small", "full", "paper"):

@@ -61,10 +61,23 @@ ROWS: dict[str, Row] = {
     "symmetric 50 %": Row("cifar10", ("symmetric", 0.5), {"best": 97.40}),
     "symmetric 90 %": Row("cifar10", ("symmetric", 0.9), {"best": 95.2}),
     "asymmetric 40 %": Row("cifar10", ("asymmetric", 0.4), {"best": 96.59}),
+    "cifar100 symmetric 20 %": Row("cifar100", ("symmetric", 0.2), {}),
+    "cifar100 symmetric 50 %": Row("cifar100", ("symmetric", 0.5), {}),
+    "cifar100 symmetric 80 %": Row("cifar100", ("symmetric", 0.8), {}),
+    "cifar100 asymmetric 40 %": Row("cifar100", ("asymmetric", 0.4), {}),
     "clothing1m": Row("clothing1m", ("web",), {"AH": 74.62, "best": 75.40}),
     "webvision": Row("webvision", ("web",), {"best": 81.47}),
     "clean": Row("cifar10", ("clean",), {}),
 }
+#: Data -> loader, its name of the training and of the test part.
+LOADERS: dict[str, tuple[Any, str, str]] = {
+    "cifar10": (fetch_cifar10, "train", "test"),
+    "cifar100": (fetch_cifar100, "train", "test"),
+    "clothing1m": (load_clothing1m, "noisy_train", "clean_test"),
+    "webvision": (load_webvision, "train", "val"),
+}
+#: Which class becomes which by asymmetric noise, as in the code of MixNN.
+MAPPINGS = {"cifar10": "cifar10", "cifar100": "cifar100-blocks"}
 #: The variant of part-dependent noise that the benchmark draws.
 PART_VARIANT = "per_class_standardized"
 
@@ -81,7 +94,9 @@ class ImageCase:
     order: np.ndarray
 
 
-def load_images(folder: Path, name: str, seed: int, rows: int | None) -> ImageCase:
+def load_images(
+    folder: Path, name: str, seed: int, rows: int | None, test_rows: int | None = None
+) -> ImageCase:
     """Load a row; the seed draws made noise, and which images when there are fewer.
 
     Parameters
@@ -93,23 +108,31 @@ def load_images(folder: Path, name: str, seed: int, rows: int | None) -> ImageCa
     seed : int
     rows : int or None
         Number of training images; None takes all.
+    test_rows : int or None
+        Number of test images, the first; None takes all.
 
     Returns
     -------
     case : ImageCase
     """
     row = ROWS[name]
-    if row.data == "clothing1m":
-        train, test = (load_clothing1m(folder, subset=s) for s in ("noisy_train", "clean_test"))
-        return _subset(train.data, train.target, None, test.data, test.target, seed, rows)
-    if row.data == "webvision":
-        train, test = (load_webvision(folder, subset=s) for s in ("train", "val"))
-        return _subset(train.data, train.target, None, test.data, test.target, seed, rows)
-    fetch = fetch_cifar10 if row.data == "cifar10" else fetch_cifar100
-    train, test = (fetch(folder, subset=subset) for subset in ("train", "test"))
-    X, y = train.data, train.target
-    noisy = _noisy_labels(folder, row, X, y, seed)
-    return _subset(X, noisy, y, test.data, test.target, seed, rows)
+    load, train_part, test_part = LOADERS[row.data]
+    train, test = (load(folder, subset=subset) for subset in (train_part, test_part))
+    if row.noise == ("web",):
+        noisy, clean = train.target, None
+    else:
+        noisy, clean = _noisy_labels(folder, row, train.data, train.target, seed), train.target
+    order = np.arange(len(noisy))
+    if rows is not None and rows < len(order):
+        order = np.random.default_rng(seed).permutation(len(order))[:rows]
+    return ImageCase(
+        train.data[order],
+        noisy[order],
+        None if clean is None else clean[order],
+        test.data[:test_rows],
+        test.target[:test_rows],
+        order,
+    )
 
 
 def _noisy_labels(folder: Path, row: Row, X: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
@@ -130,7 +153,7 @@ def _noisy_labels(folder: Path, row: Row, X: np.ndarray, y: np.ndarray, seed: in
         )
     if kind == "asymmetric":
         return make_asymmetric_noise(
-            y, noise_rate=settings[0], mapping="cifar10", random_state=seed
+            y, noise_rate=settings[0], mapping=MAPPINGS[row.data], random_state=seed
         )
     if kind == "part":
         return make_part_dependent_noise(
@@ -141,19 +164,3 @@ def _noisy_labels(folder: Path, row: Row, X: np.ndarray, y: np.ndarray, seed: in
             random_state=seed,
         )
     return y.copy()
-
-
-def _subset(
-    X: Any,
-    noisy: np.ndarray,
-    y: np.ndarray | None,
-    X_test: Any,
-    y_test: np.ndarray,
-    seed: int,
-    rows: int | None,
-) -> ImageCase:
-    order = np.arange(len(noisy))
-    if rows is not None and rows < len(order):
-        order = np.random.default_rng(seed).permutation(len(order))[:rows]
-    clean = None if y is None else y[order]
-    return ImageCase(X[order], noisy[order], clean, X_test, y_test, order)

@@ -17,13 +17,16 @@ RESULTS = ROOT / "results"
 DOCS = ROOT.parent / "docs" / "benchmarks"
 
 
-def machine() -> dict[str, Any]:
-    """Commit, hardware and versions that a result belongs to."""
+def machine(commit: str | None = None) -> dict[str, Any]:
+    """Commit, hardware and versions of a result; a copy without git is told its commit."""
     import sklearn
     import torch
 
     def git(*words: str) -> str:
-        call = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+        try:
+            call = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+        except FileNotFoundError:
+            return ""
         return call.stdout.strip()
 
     cpu = ""
@@ -31,8 +34,9 @@ def machine() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
     return {
-        "commit": git("rev-parse", "--short", "HEAD"),
+        "commit": commit or git("rev-parse", "--short", "HEAD") or "unknown",
         "package_changed": bool(git("status", "--porcelain", "--", "nllearn", ":(top)nllearn")),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "cpu": cpu,
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
@@ -43,10 +47,21 @@ def machine() -> dict[str, Any]:
 
 
 class Runs:
-    """Runs of one benchmark, appended to a file of JSON lines as they end."""
+    """Runs of one benchmark, appended to a file of JSON lines as they end.
 
-    def __init__(self, name: str):
-        self.path = RESULTS / f"{name}.jsonl"
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    folder : Path
+        Of the file; made when the first run ends.
+    commit : str or None
+        Of the package; None asks git.
+    """
+
+    def __init__(self, name: str, folder: Path = RESULTS, commit: str | None = None):
+        self.path = folder / f"{name}.jsonl"
+        self.commit = commit
         self.rows = (
             [json.loads(line) for line in self.path.read_text().splitlines()]
             if self.path.exists()
@@ -59,9 +74,9 @@ class Runs:
 
     def add(self, **row: Any) -> None:
         """Append a run and say so."""
-        row = {**row, "machine": machine()}
+        row = {**row, "machine": machine(self.commit)}
         self.rows.append(row)
-        RESULTS.mkdir(exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
         shown = {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}

@@ -18,27 +18,24 @@ from typing import Any
 import numpy as np
 import torch
 from _image_cases import ImageCase, load_images
+from _image_curves import Curve, observed, points
+from _image_methods import AH, MIXNN, OPTIMISER
 from _runs import Runs, centre_and_error, markdown_table, mean_and_error
 from _studies import Job, draw_line, legend_below, page_of, panels, save_figure, select, start
 from accuracy import ALL_EPOCHS
-from skorch.callbacks import Callback
 from torch.nn import functional as F
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier, presets
 from nllearn.metrics import label_accuracy
 from nllearn.networks import SmallBackbone
-from nllearn.training import predict_logits
 
 STUDY = "papers_schedule"
 NOISES = ("classification-based 40 %", "cifar10n worst", "symmetric 40 %")
 SIZES = (5_000, 10_000)
 #: 3,000 gradient steps of 128 images.
 STEPS, BATCH = 3_000, 128
-#: The small network is trained by its own optimiser; all else is the preset's.
-OPTIMISER = ("lr", "weight_decay", "optimizer", "net_params")
 #: Test images that are scored in an epoch, and epochs between two scores.
 N_TEST, EVERY = 2_000, 3
-AH, MIXNN = "Anchor Hallucination", "MixNN"
 
 
 @dataclass(frozen=True)
@@ -97,94 +94,32 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-class Observed:
-    """Writes down at every refresh what the method knows, against the truth."""
+class TrueEasy:
+    """Mixin of a classifier: the true labels replace those of the easy rows."""
+
+    truth: torch.Tensor
 
     def _correct(self, bank: Any, selection: Any, loop: Any) -> dict[str, torch.Tensor]:
-        truth, given = self._truth, loop.sample_state.given
-        self._guess = bank.logits.argmax(1)
         update = super()._correct(bank, selection, loop)
-        easy, labelled = update["easy"], update["labelled"]
-        if self._true_easy:
-            own = F.one_hot(truth, loop.n_classes).float()
-            update["targets"] = torch.where(easy.unsqueeze(1), own, update["targets"])
-            update["confidence"] = update["confidence"].masked_fill(easy, 1.0)
-        named = update["targets"].argmax(1)
-        voted = labelled & ~easy
-        self._seen = {
-            "labelled": float(labelled.float().mean()),
-            "purity": float((given == truth)[easy].float().mean()),
-            "best_purity": best_purity(given.numpy(), truth.numpy(), easy.numpy()),
-            "targets_right": float((named == truth)[labelled].float().mean()),
-            "network_labels": float((self._guess == truth).float().mean()),
-            "anchors_valid": loop.notes.get("share_valid_anchors"),
-            "hard_heard": float(voted.sum() / (~easy).sum().clamp_min(1)),
-        }
-        if voted.any():
-            self._seen |= {
-                "votes_right": float((named == truth)[voted].float().mean()),
-                "argmax_right": float((self._guess == truth)[voted].float().mean()),
-                "given_right": float((given == truth)[voted].float().mean()),
-            }
+        easy, own = update["easy"], F.one_hot(self.truth, loop.n_classes).float()
+        update["targets"] = torch.where(easy.unsqueeze(1), own, update["targets"])
+        update["confidence"] = update["confidence"].masked_fill(easy, 1.0)
         return update
-
-
-def best_purity(given: np.ndarray, truth: np.ndarray, easy: np.ndarray) -> float:
-    """Purity of the best choice of as many easy rows in every given class."""
-    right = 0
-    for label in np.unique(given):
-        mine = given == label
-        right += min(int((mine & easy).sum()), int((mine & (truth == label)).sum()))
-    return right / max(1, int(easy.sum()))
-
-
-class Curve(Callback):
-    """A point of the curves every few epochs."""
-
-    def __init__(self, estimator: Any, case: ImageCase, points: list[dict[str, Any]]):
-        self.estimator, self.case, self.points = estimator, case, points
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Score the last and the averaged weights."""
-        epoch = len(net.history)
-        if epoch % EVERY and epoch != net.max_epochs:
-            return
-        source = self.estimator._input.new_source(
-            self.estimator, self.case.X_test[:N_TEST], torch.device("cpu")
-        )
-        truth = torch.from_numpy(self.case.y_test[:N_TEST].astype(np.int64))
-
-        def score(module: Any) -> float:
-            logits, _ = predict_logits(module, source, amp=net.amp)
-            return float((logits.argmax(1) == truth).float().mean())
-
-        row = net.history[-1]
-        self.points.append(
-            {
-                "epoch": epoch,
-                "phase": row["phase"],
-                "train_loss": row["train_loss"],
-                "test_average": score(net.scoring_module),
-                "test_last": score(net.module_),
-                **getattr(self.estimator, "_seen", {}),
-            }
-        )
 
 
 def fit(name: str, case: ImageCase, seed: int, epochs: int, width: int) -> dict[str, Any]:
     """One run: scores at the end and the curve."""
     variant = VARIANTS[name]
-    kind = type(variant.method.__name__, (Observed, variant.method), {})
-    clf = kind(**variant.params(epochs))
-    clf._truth = torch.from_numpy(case.y_clean.astype(np.int64))
-    clf._true_easy = variant.true_easy
-    points: list[dict[str, Any]] = []
+    kind = variant.method
+    if variant.true_easy:
+        kind = type(kind.__name__, (TrueEasy, kind), {})
+    clf = observed(kind(**variant.params(epochs)), case.y_clean)
     clf.set_params(
         max_epochs=epochs,
         batch_size=BATCH,
         backbone=SmallBackbone(width),
         random_state=seed,
-        callbacks=[Curve(clf, case, points)],
+        callbacks=[Curve(clf, case, EVERY, N_TEST)],
     ).fit(case.X, case.y_clean if variant.true_labels else case.y_noisy)
     network = clf.label_issues()["predicted_label"].to_numpy()
     return {
@@ -192,7 +127,7 @@ def fit(name: str, case: ImageCase, seed: int, epochs: int, width: int) -> dict[
         "labels": label_accuracy(case.y_clean, clf.corrected_labels_),
         "network_labels": label_accuracy(case.y_clean, network),
         "given_labels": label_accuracy(case.y_clean, case.y_noisy),
-        "curve": points,
+        "curve": points(clf.history_),
     }
 
 

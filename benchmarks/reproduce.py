@@ -13,20 +13,34 @@ from pathlib import Path
 from typing import Any
 
 from _image_cases import PART_VARIANT, ROWS
+from _image_methods import METHODS
 from _runs import DOCS, Runs, markdown_table, mean_and_error
-from images import CLASSIFIERS, SCALES, STAGES
+from images import SCALES
 
 PAPERS = {
     "arXiv 2407.07331": "Anchor Hallucination",
     "arXiv 2406.16966": "MixNN",
 }
 #: Where runs of ours are looked for. The name of a row is under the first key.
-SOURCES = (("images_full", "row"), ("images_small", "row"), ("papers_schedule", "noise"))
-#: A method of the images by its name in the study of the papers' own schedule.
+SOURCES = (
+    ("images_paper", "row"),
+    ("images_full", "row"),
+    ("images_whole", "row"),
+    ("images_small", "row"),
+    ("papers_schedule", "noise"),
+)
+#: Our method -> the same as its paper trains it.
 LETTER = {
+    "plain network": "plain network, to the letter",
     "Anchor Hallucination": "Anchor Hallucination, to the letter",
+    "Anchor Hallucination, no vote of anchors": "Anchor Hallucination, to the letter, no vote",
+    "Anchor Hallucination, threshold selector, no vote": (
+        "Anchor Hallucination, to the letter, threshold, no vote"
+    ),
     "MixNN": "MixNN, to the letter",
 }
+#: Studies whose methods are those of the papers.
+OF_PAPERS = ("images_paper", "papers_schedule")
 
 
 def ours(row: str, method: str) -> list[dict[str, Any]]:
@@ -34,7 +48,7 @@ def ours(row: str, method: str) -> list[dict[str, Any]]:
     if not row:
         return []
     for study, key in SOURCES:
-        name = LETTER.get(method, method) if study == "papers_schedule" else method
+        name = LETTER[method] if study in OF_PAPERS else method
         found = [r for r in Runs(study).rows if r.get(key) == row and r["method"] == name]
         most = max((r["rows"] for r in found), default=0)
         if most:
@@ -49,10 +63,9 @@ def differs(runs: list[dict[str, Any]]) -> str:
     first = runs[0]
     network = first.get("backbone") or f"SmallBackbone(width={first['width']})"
     steps = {
-        "images_full": "our defaults, last phase included",
-        "images_small": "our defaults, last phase included",
+        "images_paper": "as the paper trains",
         "papers_schedule": "the paper's steps with our optimiser",
-    }[first["study"]]
+    }.get(first["study"], "our defaults, last phase included")
     epochs = sorted({r["epochs"] for r in runs})
     return (
         f"{first['rows']:,} images, `{network}`, {'/'.join(map(str, epochs))} epochs, {steps}, "
@@ -70,7 +83,7 @@ def command(row: str, method: str) -> str:
     """What follows the common part of the command; empty where there is none."""
     if not row:
         return ""
-    if row not in ROWS or method not in CLASSIFIERS | STAGES:
+    if row not in ROWS or not {method, LETTER[method]} <= set(METHODS):
         raise ValueError(f"benchmarks/images.py has no row {row!r} or no method {method!r}")
     return f'`--row "{row}" --method "{method}"`'
 
@@ -93,10 +106,12 @@ def table(rows: list[dict[str, str]]) -> str:
                 differs(runs),
                 f"`{r['configuration']}`" if r["configuration"] else "",
                 command(r["row"], r["run"]),
+                f'`--method "{LETTER[r["run"]]}"`' if r["row"] else "",
             ]
         )
     header = ["table", "data", "method", "published", "ours, last epoch", "ours, best epoch"]
     more = ["ours, labels right", "what differs", "the paper's configuration", "command"]
+    more.append("method of the paper's own schedule")
     return markdown_table(header + more, cells)
 
 
@@ -104,7 +119,7 @@ def render() -> None:
     """Write the page."""
     with (Path(__file__).parent / "published.csv").open(newline="") as file:
         published = list(csv.DictReader(file))
-    full = SCALES["full"]["settings"]
+    full, paper = (SCALES[name]["settings"] for name in ("full", "paper"))
     common = "python benchmarks/images.py --data DIR --scale full --test-every 1"
     parts = [
         "# Reproduce the papers",
@@ -130,9 +145,16 @@ def render() -> None:
         "`--scale small` takes 10,000 images and the small network. `--minutes` ends it in good "
         "order, and the same command goes on from there.",
         "",
-        "The column with the paper's configuration is for your own code: it trains as the paper "
-        "does, for 300 epochs and without our last phase. Pass "
-        "`backbone=ResNetBackbone(34)` beside it; `benchmarks/images.py` has no option for it. "
+        "`--scale whole` takes all images and the small network, for a CPU. `--scale paper` trains "
+        f"a ResNet-{paper['backbone'].depth} for {paper['max_epochs']} epochs in batches of "
+        f"{paper['batch_size']}. With a method of the last column it trains as the paper does, "
+        "with its optimiser and without our last phase, by the configuration beside it:",
+        "",
+        "```bash no-run",
+        "python benchmarks/images.py --data DIR --scale paper --test-every 1 "
+        '--row "cifar10n worst" --method "Anchor Hallucination, to the letter" --seeds 0',
+        "```",
+        "",
         "On fewer images the papers' schedule was run by `benchmarks/papers_schedule.py`; see "
         "[](papers_schedule.md).",
         "",
@@ -145,6 +167,8 @@ def render() -> None:
         "- **Symmetric noise** is drawn with replacement: the new label may be the old one.",
         "- **Anchor Hallucination** has no public code. What its paper leaves out is taken from "
         "DivideMix, or is a default of ours; `nllearn.presets` says which.",
+        "- **Asymmetric noise on CIFAR-100** is drawn as the code of MixNN does: within blocks of "
+        "five labels in their alphabetical order, which are not the superclasses.",
         "- **MixNN.** Of its tables one figure is known to us. Its code looks for neighbours "
         "inside the batch; the preset looks in the whole training set, as the text says.",
         "- **Clothing1M.** The paper trains two networks there, a ResNet-50 that was trained on "
@@ -152,13 +176,13 @@ def render() -> None:
         "- **Other methods** of the papers' tables are not part of nllearn. Cross-entropy is the "
         "plain network.",
     ]
-    for paper, name in PAPERS.items():
-        rows = [r for r in published if r["paper"] == paper]
+    for source, name in PAPERS.items():
+        rows = [r for r in published if r["paper"] == source]
         done = sum(bool(ours(r["row"], r["run"])) for r in rows)
         runnable = sum(bool(r["row"]) for r in rows)
         parts += [
             "",
-            f"## {name} ({paper})",
+            f"## {name} ({source})",
             "",
             f"{len(rows)} rows, of which {runnable} have a command and {done} a run of ours.",
             "",

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nllearn._doc_links import DocLinkMixin
 from nllearn._torch_state import on_cpu, torch_state
+from nllearn._validation import check_same_rows
 
 if TYPE_CHECKING:
     from nllearn.audit import Audit, AuditedLabels
@@ -332,6 +333,12 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         from nllearn.inspection import write_review_page
 
         rows = self.training_rows()
+        if rows.index is not None:
+            import pandas as pd
+
+            own = pd.Series(0, index=rows.index)
+            shown = dict(images=images, texts=texts, table=table, names=names)
+            check_same_rows(own, to="label_issues()", **shown)
         if audit is not None and np.ndim(audit) == 0:
             audit = self.audit_sample(audit, random_state=0)
         with torch_state(self.n_jobs, is_small=False):

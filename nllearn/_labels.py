@@ -214,7 +214,7 @@ def _refuse_mixture(values: Any) -> None:
             )
     if 0 < n_text < len(values):
         raise ValueError(
-            f"y mixes text ({n_text} of {len(values)} rows) and other labels; labels must be of "
+            f"y mixes text ({n_text} of {len(values)} labels) and other labels; labels must be of "
             "one type. Convert them first, for example with [str(label) for label in y]"
         )
 

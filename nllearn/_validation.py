@@ -275,9 +275,11 @@ def check_same_rows(X: Any, /, *, to: str = "X", **named: Any) -> None:
         same = len(own) == len(index) and not len(own.symmetric_difference(index))
         if same:
             row = int(np.flatnonzero(np.asarray(index != own))[0])
+            # An array has no names to bring the others in line with.
+            sort = f"{name}.loc[{to}.index]" if hasattr(X, "iloc") else f"{name}.sort_index()"
             raise ValueError(
                 f"{name} has the rows of {to} in another order: row {row} of {name} is called "
-                f"{index[row]}; pass {name}.loc[{to}.index], or {name}.to_numpy() if the order is "
+                f"{index[row]}; pass {sort}, or {name}.to_numpy() if the order is "
                 "right and the index is not"
             )
         if name == "pred_probs" and not own.equals(counted):

@@ -151,11 +151,15 @@ def test_the_loop_closes(tmp_path, capsys, ending):
         (7, "skip", given[7], ""),
     )
     assert run("apply", decisions, "--table", once, "--label", "label", "-o", final) == 0
-    capsys.readouterr()
+    screen = capsys.readouterr().out
+    n_taken = int(re.search(r"note: (\d+) of these are suggestions", screen)[1])
+    assert 0 < n_taken < N / 2 and "--undecided given" in screen
     words = ["clean", final, "--label", "final_label", "--trusted", "is_reviewed", "-o", twice]
     assert run(*words, "--save", tmp_path / "m") == 0
     screen = capsys.readouterr().out
     assert "cleaned before" in screen and "label of an earlier cleaning" in screen
+    assert f"note: {n_taken} labels are suggestions of the earlier cleaning" in screen
+    assert re.search(r"is_reviewed +left out +says which labels .*\(--trusted\)", screen)
     assert "90 x 3" in screen  # neither the old label nor what was found then
     model = load(tmp_path / "m")
     assert model.label_quality_[[2, 5]].tolist() == [1, 1]
@@ -202,3 +206,44 @@ def test_cells_are_written_as_they_were_read(tmp_path, cell):
         again = pd.read_csv(out, sep=separator, keep_default_na=False)
         assert len(again) == N and again["note"][5] == cell
         assert b"\r\n" not in out.read_bytes() or "\r\n" in cell
+
+
+def test_a_review_that_is_not_finished_keeps_the_given_labels_where_asked(tmp_path, capsys):
+    frame = people()
+    frame.loc[[3, 13, 25, 40], "label"] = "z"
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    once, final, twice = (tmp_path / f"{name}.csv" for name in ("once", "final", "twice"))
+    assert run("clean", tmp_path / "t.csv", "--label", "label", "-o", once) == 0
+    decisions = decide(tmp_path / "d.json", (3, "accept", "z", "x"))
+    words = ["apply", decisions, "--table", once, "--label", "label", "-o", final]
+    assert run(*words, "--undecided", "given") == 0
+    assert "nobody decided" not in capsys.readouterr().out
+    words = ["clean", final, "--label", "final_label", "--trusted", "is_reviewed", "-o", twice]
+    assert run(*words) == 0
+    assert "nobody reviewed" not in capsys.readouterr().out
+    assert set(pd.read_csv(twice).query("is_label_issue").index) >= {13, 25, 40}
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [("WAHR", "FALSCH"), ("x", ""), ("ja", "nein"), ("Y", "N"), ("VRAI", "FAUX"), ("1,0", "0,0")],
+)
+def test_trusted_rows_in_the_words_of_a_spreadsheet(yes, no, tmp_path):
+    frame = people()
+    frame.loc[[3, 13], "label"] = "z"
+    frame["checked"] = np.where(np.arange(N) == 13, yes, no)
+    frame.to_csv(tmp_path / "t.csv", index=False, sep=";")
+    words = ["clean", tmp_path / "t.csv", "--label", "label", "-o", tmp_path / "o.csv"]
+    assert run(*words, "--trusted", "checked") == 0
+    quality = pd.read_csv(tmp_path / "o.csv", sep=None, engine="python")["label_quality"]
+    quality = quality.astype(str).str.replace(",", ".").astype(float)
+    assert quality[13] == 1 and (quality == 1).sum() < N and quality[3] < 1
+
+
+def test_screen_and_page_show_the_same_noise_rate(tmp_path, capsys):
+    """Also where rounding twice would round up: 0.25346 is 25.3 %, and 0.2535 is 25.4 %."""
+    frame = people()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    words = ["clean", tmp_path / "t.csv", "--label", "label", "-o", tmp_path / "o.csv"]
+    assert run(*words, "--save", tmp_path / "m", "--report", tmp_path / "p.html") == 0
+    assert page_of(tmp_path / "p.html")["summary"]["noise_rate"] == load(tmp_path / "m").noise_rate_

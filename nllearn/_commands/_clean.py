@@ -36,8 +36,6 @@ METHODS = {
     "ah": ("AnchorHallucinationClassifier", "predict_proba"),
     "mixnn": ("MixNNClassifier", "predict_proba"),
 }
-# What a cell of the --trusted column may hold; a gap is not trusted.
-TRUE_WORDS, FALSE_WORDS = ("true", "yes", "1", "1.0"), ("false", "no", "0", "0.0", "")
 
 
 def add_clean_command(commands: Any) -> None:
@@ -134,6 +132,7 @@ def _clean(args: argparse.Namespace) -> int:
         refuse_taken,
         result_columns,
         summary_lines,
+        taken_over,
         write_table,
     )
 
@@ -157,6 +156,14 @@ def _clean(args: argparse.Namespace) -> int:
             f"note: the table was cleaned before; its columns {', '.join(earlier)} are left aside, "
             "and those that cleaning writes are written anew",
         )
+    n_taken_over = taken_over(table, labels.name, args.trusted)
+    if n_taken_over:
+        say(
+            args,
+            f"note: {n_taken_over} labels are suggestions of the earlier cleaning that nobody "
+            "reviewed, and this one can hardly tell whether they are right; nllearn apply "
+            "--undecided given keeps the label that was given to them",
+        )
     embeddings = embeddings_of(args.embeddings, table.n_rows) if args.embeddings else None
     n_missing = int(labels.missing.sum())
     if n_missing and args.missing_labels == "error":
@@ -170,7 +177,7 @@ def _clean(args: argparse.Namespace) -> int:
     if n_missing and args.missing_labels == "drop":
         table, embeddings = table.select(known), None if embeddings is None else embeddings[known]
         known = np.ones(table.n_rows, dtype=bool)
-    plans = plans_of(args, table, labels.name, id=args.id, aside=args.trusted)
+    plans = plans_of(args, table, labels.name, id=args.id, trusted=args.trusted)
     reading = replace(reading, text=tuple(plan.name for plan in plans if plan.role == "text"))
     X = features_of(args, table, plans, embeddings)
     if X.ndim > 2 and args.method == "cleaner":
@@ -297,23 +304,15 @@ def _row_names(args: argparse.Namespace, table: Table) -> Any:
 
 def _trusted(table: Table, name: str) -> Any:
     """Read the column that says which labels are known to be right."""
-    import numpy as np
-
+    from nllearn.tables import is_true
     from nllearn.tables._errors import unknown_column
 
     if name not in table.frame.columns:
         raise unknown_column(name, table.names, option="--trusted")
-    column = table.frame[name]
-    trusted = np.zeros(table.n_rows, dtype=bool)
-    for row, (value, is_gap) in enumerate(zip(column.tolist(), column.isna(), strict=True)):
-        word = "" if is_gap else str(value).strip().lower()
-        if word not in (*TRUE_WORDS, *FALSE_WORDS):
-            raise CommandError(
-                f"--trusted: row {row} of column {name!r} holds {value!r}; use true or false, yes "
-                "or no, 1 or 0, or nothing"
-            )
-        trusted[row] = word in TRUE_WORDS
-    return trusted
+    try:
+        return is_true(table.frame[name])
+    except ValueError as error:
+        raise CommandError(f"--trusted: {error}") from error
 
 
 @contextlib.contextmanager

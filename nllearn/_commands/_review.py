@@ -230,6 +230,7 @@ def _apply(args: argparse.Namespace) -> None:
         FINAL_COLUMNS,
         check_output,
         earlier_columns,
+        is_true,
         read_labels,
         read_table,
         refuse_taken,
@@ -265,11 +266,17 @@ def _apply(args: argparse.Namespace) -> None:
     columns.loc[known, "final_label"] = pd.Series(final.tolist(), index=known, dtype=object)
     columns.loc[known, "is_reviewed"] = decided
     if "is_reviewed" in earlier:
-        before = table.frame["is_reviewed"]
-        columns["is_reviewed"] |= before.isin([True, 1, "True", "true"])
+        columns["is_reviewed"] |= is_true(table.frame["is_reviewed"])
     write_table(table, columns, args.output, force=args.force)
-    changed = int((final != labels.given).sum())
-    say(args, f"{int(decided.sum())} labels decided by hand, {changed} differ from the given ones")
+    different, n_decided = final != labels.given, int(decided.sum())
+    say(args, f"{n_decided} labels decided by hand, {different.sum()} differ from the given ones")
+    n_undecided = int((different & ~decided).sum())
+    if n_undecided:
+        say(
+            args,
+            f"note: {n_undecided} of these are suggestions that nobody decided; --undecided given "
+            "keeps the given label there",
+        )
     say(args, f"written: {args.output}")
 
 

@@ -37,9 +37,9 @@ def plans_of(
     label: str,
     *,
     id: str | None = None,
-    aside: str | None = None,
+    trusted: str | None = None,
 ) -> list[ColumnPlan]:
-    """Plan the columns and show the plan; `aside` is not learnt from."""
+    """Plan the columns and show the plan."""
     from nllearn.tables import plan_columns, plan_text
 
     plans = plan_columns(
@@ -48,8 +48,9 @@ def plans_of(
         text=args.text,
         categorical=args.categorical,
         numeric=args.numeric,
-        drop=args.drop if aside is None or aside in args.drop else [*args.drop, aside],
+        drop=args.drop,
         id=id,
+        trusted=None if trusted in args.drop else trusted,
     )
     for line in plan_text(plans):
         say(args, f"  {line}")

@@ -20,6 +20,7 @@ from nllearn.images import (
     ArrayRecords,
     ChannelStandardizer,
     DatasetRecords,
+    FetchedRecords,
     ImageRecords,
     PathRecords,
     PreparedImages,
@@ -47,7 +48,7 @@ _SHARE_FOR_TABLE = 0.4
 # Numbers in a table that the label model uses beside the features of the network (its copies
 # take some GB), and in one whose mean and deviation are taken in one pass.
 _MOST_INPUT, _MOST_IN_ONE_PASS = 1 << 28, 1 << 27
-_HOW_TO_SKIP = "; mend these files, leave them out, or set on_bad_image='skip'"
+_HOW_TO_SKIP = "; mend these images, leave them out, or set on_bad_image='skip'"
 # Rows far outside what fit saw are clipped here, in deviations, and not at infinity.
 FARTHEST = 1e4
 # What an input of images is made of, its scale aside.
@@ -92,12 +93,8 @@ def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
     y = check_labels(y)
     index = getattr(X, "index", None) if hasattr(X, "iloc") else None
     if isinstance(X, Dataset):
-        return _check_records(
-            estimator,
-            DatasetRecords(X, estimator.image_layout),
-            dataset_labels(X) if y is None else y,
-            None,
-        )
+        items = DatasetRecords(X, estimator.image_layout)
+        return _check_fetched(estimator, items, dataset_labels(X) if y is None else y, None)
     if getattr(X, "ndim", 1) == 1 and is_path_like_column(X):
         if y is None:
             raise ValueError(
@@ -105,21 +102,17 @@ def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
                 "nllearn.datasets.load_image_folder reads labels from folders or a CSV file"
             )
         files = PathRecords(list(X), estimator.decode_size, n_jobs=estimator.n_jobs)
-        checked = _check_records(estimator, files, y, index)
-        files.check_all(
-            keep=_is_small(files), skip=estimator.on_bad_image == "skip", hint=_HOW_TO_SKIP
-        )
-        return checked
+        return _check_fetched(estimator, files, y, index)
     X, y = validate_data(estimator, X, y, dtype="numeric", ensure_min_samples=2, allow_nd=True)
     if X.ndim == 2:
         return X, y, index
     return ArrayRecords(X, estimator.image_layout), y, index
 
 
-def _check_records(
-    estimator: Any, records: ImageRecords, y: Any, index: Any
+def _check_fetched(
+    estimator: Any, records: FetchedRecords, y: Any, index: Any
 ) -> tuple[ImageRecords, np.ndarray, Any]:
-    """Check labels beside records, as scikit-learn does beside arrays."""
+    """Check labels, as scikit-learn does beside arrays, and then every image."""
     y = column_or_1d(y, warn=True)
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError("Input y contains NaN or infinity")
@@ -128,6 +121,9 @@ def _check_records(
     if len(y) < 2:
         raise ValueError(f"Found array with {len(y)} sample(s), n_samples=2 is required")
     estimator.n_features_in_ = records.shape[0]
+    records.check_all(
+        keep=_is_small(records), skip=estimator.on_bad_image == "skip", hint=_HOW_TO_SKIP
+    )
     return records, y, index
 
 
@@ -325,14 +321,12 @@ class ImageInput:
         check_not_sparse(X)
         check_rows(X)
         if isinstance(X, Dataset):
-            return DatasetRecords(X, self._layout_parameter)
+            return _checked(DatasetRecords(X, self._layout_parameter))
         if isinstance(X, str | os.PathLike):
             path = Path(X)
             X = list_images(path) if path.is_dir() else [path]
         if is_path_like_column(X):
-            files = PathRecords(list(X), self._decode_size, self.shape[0], n_jobs)
-            files.check_all(keep=_is_small(files))
-            return files
+            return _checked(PathRecords(list(X), self._decode_size, self.shape[0], n_jobs))
         X = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False)
         if X.shape == self.array_shape:
             X = X[None]
@@ -398,6 +392,12 @@ def _is_small(records: ImageRecords) -> bool:
         # Sliced in place, also from a memmap.
         return True
     return records.n_bytes <= _MOST_BYTES_CPU
+
+
+def _checked(records: FetchedRecords) -> FetchedRecords:
+    """The records, if every image can be read."""
+    records.check_all(keep=_is_small(records))
+    return records
 
 
 def _fits(records: ImageRecords, device: torch.device) -> bool:

@@ -63,8 +63,9 @@ _SHARED = {
         Side, or height and width, that image files are brought to. None needs files
         of one size.
     on_bad_image : {"raise", "skip"}, default="raise"
-        What fit does about image files that cannot be read. "raise" names all of them in
-        one error. "skip" leaves them out: see `skipped_images_`. Prediction always raises.
+        What fit does about images that cannot be read: files, and items of a Dataset that
+        raise an error or are no image of finite numbers. "raise" names all of them in one
+        error. "skip" leaves them out: see `skipped_images_`. Prediction always raises.
     device : str, default="auto"
         "cpu", "cuda" or "cuda:1"; "auto" takes the GPU where there is one.
     checkpoint_dir : str, Path or None, default=None

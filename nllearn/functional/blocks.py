@@ -64,10 +64,11 @@ def column_moments(X: Any, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     d, total = X.shape[1], weight.sum()
     mean, square = np.zeros(d), np.zeros(d)
-    for rows in row_blocks(X.shape[0]):
-        mean += weight[rows] @ dense_rows(X, rows)
-    mean /= total
-    with np.errstate(over="ignore"):
+    # Sums overflow before values do, and what is then subtracted is infinite.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in row_blocks(X.shape[0]):
+            mean += weight[rows] @ dense_rows(X, rows)
+        mean /= total
         for rows in row_blocks(X.shape[0]):
             square += weight[rows] @ np.square(dense_rows(X, rows) - mean)
     return mean, np.sqrt(square / total)

@@ -34,9 +34,9 @@ _JITTER = 1e-6
 # Ridges that the plain regression chooses from.
 RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
 
-# Column blocks of a product that is only needed on one side of the diagonal; rows of features
-# that the cache of a processor holds.
-_COLUMN_BLOCKS, _CACHED_ROWS, _FEW_ROWS = 4, 1024, 64
+# Columns of a block of a product that is only needed on one side of the diagonal: whole cache
+# lines, of 250 columns a product takes a fifth longer. Rows of features that the cache holds.
+_COLUMNS, _CACHED_ROWS, _FEW_ROWS = 192, 1024, 64
 
 Blocks = Callable[[], Iterator[tuple[slice, torch.Tensor]]]
 
@@ -315,7 +315,7 @@ def _product(
         return torch.mm(rows, matrix, out=out)
     if out is None:
         out = rows.new_empty((len(rows), matrix.shape[1]))
-    for columns in row_blocks(len(matrix), -(-len(matrix) // _COLUMN_BLOCKS)):
+    for columns in row_blocks(len(matrix), _COLUMNS):
         stop = columns.stop
         torch.mm(rows[:, :stop], matrix[:stop, columns], out=out[:, columns])
     return out
@@ -376,7 +376,7 @@ def _upper_products(weighted: torch.Tensor, features: torch.Tensor) -> torch.Ten
     """The upper half of ``weighted.T @ features``; below it nothing is right."""
     r = features.shape[1]
     out = features.new_zeros((r, r))
-    for columns in row_blocks(r, -(-r // _COLUMN_BLOCKS)):
+    for columns in row_blocks(r, _COLUMNS):
         start = columns.start
         torch.mm(weighted[:, columns].T, features[:, start:], out=out[columns, start:])
     return out

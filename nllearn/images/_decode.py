@@ -6,7 +6,6 @@ import numbers
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import joblib
@@ -14,15 +13,14 @@ import numpy as np
 import pandas as pd
 from torch.utils.data import get_worker_info
 
+from nllearn.images._bad_images import BadImages
 from nllearn.images._pixels import read_pixels, read_size
 
-__all__ = ["BadImages", "decode_images", "image_size", "is_path_like_column", "read_images"]
+__all__ = ["decode_images", "image_size", "is_path_like_column", "read_images"]
 
 # Files that one task of a thread decodes: few enough to share the work evenly, and enough that
 # handing out tasks costs nothing.
 _CHUNK = 8
-# Bad files that an error names.
-_MOST_TOLD = 20
 
 
 def decode_images(
@@ -87,60 +85,6 @@ def decode_images(
     return images
 
 
-@dataclass
-class BadImages:
-    """What is wrong with some image files.
-
-    Attributes
-    ----------
-    problems : dict of int to str
-        Row and problem of the files that cannot be read, by row.
-    sizes : dict of int to str
-        Row, file and size of those that differ in size from the first.
-    first : str
-        File and size of the first that can be read.
-    """
-
-    problems: dict[int, str] = field(default_factory=dict)
-    sizes: dict[int, str] = field(default_factory=dict)
-    first: str = ""
-
-    def raise_all(self, n: int, hint: str = "") -> None:
-        """Name all of them in one error, the first 20 by name.
-
-        Parameters
-        ----------
-        n : int
-            Number of all files.
-        hint : str
-            What can be done about files that cannot be read.
-
-        Raises
-        ------
-        ValueError
-            If there are any.
-        """
-        if self.problems:
-            if len(self.problems) == 1:
-                raise ValueError("".join(self.problems.values()) + hint)
-            raise ValueError(
-                f"{len(self.problems)} of {n} images cannot be read: "
-                f"{_first_of(self.problems)}{hint}"
-            )
-        if self.sizes:
-            raise ValueError(
-                f"the images differ in size (height x width): {self.first}, "
-                f"{_first_of(self.sizes)}. Set decode_size to bring all to one size, "
-                "for example decode_size=224"
-            )
-
-
-def _first_of(told: dict[int, str]) -> str:
-    rows = sorted(told)
-    more = f"; and {len(rows) - _MOST_TOLD} more" if len(rows) > _MOST_TOLD else ""
-    return "; ".join(told[row] for row in rows[:_MOST_TOLD]) + more
-
-
 def read_images(
     entries: Sequence[Any],
     *,
@@ -185,7 +129,7 @@ def read_images(
                 shape, n_channels = pixels.shape, len(pixels)
                 images = np.zeros((len(files), *shape), dtype=np.uint8)
                 images[start - 1] = pixels
-                bad.first = f"{files[start - 1]} is {_times(shape[1:])}"
+                bad.first = _size_of(files[start - 1], shape)
     else:
         images, n_channels = np.zeros((len(files), *shape), dtype=np.uint8), shape[0]
     if images is None:
@@ -197,7 +141,7 @@ def read_images(
             if pixels is None:
                 continue
             if pixels.shape != shape:
-                bad.sizes[row] = f"{files[row]} is {_times(pixels.shape[1:])}"
+                bad.sizes[row] = _size_of(files[row], pixels.shape)
                 continue
             images[row] = pixels
 
@@ -353,5 +297,5 @@ def _check_n_jobs(n_jobs: Any) -> int:
     return n if n > 0 else max(1, joblib.cpu_count() + 1 + n)
 
 
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+def _size_of(file: str, shape: tuple[int, ...]) -> str:
+    return f"{file} is {shape[1]} x {shape[2]}"

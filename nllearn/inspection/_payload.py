@@ -90,7 +90,7 @@ def summary_payload(
         "n_rows": len(given),
         "n_issues": int(issue.sum()),
         "n_changed": int((given != corrected).sum()),
-        "noise_rate": None if noise_rate is None else round(float(noise_rate), 4),
+        "noise_rate": None if noise_rate is None else float(noise_rate),
     }
 
 

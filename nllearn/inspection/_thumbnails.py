@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import Dataset
 
 from nllearn.exceptions import MissingExtraError
-from nllearn.images import decode_images, existing_path, image_size, pixels_of
+from nllearn.images import array_of, decode_images, existing_path, image_size, pixels_of
 from nllearn.inspection._frames import items_of
 
 __all__ = ["file_names", "thumbnail_reader"]
@@ -136,15 +136,7 @@ def file_names(paths: Sequence[Any]) -> list[str]:
 
 def _as_array(item: Any) -> np.ndarray | None:
     """Pixels of an array, a tensor or a Pillow image without a known range; else None."""
-    if isinstance(item, torch.Tensor):
-        item = item.detach().cpu()
-        return (item.float() if item.dtype == torch.bfloat16 else item).numpy()
-    if isinstance(item, str | os.PathLike):
-        return None
-    mode = getattr(item, "mode", None)
-    if isinstance(mode, str) and mode not in ("F", "I"):
-        return None
-    return np.asarray(item)
+    return None if isinstance(item, str | os.PathLike) else array_of(item)
 
 
 def _value_range(item_of: Callable[[int], Any], n: int) -> tuple[float, float]:

@@ -24,8 +24,10 @@ from nllearn.tables._results import (
     FINAL_COLUMNS,
     RESULT_COLUMNS,
     earlier_columns,
+    is_true,
     result_columns,
     summary_lines,
+    taken_over,
 )
 from nllearn.tables._writing import check_output, refuse_taken, write_table
 
@@ -46,6 +48,7 @@ __all__ = [
     "date_order",
     "earlier_columns",
     "feature_matrix",
+    "is_true",
     "missing_error",
     "plan_columns",
     "plan_text",
@@ -59,5 +62,6 @@ __all__ = [
     "result_columns",
     "similarity_spread",
     "summary_lines",
+    "taken_over",
     "write_table",
 ]

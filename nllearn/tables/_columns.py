@@ -19,7 +19,7 @@ from nllearn.tables._cells import (
     short,
 )
 from nllearn.tables._dates import as_dates, date_order, looks_like_dates
-from nllearn.tables._errors import TableError, count_of, unknown_column
+from nllearn.tables._errors import TableError, count_of, option_for, unknown_column
 from nllearn.tables._numbers import PLAIN, NumberFormat, looks_numeric, read_numbers
 from nllearn.tables._reading import Table
 from nllearn.tables._results import earlier_columns
@@ -56,7 +56,7 @@ class ColumnPlan:
     role : str
         ``number``, ``category``, ``text``, ``array``, ``images`` (learned from); ``label``,
         ``id``, ``date``, ``constant``, ``empty``, ``copy``, ``truth``, ``result``, ``dropped``,
-        ``unread``, ``unused`` (not).
+        ``known``, ``unread``, ``unused`` (not).
     reason : str
         Why, in words for the screen.
     form : NumberFormat or None
@@ -83,6 +83,7 @@ def plan_columns(
     numeric: Sequence[str] = (),
     drop: Sequence[str] = (),
     id: str | None = None,
+    trusted: str | None = None,
 ) -> list[ColumnPlan]:
     """Decide the role of every column.
 
@@ -100,6 +101,8 @@ def plan_columns(
         Columns whose role the user gives.
     id : str, optional
         The column that names the rows. It is left out.
+    trusted : str, optional
+        The column that says which labels are known to be right. It is left out.
 
     Returns
     -------
@@ -121,6 +124,7 @@ def plan_columns(
             "--numeric": numeric,
             "--drop": drop,
             "--id": () if id is None else (id,),
+            "--trusted": () if trusted is None else (trusted,),
         },
     )
     labels = table.frame[label]
@@ -199,6 +203,8 @@ def _plan_asked(
         return ColumnPlan(name, "dropped", option)
     if option == "--id":
         return ColumnPlan(name, "id", "names the rows (--id)")
+    if option == "--trusted":
+        return ColumnPlan(name, "known", "says which labels are known to be right (--trusted)")
     if not column.notna().any():
         raise TableError(f"{option}: column {name!r} has no values at all")
     if option == "--text":
@@ -233,19 +239,19 @@ def _plan_column(
         return ColumnPlan(name, "empty", "no values")
     if pd.api.types.is_complex_dtype(column.dtype):
         return ColumnPlan(name, "unused", "complex numbers")
+    as_number = option_for("--numeric", name)
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return ColumnPlan(name, "date", f"dates (--numeric {name} uses them as days)")
+        return ColumnPlan(name, "date", f"dates ({as_number} uses them as days)")
     if pd.api.types.is_timedelta64_dtype(column.dtype):
-        return ColumnPlan(name, "date", f"durations (--numeric {name} uses them as seconds)")
+        return ColumnPlan(name, "date", f"durations ({as_number} uses them as seconds)")
     if column.dtype == object and not values.map(np.isscalar).all():
         return _plan_nested(name, column)
     n_values = int(values.nunique())
     if n_values == 1 and len(values) == len(column):
         return ColumnPlan(name, "constant", f"always {short(values.iloc[0])}")
     if _copies_label(values, labels):
-        return ColumnPlan(
-            name, "copy", f"says the same as the label in every row (--categorical {name} uses it)"
-        )
+        use = option_for("--categorical", name)
+        return ColumnPlan(name, "copy", f"says the same as the label in every row ({use} uses it)")
     if pd.api.types.is_bool_dtype(values.infer_objects().dtype):
         return ColumnPlan(name, "category", _category_reason(column))
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -268,7 +274,7 @@ def _date_reason(name: str, column: pd.Series[Any]) -> str:
     if order == "both":
         return "dates, some with the day first and others with the month first: give them one order"
     first = "" if order is None else f", {order} first"
-    return f"dates{first} (--numeric {name} uses them as days)"
+    return f"dates{first} ({option_for('--numeric', name)} uses them as days)"
 
 
 def _unread_reason(
@@ -281,8 +287,8 @@ def _unread_reason(
     if share >= MIN_NUMBER_SHARE:
         return (
             f"numbers with {len(words)} different words between them "
-            f"({', '.join(short(word) for word in list(words)[:3])}, ...): --numeric {name} reads "
-            "them and counts the words as gaps"
+            f"({', '.join(short(word) for word in list(words)[:3])}, ...): "
+            f"{option_for('--numeric', name)} reads them and counts the words as gaps"
         )
     if not looks_numeric(values):
         return None
@@ -297,7 +303,7 @@ def _unread_reason(
     how = " or ".join(ways) or "--decimal or --thousands"
     return (
         f"numbers that are not written in one way ({shown}): {how} says how to read them "
-        f"(--categorical or --drop {name} if they are codes)"
+        f"(--categorical or {option_for('--drop', name)} if they are codes)"
     )
 
 
@@ -313,15 +319,17 @@ def _plan_number(
         return ColumnPlan(name, "empty", "no finite values")
     n_values = len(np.unique(finite))
     whole = bool((finite % 1 == 0).all())
+    use = f"{option_for('--numeric', name)} uses it"
     steps = np.diff(finite)
     if whole and n_values == len(finite) and len(finite) > 2:
         if is_id_name(name) or is_index_name(name):
-            return ColumnPlan(name, "id", f"an id: every value differs (--numeric {name} uses it)")
+            how = f"{use}; --id names the rows by it"
+            return ColumnPlan(name, "id", f"an id: every value differs ({how})")
         if (steps > 0).all() or (steps < 0).all():
-            return ColumnPlan(name, "id", f"counts the rows (--numeric {name} uses it)")
+            return ColumnPlan(name, "id", f"counts the rows ({use})")
     if whole and is_id_name(name):
         if n_values > MAX_CATEGORIES:
-            return ColumnPlan(name, "id", f"an id by its name (--numeric {name} uses it)")
+            return ColumnPlan(name, "id", f"an id by its name ({use})")
         return ColumnPlan(name, "category", _category_reason(pd.Series(numbers)))
     return ColumnPlan(name, "number", _number_reason(numbers, words, form=form), form)
 
@@ -331,23 +339,25 @@ def _plan_words(
 ) -> ColumnPlan:
     """Tell categories, text and ids among strings; `unread` is the reason of failed numbers."""
     values = column.dropna().astype(str)
+    use = f"--text or {option_for('--categorical', name)} uses it"
     repeats = n_values <= max(2, len(values) / 2)
     if repeats and n_values <= MAX_CATEGORIES:
         return ColumnPlan(name, "category", _category_reason(column))
     if mean_words(values) >= MIN_TEXT_WORDS:
-        return ColumnPlan(name, "text", f"looks like free text (--drop {name} leaves it out)")
+        leave = option_for("--drop", name)
+        return ColumnPlan(name, "text", f"looks like free text ({leave} leaves it out)")
     if unread is not None and not is_id_name(name):
         return ColumnPlan(name, "unread", unread)
     if is_id_name(name) or n_values == len(values):
         why = "every value differs" if n_values == len(values) else "by its name"
-        return ColumnPlan(name, "id", f"an id: {why} (--text or --categorical {name} uses it)")
+        return ColumnPlan(name, "id", f"an id: {why} ({use}; --id names the rows by it)")
     if repeats:
         return ColumnPlan(name, "category", _category_reason(column))
     return ColumnPlan(
         name,
         "unused",
         f"{n_values} different values in {count_of(len(values), 'row')}: too many for categories "
-        f"(--text or --categorical {name} uses it)",
+        f"({use})",
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
 
-__all__ = ["TableError", "column_list", "count_of", "first_line", "unknown_column"]
+__all__ = ["TableError", "column_list", "count_of", "first_line", "option_for", "unknown_column"]
 
 
 class TableError(ValueError):
@@ -24,6 +25,30 @@ def column_list(names: Sequence[str], limit: int = 12) -> str:
 def count_of(number: int, noun: str, plural: str | None = None) -> str:
     """Write a number with its noun: ``1 row``, ``2 rows``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def option_for(flag: str, name: str) -> str:
+    """Write an option with the name of a column as a shell needs it.
+
+    Parameters
+    ----------
+    flag : str
+        The option.
+    name : str
+        The column, which may hold blanks, quotes or a dash in front.
+
+    Returns
+    -------
+    text : str
+
+    Examples
+    --------
+    >>> from nllearn.tables._errors import option_for
+    >>> [option_for("--drop", name) for name in ("price", "unit price", "-x")]
+    ['--drop price', "--drop 'unit price'", '--drop=-x']
+    """
+    mark = "=" if name.startswith("-") else " "
+    return f"{flag}{mark}{shlex.quote(name)}"
 
 
 def unknown_column(name: str, names: Iterable[str], *, option: str) -> TableError:

@@ -21,7 +21,7 @@ from nllearn.tables._balance import balance_blocks
 from nllearn.tables._cells import as_numbers, is_gap
 from nllearn.tables._columns import MAX_CATEGORIES, ColumnPlan
 from nllearn.tables._dates import as_dates, looks_like_dates
-from nllearn.tables._errors import TableError, column_list
+from nllearn.tables._errors import TableError, column_list, option_for
 from nllearn.tables._reading import Table
 
 __all__ = ["TextVectors", "build_transformer", "feature_matrix", "prepare_columns"]
@@ -231,7 +231,8 @@ def _refuse_huge(columns: pd.DataFrame) -> None:
         if len(bad):
             raise TableError(
                 f"column {name!r} holds {numbers[bad[0]]:g} in row {bad[0]}, too large to be "
-                f"scaled (the largest number is {_LARGEST:g}); correct it, or use --drop {name}"
+                f"scaled (the largest number is {_LARGEST:g}); correct it, or use "
+                f"{option_for('--drop', name)}"
             )
 
 

@@ -176,10 +176,11 @@ def _check_kind(name: str, given: pd.Series[Any]) -> None:
 
 def _refuse_fractions(name: str, cells: pd.Series[Any], form: NumberFormat | None) -> None:
     """Refuse text in which every cell is a number and some are fractions."""
-    if form is None:
-        return
+    if form is None or cells.str.contains(r"[^\W\deE_]").any():
+        return  # with a unit they may well be classes: 0.5 l, 1.5 l
     numbers = read_numbers(cells, form)
-    broken = np.flatnonzero(numbers % 1 != 0)
+    # Whole numbers beyond the largest double are infinite, and equal their floor too.
+    broken = np.flatnonzero(numbers != np.floor(numbers))
     if len(broken) and np.isfinite(numbers).all():
         raise _fractions(name, cells.iloc[broken[0]])
 
@@ -223,7 +224,8 @@ def _look_alikes(name: str, classes: list[str]) -> tuple[str, ...]:
         return ()
     return (
         f"column {name!r}: {column_list(twins)} differ only in case, blanks, Unicode form or the "
-        "spelling of a number, and count as different classes",
+        "spelling of a number, and count as different classes; give those that are one class one "
+        "spelling",
     )
 
 

@@ -25,11 +25,14 @@ __all__ = [
 _N_SAMPLED = 1000
 _CURRENCY = r"[€$£¥₹₽₩₺₴₫₪]|(?:EUR|USD|GBP|CHF|JPY|CNY|SEK|NOK|DKK|PLN|CZK|INR|BRL|CAD|AUD)\b"
 _SHARE = r"[%‰]"
-_UNIT = re.compile(rf"{_CURRENCY}|{_SHARE}")
+# A word behind the number: 12 kg, 3.5 m², 40 °C, 5 stars.
+_MEASURE = r"(?<=\d )°?[^\W\d_]+[²³.]?$"
+_UNIT = re.compile(rf"{_CURRENCY}|{_SHARE}|{_MEASURE}")
 _LOOSE = re.compile(r"[-+(]?\d[\d.,' ]*\)?-?")
 # Every kind of blank and apostrophe that separates thousands, and the minus of typesetters.
 _SAME = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
 _MARKS = (",", ".", " ", "'")
+_SEEN_MARKS = (*_MARKS, *map(chr, _SAME))
 # Before version 3 pandas crashes on an exponent beyond 2**31 (pandas-dev/pandas, issue 63650),
 # which columns of hexadecimal digits have.
 _PANDAS_CRASHES = int(pd.__version__.partition(".")[0]) < 3
@@ -77,8 +80,9 @@ _FORMATS = (
 def read_numbers(cells: pd.Series[Any], form: NumberFormat) -> NDArray[np.float64]:
     """Read text as numbers of one format; what is none is NaN.
 
-    A currency or a percent sign is left away where the whole column has the same one, a percent
-    sign in every cell. A minus may stand behind, and parentheses are a minus.
+    A currency, a percent sign or a word behind the number is left away where the whole column has
+    the same one, a percent sign in every cell. A minus may stand behind, and parentheses are a
+    minus.
 
     Parameters
     ----------
@@ -182,10 +186,11 @@ def _best_formats(
     cells: Sequence[str], allowed: list[NumberFormat]
 ) -> tuple[list[NumberFormat], bool]:
     """Formats that read most cells, at least half, the plainest first; and if a mark occurs."""
-    # Cells that are no plain number say more of the format: they are sampled apart.
-    plain = plain_numbers(pd.Series(cells, dtype=object)).notna().to_numpy()
-    texts = np.asarray(cells, dtype=object)
-    parts = [part for part in (texts[plain], texts[~plain]) if len(part)]
+    # Cells with the same marks are sampled apart: a price in the thousands may be one in many.
+    kinds: dict[tuple[bool, ...], list[str]] = {}
+    for text in map(str, cells):
+        kinds.setdefault(tuple(mark in text for mark in _SEEN_MARKS), []).append(text)
+    parts = list(kinds.values())
     samples = [_sample(part) for part in parts]
     bare = _without_unit([text for sample in samples for text in sample])
     weight = np.repeat(
@@ -207,7 +212,7 @@ def _best_formats(
 
 
 def _without_unit(cells: list[str]) -> list[str]:
-    """Take away a currency or percent sign that is the same in all cells that have one."""
+    """Take away a unit that is the same in all cells that have one."""
     bare = [text.strip().translate(_SAME) for text in cells]
     units = {unit for text in bare for unit in _UNIT.findall(text)}
     if len(units) != 1:

@@ -25,6 +25,14 @@ ENDINGS = (
     *(".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz"),
     *(".parquet", ".xlsx", ".npz"),
 )
+# What to do about a file of another name.
+_INSTEAD = {
+    **dict.fromkeys((".txt", ".dat", ".asc", ".tab"), ": rename a text table to .csv or .tsv"),
+    ".json": ": write one object per line and name it .jsonl",
+    ".ndjson": ": rename it to .jsonl",
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), ": save it as .xlsx or .csv"),
+    **dict.fromkeys((".zip", ".bz2", ".xz", ".7z"), ": unpack it, or pack it with gzip"),
+}
 
 
 def ending_of(path: str | Path) -> str:
@@ -120,7 +128,7 @@ def read_table(
     if not ending:
         raise TableError(
             f"{path}: cannot read files that end in {path.suffix.lower() or 'nothing'!r}; "
-            f"use one of {', '.join(ENDINGS)}"
+            f"use one of {', '.join(ENDINGS)}{_INSTEAD.get(path.suffix.lower(), '')}"
         )
     data = _read_bytes(path)
     if ending.endswith(".gz"):

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
+from nllearn.tables._errors import TableError, option_for
 from nllearn.tables._reading import Table
 
 __all__ = [
@@ -28,7 +29,14 @@ RESULT_COLUMNS = (
 )
 # What `nllearn apply` adds.
 FINAL_COLUMNS = ("final_label", "is_reviewed")
+# Words for true and false, as programs and spreadsheets in several languages write them.
+_TRUE = frozenset(
+    "true t yes y 1 1.0 1,0 x wahr ja vrai oui vero verdadero verdadeiro si sí sì sim waar".split()
+)
+_FALSE = frozenset("false f no n 0 0.0 0,0 falsch nein faux non falso não nao onwaar nee".split())
 MAX_WORST = 5
+# Letters of a label on the screen.
+_MOST_LETTERS = 60
 # Agreement beyond chance from which on a column with the classes of the label is a label.
 _MIN_KAPPA = 0.2
 
@@ -66,8 +74,68 @@ def earlier_columns(table: Table, label: str) -> dict[str, str]:
         if len(own) < 2 or len(own & known) < 0.9 * len(own):
             continue
         if cohen_kappa_score(words, corrected) > _MIN_KAPPA:
-            found[name] = f"the label of an earlier cleaning (--categorical {name} uses it)"
+            use = option_for("--categorical", name)
+            found[name] = f"the label of an earlier cleaning ({use} uses it)"
     return found
+
+
+def taken_over(table: Table, label: str, trusted: str | None = None) -> int:
+    """Count the labels that are suggestions of an earlier cleaning and were not reviewed.
+
+    Parameters
+    ----------
+    table : Table
+    label : str
+        The label column of now.
+    trusted : str, optional
+        The column that says which labels are known to be right.
+
+    Returns
+    -------
+    n : int
+        0 for a table that was not cleaned.
+    """
+    frame = table.frame
+    if not {label, "corrected_label", "is_label_issue"} <= set(frame.columns):
+        return 0
+    words = (frame if table.cells is None else table.cells)[[label, "corrected_label"]].astype(str)
+    taken = (words[label] == words["corrected_label"]).to_numpy()
+    try:
+        taken = taken & is_true(frame["is_label_issue"])
+        for name in {trusted, FINAL_COLUMNS[1]} & set(frame.columns):
+            taken &= ~is_true(frame[name])
+    except TableError:
+        return 0  # other people's columns of these names
+    return int(taken.sum())
+
+
+def is_true(column: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Tell where a column says true, as a bool, a number or a word.
+
+    Parameters
+    ----------
+    column : Series of shape (n,)
+
+    Returns
+    -------
+    mask : bool ndarray of shape (n,)
+        False for gaps.
+
+    Raises
+    ------
+    TableError
+        If a cell says neither true nor false.
+    """
+    gap = column.isna().to_numpy()
+    words = column.astype(object).where(~gap, "").astype(str).str.strip().str.lower()
+    yes = words.isin(_TRUE).to_numpy()
+    odd = np.flatnonzero(~yes & ~words.isin(_FALSE | {""}).to_numpy())
+    if len(odd):
+        raise TableError(
+            f"row {odd[0]} of column {column.name!r} holds {column.iloc[odd[0]]!r}; use true or "
+            "false, yes or no, 1 or 0, or nothing"
+        )
+    return yes
 
 
 def result_columns(
@@ -141,12 +209,20 @@ def summary_lines(issues: pd.DataFrame, noise_rate: float) -> list[str]:
     if len(worst) == 0:
         return lines
     lines.append("classes with the largest share of issues")
-    words = [str(label) for label in worst.index]
+    words = [_word(label) for label in worst.index]
     width = max(map(len, words))
     named = len(shares) > 2  # of two classes, each can only turn into the other
     for word, (label, share) in zip(words, worst.items(), strict=True):
         mine = changed & (issues["given_label"] == label).to_numpy()
         target = issues["corrected_label"][mine].mode()
-        most = f", most often to {target.iloc[0]}" if named and len(target) else ""
+        most = f", most often to {_word(target.iloc[0])}" if named and len(target) else ""
         lines.append(f"  {word:<{width}}  {share:4.0%} of its rows{most}")
     return lines
+
+
+def _word(label: Any) -> str:
+    """A label for the screen: short, and with its outer blanks seen."""
+    text = str(label)
+    if text != text.strip() or not text.isprintable():
+        text = repr(text)
+    return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 3] + "..."

@@ -38,6 +38,8 @@ _BYTE_ORDER_MARKS = (
 _SEPARATORS = (",", ";", "\t", "|")
 # Records, and characters, that are looked at to find the separator.
 _N_RECORDS, _HEAD = 100, 1_000_000
+# Lines that a title above the header may have.
+_MOST_TITLE_LINES = 20
 _COMMENTS = re.compile(r"(?:[ \t]*#[^\r\n]*[\r\n]+)+")
 _EXCEL_LINE = re.compile(r"\s*\"?sep=(.)\"?[ \t]*(?:\r\n|\r|\n|$)", re.IGNORECASE)
 # A whole number that is written back with the same letters.
@@ -110,7 +112,8 @@ def number_formats(values: pd.DataFrame, reading: Reading) -> dict[str, NumberFo
     for name in values.columns:
         column = values[name]
         if str(name) not in reading.numbers and is_text(column):
-            unique = [value for value in pd.unique(column.dropna()) if isinstance(value, str)]
+            # JSON and Parquet may hold lists and objects, which cannot be compared.
+            unique = list(dict.fromkeys(value for value in column if isinstance(value, str)))
             if unique and not set(unique) <= _TRUE_FALSE.keys():
                 open_columns[str(name)] = unique
     found = choose_formats(
@@ -168,7 +171,8 @@ def _split_off_head(text: str, named: str | None, reading: Reading) -> tuple[str
     """Take away what stands before the header, and find the separator.
 
     Excel writes a first line ``sep=;``, other programs lines of comment that begin with ``#``. A
-    header may begin with that sign too: then it splits as the rows below it do.
+    header may begin with that sign too: then it splits as the rows below it do. Where the first
+    line does not have the label column, titles stand above the line that has it.
     """
     text = text.lstrip("\r\n")
     asked = reading.separator or named
@@ -179,9 +183,16 @@ def _split_off_head(text: str, named: str | None, reading: Reading) -> tuple[str
     if comments := _COMMENTS.match(text):
         starts.append(text[comments.end() :])
     marks = (asked,) if asked else _SEPARATORS
-    choices = [(body, mark) for body in starts for mark in marks]
-    # Of equals the first: max keeps it.
-    return max(choices, key=lambda choice: _score(choice[0], choice[1], reading.label))
+
+    def best(starts: list[str]) -> tuple[str, str]:
+        # Of equals the first: max keeps it.
+        choices = [(body, mark) for body in starts for mark in marks]
+        return max(choices, key=lambda choice: _score(choice[0], choice[1], reading.label))
+
+    first = best(starts)
+    lines = text[:_HEAD].splitlines(keepends=True)[:_MOST_TITLE_LINES]
+    below = best([text[sum(map(len, lines[:k])) :] for k in range(1, len(lines))] or starts)
+    return below if _score(*below, reading.label)[0] > _score(*first, reading.label)[0] else first
 
 
 def _score(text: str, separator: str, label: str | None) -> tuple[bool, float, int]:

@@ -1,9 +1,11 @@
-"""Image files that cannot be read: all told at once, or left out with every row in its place."""
+"""Images that cannot be read: all told at once, or left out with every row in its place."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import Dataset
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier, load
 
@@ -158,3 +160,121 @@ def test_files_are_decoded_once(tmp_path, monkeypatch):
     MixNNClassifier(max_epochs=3, random_state=0).fit(files, y)
     # The first one also tells the shape.
     assert len(seen) <= len(files) + 1
+
+
+class Items(Dataset):
+    """Items (image, label), some of which are no image or raise an error."""
+
+    def __init__(self, images, y, odd):
+        self.images, self.y, self.odd = images, y, odd
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, row):
+        odd = self.odd.get(row, self.images[row])
+        if isinstance(odd, Exception):
+            raise odd
+        return odd, self.y[row]
+
+
+class Targets(Items):
+    """The same with its labels at hand, as torchvision's Datasets have them."""
+
+    @property
+    def targets(self):
+        return self.y.tolist()
+
+
+def images_of(kind, files):
+    """Good images as a Dataset may give them."""
+    arrays = [np.asarray(pillow.open(file)) for file in files]
+    if kind == "pillow":
+        return [pillow.fromarray(array) for array in arrays]
+    if kind == "tensor":
+        return [torch.tensor(array[None] / 255, dtype=torch.float32) for array in arrays]
+    return arrays
+
+
+ODD = {
+    0: OSError("truncated"),
+    7: None,
+    12: KeyError("absent"),
+    21: np.full((8, 8), np.nan),
+    30: "no image",
+    39: pillow.new("F", (8, 8), float("inf")),
+}
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "pillow"])
+def test_items_of_a_dataset_are_skipped_as_files_are(kind, tmp_path):
+    files, y = write(tmp_path)
+    images = images_of(kind, files)
+    with pytest.raises(ValueError, match=r"6 of 40 images.*item 0 .*truncated.*skip") as caught:
+        MixNNClassifier(max_epochs=3).fit(Items(images, y, ODD), y)
+    assert isinstance(caught.value.__cause__, OSError)
+    params = {"max_epochs": 4, "on_bad_image": "skip", "random_state": 0}
+    skipped = MixNNClassifier(**params).fit(Targets(images, y, ODD))
+    assert list(skipped.skipped_images_) == list(ODD)
+    assert all(f"item {row} " in why for row, why in skipped.skipped_images_.items())
+    # The same as with the files, of which the same rows are bad.
+    weight = np.ones(40)
+    weight[list(ODD)] = 0
+    whole = Targets(images, y, {})
+    weighted = MixNNClassifier(max_epochs=4, random_state=0).fit(whole, sample_weight=weight)
+    assert weighted.skipped_images_ == {}
+    np.testing.assert_array_equal(skipped.predict_proba(whole), weighted.predict_proba(whole))
+    with pytest.raises(ValueError, match=r"6 of 40 images cannot be read.*item 39 "):
+        skipped.predict(Targets(images, y, ODD))
+
+
+def test_items_are_skipped_where_they_are_streamed(tmp_path, monkeypatch):
+    files, y = write(tmp_path)
+    items = Targets(images_of("pillow", files), y, ODD)
+    monkeypatch.setattr("nllearn.classifiers._preprocessing._MOST_BYTES_CPU", 0)
+    clf = MixNNClassifier(max_epochs=3, on_bad_image="skip", random_state=0).fit(items)
+    assert list(clf.skipped_images_) == list(ODD)
+    assert (clf.corrected_labels_[list(ODD)] == y[list(ODD)]).all()
+
+
+def test_labels_of_items_that_cannot_be_read_are_asked_for(tmp_path):
+    files, y = write(tmp_path)
+    items = Items(images_of("array", files), y, {3: OSError("torn"), 5: OSError("cut")})
+    with pytest.raises(ValueError, match=r"2 of 40 .*item 3 .*torn.*item 5 .*pass y"):
+        MixNNClassifier(max_epochs=3, on_bad_image="skip").fit(items)
+
+
+def test_a_dataset_whose_code_is_wrong_shows_its_own_error(tmp_path):
+    files, y = write(tmp_path)
+    odd = dict.fromkeys(range(40), NameError("name 'imread' is not defined"))
+    with pytest.raises(ValueError, match=r"40 of 40 .*'imread' is not defined") as caught:
+        MixNNClassifier(max_epochs=3, on_bad_image="skip").fit(Targets(files, y, odd))
+    assert isinstance(caught.value.__cause__, NameError)
+
+
+@pytest.mark.parametrize("other", [np.zeros((8, 8)), np.zeros((8, 8, 3), np.uint8)])
+def test_items_of_another_kind_of_number_or_size_are_told(other, tmp_path):
+    files, y = write(tmp_path)
+    items = Targets(images_of("array", files), y, {4: other})
+    with pytest.raises(ValueError, match=r"item 0 .*8 x 8 of uint8, item 4 .*in the Dataset"):
+        MixNNClassifier(max_epochs=3, on_bad_image="skip").fit(items)
+
+
+def test_pillow_images_of_a_dataset_are_read_as_files_are(tmp_path):
+    """Palettes, transparency and the rotation that a camera notes."""
+    files, y = write(tmp_path)
+    exif = pillow.Exif()
+    exif[0x0112] = 6
+    for row, file in enumerate(files):
+        image = pillow.open(file).convert("RGB")
+        if row % 4 == 0:
+            image.quantize(16).save(file)
+        elif row % 4 == 1:
+            image.putalpha(pillow.linear_gradient("L").resize((8, 8)))
+            image.save(file)
+        elif row % 4 == 2:
+            image.save(file, exif=exif)
+    params = {"max_epochs": 3, "random_state": 0}
+    of_files = MixNNClassifier(**params).fit(files, y)
+    of_items = MixNNClassifier(**params).fit(Targets([pillow.open(f) for f in files], y, {}))
+    np.testing.assert_array_equal(of_items.label_distributions_, of_files.label_distributions_)

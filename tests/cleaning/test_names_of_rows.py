@@ -77,6 +77,28 @@ def test_rows_in_another_order_are_refused(data, what):
             MixNNClassifier(max_epochs=3).fit(frame, **values)
 
 
+def test_what_the_page_shows_in_another_order_is_refused(data, tmp_path):
+    X, y, _ = data
+    X = X.set_axis([f"r{i}" for i in range(N)])
+    est = LabelCleaner(random_state=0).fit(X, y)
+    turned = X.iloc[::-1]
+    texts = pd.Series(y, index=turned.index)
+    for shown in ({"table": turned}, {"texts": texts}, {"table": X, "names": texts}):
+        (what,) = [name for name, value in shown.items() if value is not X]
+        with pytest.raises(ValueError, match=rf"{what} has the rows of label_issues\(\) in ano"):
+            est.report(tmp_path / "p.html", **shown)
+    est.report(tmp_path / "p.html", table=turned.loc[est.label_issues().index])
+    # Arrays, and what was fitted as an array, have no names of rows.
+    est.report(tmp_path / "q.html", table=turned.to_numpy())
+    LabelCleaner(random_state=0).fit(X.to_numpy(), y).report(tmp_path / "r.html", table=turned)
+
+
+def test_an_array_has_no_index_that_an_error_could_name(data):
+    X, y, _ = data
+    with pytest.raises(ValueError, match=r"pass y\.sort_index\(\), or y\.to_numpy\(\)"):
+        LabelCleaner(random_state=0).fit(X.to_numpy(), pd.Series(y).iloc[::-1])
+
+
 def test_an_index_of_other_rows(data):
     X, y, probs = data
     with pytest.raises(ValueError, match="index of pred_probs is not that of X"):

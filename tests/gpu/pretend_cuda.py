@@ -230,6 +230,7 @@ def _patches() -> Any:
     answers |= dict.fromkeys(("memory_reserved", "memory_allocated"), 0)
     answers |= {"is_available": True, "device_count": _State.n_devices, "is_bf16_supported": True}
     answers |= {"mem_get_info": (8 << 30, 8 << 30), "get_device_capability": (9, 0)}
+    answers |= {"get_device_name": "pretend GPU"}
     answers |= {"device": contextlib.nullcontext(), "get_rng_state": torch.zeros(16).byte()}
     for name, answer in answers.items():
         yield torch.cuda, name, lambda *args, _answer=answer, **kwargs: _answer

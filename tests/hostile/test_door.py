@@ -100,3 +100,16 @@ def test_probabilities_in_a_frame(rows, make, end_of):
 def test_a_learning_rate_beyond_float32(kind, lr, rows, make):
     with pytest.raises(ValueError, match="lr="):
         make(kind, lr=lr).fit(*rows)
+
+
+@pytest.mark.parametrize("kind", ["ah", "mixnn", "cleaner"])
+@pytest.mark.parametrize("value", [1e308, -1.7e308, np.finfo(float).max])
+@pytest.mark.parametrize("constant", [True, False])
+def test_columns_near_the_largest_number(kind, value, constant, rows, make, end_of):
+    """Their sum overflows, although no value does."""
+    X, y = rows
+    X = X.copy()
+    X[:, 0] = value
+    X[::2, 0] *= 1.0 if constant else -1.0
+    _, error = end_of(lambda: make(kind).fit(X, y))
+    assert error is not None and "too large to be standardised" in str(error)

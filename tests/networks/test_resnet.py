@@ -14,6 +14,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from nllearn import AnchorHallucinationClassifier, load
 from nllearn.exceptions import MissingExtraError
 from nllearn.networks import (
     ResNetBackbone,
@@ -262,6 +263,27 @@ def test_frozen_batch_normalisation_stays_in_evaluation_mode(weights):
         # One image alone: statistics of the batch would fail or give zeros.
         assert torch.equal(twin(images(1))[1], module.eval()(images(1))[1])
         module.train()
+
+
+def test_a_classifier_on_a_frozen_trunk(weights, tmp_path):
+    y = np.arange(24) % 2
+    noise = np.random.default_rng(0).integers(0, 100, (24, 8, 8, 3))
+    X = (noise + 150 * y[:, None, None, None]).astype(np.uint8)
+    y_noisy = y.copy()
+    y_noisy[:3] = 1 - y[:3]
+    backbone = ResNetBackbone(weights=weights, frozen=True)
+    clf = AnchorHallucinationClassifier(
+        backbone=backbone, max_epochs=8, lr=0.03, augmentation="weak", random_state=0
+    ).fit(X, y_noisy)
+    trunk = backbone.build((3, 8, 8), 2).trunk.state_dict()
+    for name, value in clf.net_.module_.trunk.state_dict().items():
+        assert torch.equal(value, trunk[name]), name
+    # What is learnt on top of random features is enough for light and dark images.
+    assert clf.score(X, y) == 1.0
+    assert (clf.corrected_labels_ == y).mean() >= (y_noisy == y).mean()
+    clf.save(tmp_path / "clf.nll")
+    again = load(tmp_path / "clf.nll")
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
 
 def test_not_frozen_updates_everything(weights):

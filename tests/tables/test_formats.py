@@ -1,7 +1,10 @@
 """Files as people have them: separators, encodings, numbers and dates of every country."""
 
+import argparse
 import gzip
 import json
+import shlex
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -17,6 +20,7 @@ from nllearn.tables import (
     date_order,
     plan_columns,
     prepare_columns,
+    read_labels,
     read_numbers,
     read_table,
 )
@@ -344,3 +348,97 @@ def test_blank_lines_are_gaps_in_a_table_of_one_column(tmp_path):
     assert read_table(path, label="k").cells["k"].tolist() == ["", "a\n\nb", ""]
     path = write(tmp_path / "t.csv", "a,k\n1,x\n\n2,y\n")
     assert read_table(path, label="k").n_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("usual", "rare", "value"),
+    [
+        ("{},50 €", "1.176,48 €", 1176.48),
+        ("{},50", "1 234 567,5", 1234567.5),
+        ("{},50", "1\u202f234,5", 1234.5),
+        ("{}.50", "1'176.48", 1176.48),
+        ("${}.50", "$1,176.48", 1176.48),
+        ("{},5", "(1.176,48)", -1176.48),
+        ("{}", "12,5", 12.5),
+    ],
+)
+def test_a_rare_way_to_write_a_number_is_seen(usual, rare, value, tmp_path):
+    """One price in the thousands among thousands of smaller ones."""
+    cells = [usual.format(number) for number in range(3000)]
+    cells[1717] = rare
+    plan, numbers = column(tmp_path, cells)
+    assert plan.role == "number" and "gap" not in plan.reason
+    assert numbers[1717] == value and not np.isnan(numbers).any()
+
+
+@pytest.mark.parametrize("name", ["unit price", "what's new?", "Größe (m²)", "-minus", "$x `y`"])
+def test_hints_name_columns_as_a_shell_needs_them(name, tmp_path):
+    frame = pd.DataFrame({name: [f"A-{i}" for i in range(40)], "k": ["x", "y"] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    plan = plan_columns(read_table(tmp_path / "t.csv", label="k"), "k")[0]
+    words = shlex.split(plan.reason.partition("(")[2].partition(" uses it")[0])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--categorical")
+    assert parser.parse_args(words[2:]).categorical == name
+
+
+@pytest.mark.parametrize(
+    "title", ["Sales of May", "Sales;;", "Sales\n\nby region", "#of May\nSales"]
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_title_above_the_header_is_left_aside(title, separator, tmp_path):
+    text = title + "\n" + ("a;b;k\n" + ROWS.replace(",", ".")).replace(";", separator)
+    table = read_table(write(tmp_path / "t.csv", text), label="k")
+    assert table.names == ["a", "b", "k"] and table.frame["a"].tolist() == [1.25, 3.5]
+
+
+def test_a_label_that_occurs_below_the_header_does_not_move_it(tmp_path):
+    table = read_table(write(tmp_path / "t.csv", "a,k\n1,x\n2,k\n3,k\n"), label="k")
+    assert table.names == ["a", "k"] and table.n_rows == 3
+    with pytest.raises(TableError, match="no column 'x'"):
+        read_table(write(tmp_path / "t.csv", "a,k\n1,y\n2,z\n"), label="x")
+
+
+@pytest.mark.parametrize("unit", ["kg", "m²", "°C", "stars", "Std.", "Stück"])
+def test_numbers_with_a_word_behind(unit, tmp_path):
+    cells = [f"{i / 4:.2f} {unit}" for i in range(60)]
+    plan, numbers = column(tmp_path, cells)
+    assert plan.role == "number" and numbers == [i / 4 for i in range(60)]
+    # Two units are not one scale.
+    plan, numbers = column(tmp_path, [f"{i} {'kg' if i % 2 else 'g'}" for i in range(60)])
+    assert plan.role != "number"
+
+
+def test_measures_may_be_classes(tmp_path):
+    frame = pd.DataFrame({"v": range(40), "k": ["0.5 l", "1.5 l"] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    labels = read_labels(read_table(tmp_path / "t.csv", label="k"), "k")
+    assert set(labels.given) == {"0.5 l", "1.5 l"}
+
+
+@pytest.mark.parametrize("odd", [{"a": 1}, [1, "x"], [[1, 2], [3, 4]], {"deep": {"er": []}}])
+def test_json_lines_with_objects_are_read_and_left_out(odd, tmp_path):
+    rows = [{"v": i, "odd": odd, "k": "xy"[i % 2]} for i in range(12)]
+    text = "\n".join(json.dumps(row) for row in rows)
+    table = read_table(write(tmp_path / "t.jsonl", text), label="k")
+    roles = {plan.name: plan.role for plan in plan_columns(table, "k")}
+    assert roles["k"] == "label" and roles["odd"] == "unused"
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("a.txt", "rename"), ("a.json", "jsonl"), ("a.xls", "xlsx"), ("a.zip", "gzip")],
+)
+def test_files_of_other_names_are_told_what_to_do(name, how, tmp_path):
+    with pytest.raises(TableError, match=how):
+        read_table(write(tmp_path / name, "a,k\n1,x\n"), label="k")
+
+
+@pytest.mark.parametrize("first", ["9" * 400, "-" + "9" * 309, "1e999", "0" * 300 + "1"])
+def test_labels_beyond_the_largest_number_are_classes(first, tmp_path):
+    frame = pd.DataFrame({"v": range(40), "k": [first, "7" * 400] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        labels = read_labels(read_table(tmp_path / "t.csv", label="k"), "k")
+    assert set(labels.given) == {first, "7" * 400}

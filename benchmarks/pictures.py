@@ -1,6 +1,6 @@
 """Draw the pictures of studies from their raw results; no fits, and no page is written.
 
-    python benchmarks/pictures.py robustness sensitivity
+    python benchmarks/pictures.py harm imbalance
 
 The documentation calls it when it is built, for the pictures that are missing or out of date.
 """

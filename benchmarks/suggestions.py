@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 import pandas as pd
 from _cases import data_folder
-from _runs import DOCS, RESULTS, markdown_table
+from _runs import DOCS, RESULTS, machine, markdown_table
 
 from nllearn import LabelCleaner
 
@@ -29,6 +29,7 @@ def main() -> None:
     with np.load(data_folder(args.data) / "banking77_minilm.npz") as file:
         X, texts = file["X_train"].astype(np.float32), file["texts_train"]
         y = file["class_names"][file["y_train"]]
+    run = machine()
     cleaner = LabelCleaner(random_state=0).fit(X, y)
     issues = cleaner.label_issues().assign(text=texts)
     flagged = issues[issues["is_label_issue"]].sort_values("label_quality")
@@ -49,12 +50,13 @@ def main() -> None:
         f"the published labels, suggests another label for {len(flagged)} of them "
         f"({len(flagged) / len(X):.1%}).",
         "",
-        f"The {N_READ} with the lowest quality were read by one person, who knew both labels. "
+        f"The {N_READ} with the lowest quality were read, both labels known. "
         + ", ".join(f"{name}: {count}" for name, count in counts.items())
         + ".",
         "",
         "Made by `python benchmarks/suggestions.py --data DIR`; the readings are in "
-        "`benchmarks/results/banking77_read.csv`.",
+        f"`benchmarks/results/banking77_read.csv`. Commit {run['commit']}, torch {run['torch']}, "
+        f"scikit-learn {run['scikit-learn']}, Python {run['python']}.",
         "",
         markdown_table(["quality", "published label", "suggested label", "text", "reading"], rows),
         "",

@@ -279,6 +279,51 @@ def draw_review():
     print(FOLDER / "review.png")
 
 
+def draw_audit(n_answers=14):
+    """A screenshot of the audit on the review page, some of its rows answered by key."""
+    paths = shutil.which("chromium"), shutil.which("chromedriver")
+    if None in paths:
+        print("no Chromium or its driver: audit.png is not redrawn")
+        return
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    digits = load_digits()
+    given = make_symmetric_noise(digits.target, noise_rate=0.2, random_state=0)
+    cleaner = LabelCleaner(random_state=0).fit(digits.data, given)
+    cleaner.compact()  # the map is below the picture, and takes most of the time
+    options = webdriver.ChromeOptions()
+    options.binary_location = paths[0]
+    with tempfile.TemporaryDirectory() as folder:
+        for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+            options.add_argument(flag)
+        options.add_argument(f"--user-data-dir={folder}/profile")
+        page = cleaner.report(Path(folder, "digits.html"), images=digits.images / 16, audit=40)
+        driver = webdriver.Chrome(options=options, service=Service(paths[1]))
+        try:
+            size = {"width": 1240, "height": 720, "deviceScaleFactor": 1, "mobile": False}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            driver.get(page.as_uri())
+            press(driver, "c")
+            for _ in range(n_answers):
+                row = driver.execute_script("return ITEMS[current].row")
+                true, suggested = digits.target[row], cleaner.corrected_labels_[row]
+                press(driver, "r" if given[row] == true else "a" if suggested == true else "s")
+            driver.save_screenshot(str(FOLDER / "audit.png"))
+        finally:
+            driver.quit()
+    print(FOLDER / "audit.png")
+
+
+def press(driver, key):
+    """Press a key where the focus is."""
+    driver.execute_script(
+        "document.activeElement.dispatchEvent(new KeyboardEvent("
+        "'keydown', { key: arguments[0], bubbles: true, cancelable: true }));",
+        key,
+    )
+
+
 def save(figure, name):
     """Write the picture and print its path."""
     FOLDER.mkdir(exist_ok=True)
@@ -299,3 +344,4 @@ if __name__ == "__main__":
     draw_posterior()
     draw_reliability()
     draw_review()
+    draw_audit()

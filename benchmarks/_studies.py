@@ -216,7 +216,7 @@ def page_of(study: str, title: str, intro: str, parts: list[str], runs: Runs) ->
     minutes = sum(row.get("cpu_all", 0.0) for row in runs.rows) / 60
     made = (
         f"Made by `python benchmarks/{study}.py --data DIR`: {len(runs.rows)} runs, {seeds} "
-        f"seed(s), {minutes:.0f} CPU minutes. Run on {runs.machines()}."
+        f"seed(s){f', {minutes:.0f} CPU minutes' if minutes else ''}. Run on {runs.machines()}."
     )
     page = [f"# {title}", intro, made, *parts]
     reading = ROOT / f"_{study}_reading.md"

@@ -175,8 +175,8 @@ def render() -> None:
         "for the same number of gradient steps; its labels are its own predictions. "
         f"Part-dependent noise is the variant `{PART_VARIANT}`.",
         "",
-        "Made by `python benchmarks/images.py --data DIR --scale small` or `--scale full`. "
-        "All images on a CPU: [](images_whole.md).",
+        "Made by `python benchmarks/images.py --data DIR --scale small` or `--scale full`."
+        + (" All images on a CPU: [](images_whole.md)." * (DOCS / "images_whole.md").exists()),
     ]
     # All images on the small network have a page of their own: images_whole.py.
     for scale in ("small", "full", "paper"):
@@ -249,7 +249,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--test-rows", type=int, help="test images; default all")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="default by scale")
-    parser.add_argument("--batch-size", type=int, help="default by scale")
+    parser.add_argument("--batch-size", type=int, help="default by scale or paper")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--minutes", type=float, help="leave in good order before this")
     parser.add_argument("--test-every", type=int, default=0, help="epochs between test scores")

@@ -105,11 +105,10 @@ def _scores(rows: list[dict[str, Any]], row: str) -> str:
                 mean_and_error(gains, 1),
                 *(mean_and_error(r[key] for r in found) for key in (labels, "network_labels")),
                 mean_and_error((r["epochs"] for r in found), 0),
-                mean_and_error((r["cpu"] / 60 for r in found), 1),
             ]
         )
     header = ["method (seeds)", "test accuracy", "best epoch", "points above plain", "labels"]
-    return markdown_table([*header, "labels by the network", "epochs", "CPU minutes"], cells)
+    return markdown_table([*header, "labels by the network", "epochs"], cells)
 
 
 def _refreshes(rows: list[dict[str, Any]]) -> str:

@@ -35,7 +35,7 @@ Found = tuple[torch.Tensor, np.ndarray, np.ndarray]
 
 def blobs(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Made clusters."""
-    X, y = make_blobs(100_000, 128, centers=100, cluster_std=6.0, random_state=0)
+    X, y = make_blobs(100_000, 128, centers=100, cluster_std=12.0, random_state=0)
     return X.astype(np.float32), make_symmetric_noise(y, noise_rate=0.4, random_state=0), y
 
 

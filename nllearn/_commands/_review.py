@@ -57,7 +57,9 @@ def add_review_commands(commands: Any) -> None:
         description="Write the cleaned table with the columns final_label and is_reviewed.",
     )
     apply.add_argument(
-        "decisions", metavar="DECISIONS", help=".json or .csv that the review page exported"
+        "decisions",
+        metavar="DECISIONS",
+        help=".json or .csv that the review page exported, or the JSON export of Label Studio",
     )
     apply.add_argument("--table", required=True, help="the table that `nllearn clean` wrote")
     apply.add_argument("--label", required=True, metavar="COLUMN", help="its label column")

@@ -206,7 +206,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             ("easy_fraction",),
             ("select",),
         )
-        builders = neighbor_builders(len(loop.active), loop.device, loop.seed)
+        n_features = loop.n_features(self.net_.module)
+        builders = neighbor_builders(len(loop.active), n_features, loop.device, loop.seed)
         search = ("fit", "kneighbors")
         self.neighbors_ = resolve_component(self, "neighbors", builders, "auto", (), search)
         methods: tuple[str, ...] = ("partial_fit", "hallucinate")

@@ -121,6 +121,14 @@ class FitLoop:
         """Two rows, to try a module on."""
         return self.rows.source.take(torch.tensor([0, 1]))
 
+    @torch.no_grad()
+    def n_features(self, module: torch.nn.Module) -> int:
+        """Width of a network's features."""
+        was_training = module.training
+        width = int(module.eval()(self.sample)[1].shape[1])
+        module.train(was_training)
+        return width
+
     def threads(self) -> AbstractContextManager[int]:
         """Threads for the work on all rows at once."""
         small = label_model_work(len(self.sample_state.given)) < LEAST_WORK

@@ -20,15 +20,13 @@ from nllearn.label_model import (
     LabelPosterior,
     NoisyLabels,
     RowScaling,
-    annotator_posterior_at_fixed_temperature,
     choose_scaling,
     estimate_annotator_posterior,
     estimate_label_posterior,
-    posterior_at_fixed_temperature,
 )
 from nllearn.neighbors import BaseNeighbors
 from nllearn.neighbors._search import find_neighbors
-from nllearn.predictors import NeighborGraph, n_voting_neighbors
+from nllearn.predictors import LeaveOneOutRidge, NeighborGraph, n_voting_neighbors
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, SampleState
 
@@ -43,7 +41,8 @@ __all__ = [
 # labels, and so do predictors that are fitted there. Below a hundred rows that is left as it is:
 # of so few nothing can tell which label is wrong.
 _ROWS_PER_DIRECTION, _LEAST_ROWS = 4, 100
-# On fewer rows the estimates of the noise are too rough to calibrate by them.
+# From fewer rows a network learns features that tell more of the classes than kernels on the rows
+# (docs/guide/data_flow.md).
 _LEAST_FOR_INPUT = 200
 # In features that were learnt from the labels a thousand gain nothing, and take half as long again.
 _N_LANDMARKS = 700
@@ -109,9 +108,9 @@ def posterior_from_features(
     Features that a network learnt from the labels follow these labels. So the posterior of a
     table of two hundred rows or more comes from its own rows, as in the label cleaner, once for
     the whole fit: what the network learns from it must not confirm it. That of images, and of
-    smaller tables, comes from the features, at a fixed temperature. Where there are a hundred
-    rows, but fewer than four for each direction of the features, the leading directions alone
-    are used.
+    smaller tables, comes from the features, in which the classes are linear: one linear
+    regression predicts them. Where there are a hundred rows, but fewer than four for each
+    direction of the features, the leading directions alone are used.
 
     Parameters
     ----------
@@ -144,30 +143,40 @@ def posterior_from_features(
         graph = find_active_neighbors(X_unit, neighbors, active, _N_NEIGHBORS_ALONE)
         if in_blocks:
             _release(neighbors)
-        if annotators is None:
-            return posterior_at_fixed_temperature(X_unit, graph, labels, in_blocks=in_blocks)
-        return annotator_posterior_at_fixed_temperature(
-            X_unit, graph, annotators, in_blocks=in_blocks
-        )
+        settings: dict[str, Any] = {
+            "generator": generator,
+            "predictors": [LeaveOneOutRidge(in_blocks)],
+            "use_regressions": False,
+            "learnt_features": True,
+        }
+        return _estimate(X_unit, graph, labels, annotators, boundary_noise, settings)
     if input_rows.posterior is None:
         graph = find_active_neighbors(
             X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)
         )
         if in_blocks:
             _release(neighbors)
-        settings: dict[str, Any] = {
-            "generator": input_rows.generator(),
-            "n_landmarks": _N_LANDMARKS,
-        }
-        if annotators is None:
-            input_rows.posterior = estimate_label_posterior(
-                X_unit, graph, labels, boundary_noise=boundary_noise, **settings
-            )
-        else:
-            input_rows.posterior = estimate_annotator_posterior(
-                X_unit, graph, annotators, **settings
-            )
+        settings = {"generator": input_rows.generator(), "n_landmarks": _N_LANDMARKS}
+        input_rows.posterior = _estimate(
+            X_unit, graph, labels, annotators, boundary_noise, settings
+        )
     return input_rows.posterior
+
+
+def _estimate(
+    X_unit: torch.Tensor,
+    graph: NeighborGraph,
+    labels: NoisyLabels,
+    annotators: AnnotatorLabels | None,
+    boundary_noise: bool | str,
+    settings: dict[str, Any],
+) -> LabelPosterior:
+    """From one label a row, or from those of several annotators."""
+    if annotators is not None:
+        return estimate_annotator_posterior(X_unit, graph, annotators, **settings)
+    return estimate_label_posterior(
+        X_unit, graph, labels, boundary_noise=boundary_noise, **settings
+    )
 
 
 def fitted_rows(

@@ -158,7 +158,8 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
         self.selector_ = resolve_component(
             self, "selector", selector_builders(), "threshold", (), ("select",)
         )
-        builders = neighbor_builders(len(loop.active), loop.device, loop.seed)
+        n_features = loop.n_features(self.net_.module)
+        builders = neighbor_builders(len(loop.active), n_features, loop.device, loop.seed)
         # The label posterior needs the neighbours of every row, wherever the rows were mixed.
         builders["batch"] = builders["auto"]
         default = self._defaults.neighbors

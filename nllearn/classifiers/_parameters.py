@@ -31,9 +31,6 @@ __all__ = [
     "table_defaults",
 ]
 
-# Searches of a fit, about.
-_N_SEARCHES = 8
-
 # Name -> optimiser, settings.
 _OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "adamw": (torch.optim.AdamW, {}),
@@ -167,14 +164,19 @@ def selector_builders(easy_fraction: float | None = None) -> dict[str, Callable[
     }
 
 
-def neighbor_builders(n_rows: int, device: torch.device, seed: int) -> dict[str, Callable[[], Any]]:
-    """Neighbour searches by name; "auto" goes by the number of rows and the device."""
+def neighbor_builders(
+    n_rows: int, n_columns: int, device: torch.device, seed: int
+) -> dict[str, Callable[[], Any]]:
+    """Neighbour searches by name; "auto" goes by the size of what is searched and the device.
+
+    Features that a network learnt from the labels lie in clusters, so no look at them is needed.
+    """
 
     def descent() -> DescentNeighbors:
         return DescentNeighbors(random_state=seed)
 
     return {
-        "auto": ExactNeighbors if is_exact_faster(n_rows, device, _N_SEARCHES) else descent,
+        "auto": ExactNeighbors if is_exact_faster(n_rows, n_columns, device) else descent,
         "exact": ExactNeighbors,
         "descent": descent,
     }

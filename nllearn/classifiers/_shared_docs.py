@@ -28,7 +28,7 @@ _SHARED = {
         Whether wrong labels are taken to lie at the boundaries of the classes, as those that a
         classifier made do. There rows that are hard and rightly labelled look the same. "auto"
         decides by the trusted rows; without them it keeps these labels and counts the rows in
-        `n_undecided_`. For tables of 200 rows and more.
+        `n_undecided_`.
     batch_size : int or None, default=None
         Rows per batch. None takes a tenth of the rows, between 16 and 256, at most 128
         images.
@@ -124,8 +124,7 @@ _SHARED = {
         labelled by both on which two agree; share of the labels that one of two seems to have
         from the other.
     has_signal_ : bool
-        Whether the features tell anything about the labels, by a table of 200 rows and more;
-        otherwise True. If not, no label is changed.
+        Whether the features tell anything about the labels. If not, no label is changed.
     n_undecided_ : int
         Rows near a class boundary whose most probable label depends on `boundary_noise`, and
         whose label was kept.

@@ -20,6 +20,7 @@ from nllearn.label_model import ReadAnnotators, read_annotators
 __all__ = [
     "FitData",
     "align_predictions",
+    "all_classes",
     "check_fit_data",
     "check_is_table",
     "check_pred_probs",
@@ -75,6 +76,7 @@ def check_fit_data(
     trusted: Any = None,
     pred_probs: Any = None,
     neighbor_graph: Any = None,
+    classes: Any = None,
 ) -> FitData:
     """Check what stands beside checked rows and labels, and number the classes.
 
@@ -86,10 +88,11 @@ def check_fit_data(
     """
     annotators = None
     if isinstance(y, ReadAnnotators):
-        annotators = y
+        annotators = y = y.among(all_classes(y.classes, classes))
         classes, codes = y.classes, y.majority()
     else:
-        classes, codes = np.unique(y, return_inverse=True)
+        classes = all_classes(np.unique(y), classes)
+        codes = np.searchsorted(classes, y)
     if len(classes) < 2:
         raise ValueError(
             f"y has 1 class, {classes[0]!r}; at least 2 classes are needed to tell a wrong label"
@@ -222,7 +225,7 @@ def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.nd
     return probs
 
 
-def check_predictions_alone(y: Any, pred_probs: Any) -> np.ndarray:
+def check_predictions_alone(y: Any, pred_probs: Any, classes: Any = None) -> np.ndarray:
     """Probabilities that take the place of the rows."""
     if pred_probs is None:
         raise ValueError(
@@ -231,17 +234,36 @@ def check_predictions_alone(y: Any, pred_probs: Any) -> np.ndarray:
         )
     annotators = read_annotators(y)
     if annotators is not None:
-        n, classes = len(annotators.codes), annotators.classes
+        n, found = len(annotators.codes), annotators.classes
     else:
         labels = column_or_1d(check_labels(y))
-        n, classes = len(labels), np.unique(labels)
-    probs: Any = check_pred_probs(pred_probs, n, classes)
+        n, found = len(labels), np.unique(labels)
+    probs: Any = check_pred_probs(pred_probs, n, all_classes(found, classes))
     if (probs == probs[:1]).all():
         raise ValueError(
             "pred_probs is the same in every row, which tells nothing of a label; pass "
             "predictions of a model that was fitted on the rows"
         )
     return probs
+
+
+def all_classes(found: np.ndarray, classes: Any) -> np.ndarray:
+    """Sorted classes, those included that occur in no label; an error where a label is none."""
+    if classes is None:
+        return found
+    named = np.unique(column_or_1d(check_labels(classes)))
+    if (named.dtype.kind in "iufb") != (found.dtype.kind in "iufb"):
+        raise ValueError(
+            f"classes={named[:20].tolist()} and the labels {found[:20].tolist()} are of different "
+            "kinds; pass both as numbers or both as text"
+        )
+    missing = found[label_index(named).get_indexer(label_index(found)) < 0]
+    if len(missing):
+        raise ValueError(
+            f"y has the labels {missing[:5].tolist()}, which are not in "
+            f"classes={named[:20].tolist()}; name all classes, or leave classes at None"
+        )
+    return named
 
 
 def find_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -90,8 +90,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Regressions and others are weighted by stacked regression: a poor one counts nothing.
     neighbors : {"auto", "exact", "descent"}, search or None, default=None
         Neighbour search with scikit-learn's ``fit`` and ``kneighbors``. None is
-        "auto": exact up to 60,000 rows on a CPU and 500,000 on a GPU, where
-        approximate descent becomes the faster one.
+        "auto": exact where that is fast enough, on a CPU up to about 100,000 rows of 400
+        columns. Beyond, approximate descent, if on 10,000 drawn rows it votes as exact search
+        does; else exact.
     device : str, default="auto"
         "auto" chooses the GPU if torch finds one.
     n_jobs : int or None, default=None
@@ -205,6 +206,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         trusted: Any = None,
         pred_probs: Any = None,
         neighbor_graph: Any = None,
+        classes: Any = None,
     ) -> LabelCleaner:
         """Clean the labels.
 
@@ -226,13 +228,16 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             to measure the accuracy of the predictors.
         pred_probs : array-like of shape (n_samples, n_classes), optional
             Out-of-sample probabilities of any model, as one more predictor; columns in
-            the order of the sorted labels, or a DataFrame whose columns are named by
+            the order of the sorted classes, or a DataFrame whose columns are named by
             the labels. A DataFrame is put into the order of the index of X; where it lacks
             some of it, this raises an error.
         neighbor_graph : array-like, pair of arrays or sparse matrix, optional
             Neighbours of every row, without the row itself: row numbers of shape
             (n_samples, k), or what scikit-learn's ``kneighbors`` or
             ``kneighbors_graph`` returns. Takes the place of the search.
+        classes : array-like of shape (n_classes,), optional
+            All classes, also those that occur in no label and that `pred_probs` knows. None
+            takes the labels of y.
 
         Returns
         -------
@@ -249,14 +254,14 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         if X is None:
             check_same_rows(y, to="y", y=y, **beside)
             index = row_index(pred_probs, y)
-            beside["pred_probs"] = check_predictions_alone(y, pred_probs)
+            beside["pred_probs"] = check_predictions_alone(y, pred_probs, classes)
             X = log_probabilities(beside["pred_probs"])
         else:
             check_same_rows(X, y=y, **beside)
             index = row_index(X)
         X, y = self._check_data(X, y)
         with torch_state(self.n_jobs):
-            self._clean(X, y, **beside, neighbor_graph=neighbor_graph)
+            self._clean(X, y, **beside, neighbor_graph=neighbor_graph, classes=classes)
         self._index = index
         return self
 
@@ -483,7 +488,6 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
     ) -> None:
         """Set the fitted attributes and the evidence."""
         noise = posterior.noise
-        assert noise is not None
         distributions, quality, corrected = posterior.corrected(given)
         self._given, self._corrected = given, corrected
         self.label_distributions_, self.label_quality_ = distributions, quality

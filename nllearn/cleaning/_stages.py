@@ -29,8 +29,6 @@ from nllearn.label_model import (
 
 __all__ = ["FittedStages", "fit_stages", "fit_work", "stage_progress"]
 
-# Above so many rows the search is approximate.
-_MOST_SEARCHED = 60_000
 _STAGES = ("neighbours", "regression", "regression of smoothed rows", "noise")
 
 
@@ -111,8 +109,9 @@ def fit_stages(
         )
     X_unit = scale.apply(data.X, device)
     hashes = row_hashes(data.X) if compare_rows else None
+    codes = torch.from_numpy(data.codes).to(device)
     graph, searched = find_graph(
-        X_unit, neighbors, n_neighbors, n_classes, data.neighbor_graph, seed
+        X_unit, neighbors, n_neighbors, codes, n_classes, data.neighbor_graph, seed
     )
     chosen = choose_predictors(predictors, data, seed)
     settings: dict[str, Any] = {
@@ -125,7 +124,7 @@ def fit_stages(
     given, annotators = data.codes, None
     if data.annotators is None:
         labels = NoisyLabels(
-            torch.from_numpy(data.codes).to(device),
+            codes,
             n_classes,
             torch.from_numpy(data.weight.astype(np.float32)).to(device),
             torch.from_numpy(data.trusted).to(device),
@@ -140,7 +139,6 @@ def fit_stages(
         given = posterior.annotators.consensus
         annotators = fitted_annotators(data.annotators, posterior.annotators)
     noise, fits = posterior.noise, posterior.regressions or (None, None)
-    assert noise is not None
     predictors = FittedPredictors(
         scale=scale,
         X_unit=X_unit.half(),
@@ -167,7 +165,7 @@ def fit_stages(
 def fit_work(shape: tuple[int, ...], n_landmarks: int, n_classes: int) -> float:
     """Multiply-adds of a regression and of the search, roughly."""
     n, d = shape
-    return float(n) * (n_landmarks * (n_landmarks + n_classes) + min(n, _MOST_SEARCHED) * d)
+    return float(n) * (n_landmarks * (n_landmarks + n_classes) + n * d / 2)
 
 
 @contextmanager

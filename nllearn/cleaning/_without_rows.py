@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["find_label_issues"]
 
 
-def find_label_issues(y: Any, pred_probs: Any, *, trusted: Any = None) -> pd.DataFrame:
+def find_label_issues(
+    y: Any, pred_probs: Any, *, trusted: Any = None, classes: Any = None
+) -> pd.DataFrame:
     """Find wrong labels by the out-of-sample predictions of any model, without its rows.
 
     The table of ``LabelCleaner(random_state=0).fit(None, y, pred_probs=pred_probs)``: the
@@ -31,6 +33,8 @@ def find_label_issues(y: Any, pred_probs: Any, *, trusted: Any = None) -> pd.Dat
         order of the sorted labels, or a DataFrame whose columns are named by the labels.
     trusted : array-like of bool of shape (n_samples,), optional
         Rows whose label is known to be right.
+    classes : array-like of shape (n_classes,), optional
+        All classes, also those that occur in no label. None takes the labels of y.
 
     Returns
     -------
@@ -60,5 +64,6 @@ def find_label_issues(y: Any, pred_probs: Any, *, trusted: Any = None) -> pd.Dat
     >>> bool((table["corrected_label"] == y).mean() > (y_noisy == y).mean() + 0.04)
     True
     """
-    cleaner = LabelCleaner(random_state=0).fit(None, y, trusted=trusted, pred_probs=pred_probs)
+    cleaner = LabelCleaner(random_state=0)
+    cleaner.fit(None, y, trusted=trusted, pred_probs=pred_probs, classes=classes)
     return cleaner.label_issues()

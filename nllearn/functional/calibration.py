@@ -12,7 +12,6 @@ import torch
 __all__ = [
     "agreement",
     "class_probabilities",
-    "combine_predictions",
     "fit_inverse_temperature",
     "quantile_bins",
 ]
@@ -34,29 +33,6 @@ def agreement(one: torch.Tensor, two: torch.Tensor, weights: torch.Tensor) -> fl
     first = one.argmax(1) if one.ndim == 2 else one
     second = two.argmax(1) if two.ndim == 2 else two
     return float((weights * (first == second)).sum() / weights.sum().clamp_min(1e-12))
-
-
-def combine_predictions(
-    scores: torch.Tensor, log_votes: torch.Tensor, *, score_weight: float, vote_weight: float
-) -> torch.Tensor:
-    """Log-probability of the true label given the row, from regression and votes.
-
-    Parameters
-    ----------
-    scores : Tensor of shape (n, n_classes)
-        Of a regression.
-    log_votes : Tensor of shape (n, n_classes)
-        Of the neighbours.
-    score_weight, vote_weight : float
-        Fixed: chosen by the likelihood of the given labels, they would explain
-        smooth noise away.
-
-    Returns
-    -------
-    log_proba : Tensor of shape (n, n_classes)
-        Normalised.
-    """
-    return (score_weight * scores + vote_weight * log_votes).log_softmax(1)
 
 
 def fit_inverse_temperature(scores: torch.Tensor, target: float, weights: torch.Tensor) -> float:

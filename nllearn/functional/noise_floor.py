@@ -26,7 +26,8 @@ __all__ = ["NoiseFloor", "fit_noise_floor"]
 # that overlap have pairs of rows that no feature tells apart.
 _LAPSE = 0.2
 # What is assumed of the most confident tenth of the rows: the mean error of an exponential prior.
-# Without it a predictor that always errs and noise that is always there look alike.
+# Without it a predictor that always errs and noise that is always there look alike. It weighs as
+# much as 1 / 0.03 rows there on which the prediction was seen to be right.
 _CONFIDENT_ERROR, _CONFIDENT_SHARE = 0.03, 0.1
 # Normal priors of a, log b and logit r, wide enough for errors from 1 to 99 % of the rows.
 _CENTRE = np.array([1.0, 1.3, -1.0])
@@ -78,6 +79,8 @@ def fit_noise_floor(
     weights: np.ndarray,
     trusted: np.ndarray | None = None,
     predicted: np.ndarray | None = None,
+    *,
+    learnt_features: bool = False,
 ) -> NoiseFloor:
     r"""Estimate the predictor's error by margin, and the noise rate.
 
@@ -108,6 +111,12 @@ def fit_noise_floor(
         Rows whose given label is known to be right.
     predicted : int ndarray of shape (n,), optional
         Class of the largest score. Without it all classes share one rate.
+    learnt_features : bool, default=False
+        Whether the scores come from features that a network learnt from these labels. Such
+        features separate what they can, and margins shrink where a wrong label was learnt, so
+        that noise does depend on them. Then the most confident tenth of the predictions is taken
+        to be right: every row of it counts as one on which that was seen, and
+        :math:`\epsilon = 0`.
 
     Returns
     -------
@@ -131,6 +140,11 @@ def fit_noise_floor(
         x_bins / max(float(np.median(margin[weights > 0])), 1e-9),
         mass / mass.sum(),
         (n_classes - 1) / n_classes,
+        *(
+            (0.0, _CONFIDENT_SHARE * mass.sum())
+            if learnt_features
+            else (_LAPSE, 1.0 / _CONFIDENT_ERROR)
+        ),
     )
 
     def count(cells: np.ndarray) -> list[np.ndarray]:
@@ -158,17 +172,20 @@ class _ErrorCurve:
     """The curves w(m) over a grid of a and log b, and what is assumed of them.
 
     `x` are the margins of the bins in units of the median, `share` the weight of each bin.
+    `n_seen` rows of the most confident tenth are taken to be predicted right.
     """
 
     x: np.ndarray
     share: np.ndarray
     chance: float
+    lapse: float
+    n_seen: float
 
     def errors(self, a: np.ndarray, log_b: np.ndarray) -> np.ndarray:
         """Errors for all pairs of a and log b, of shape (len(a) * len(log_b), n_bins)."""
         slope = np.tile(np.exp(log_b), len(a))
         sigmoid = expit(np.repeat(a, len(log_b))[:, None] - slope[:, None] * self.x)
-        lapse = _LAPSE * (sigmoid @ self.share)[:, None]
+        lapse = self.lapse * (sigmoid @ self.share)[:, None]
         return self.chance * (lapse + (1.0 - lapse) * sigmoid)
 
     def log_prior(self, errors: np.ndarray) -> np.ndarray:
@@ -176,7 +193,7 @@ class _ErrorCurve:
         confident = np.cumsum(self.share[::-1])[::-1] <= _CONFIDENT_SHARE + 1e-9
         confident[-1] = True
         at_top = errors[:, confident] @ (self.share[confident] / self.share[confident].sum())
-        return -at_top / _CONFIDENT_ERROR
+        return -at_top * self.n_seen
 
     def coarse_bins(self, n_bins: int) -> np.ndarray:
         """Number of one of fewer bins of about equal weight, for each bin."""

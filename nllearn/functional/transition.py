@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 
 __all__ = [
     "estimate_transition",
     "expected_transition",
     "noise_rate",
     "prior_strength",
+    "scale_noise",
     "symmetric_transition",
 ]
 
 # Pseudo-counts of each row of T: a class without rows gets symmetric noise.
 _PRIOR_ROWS = 10.0
 _MAX_ROUNDS = 50
+# A class with less noise has none, up to rounding.
+_NO_NOISE = 1e-9
 _TOL = 1e-4
 
 
@@ -106,6 +111,58 @@ def estimate_transition(
         if change < _TOL:
             break
     return np.ascontiguousarray(columns.T)
+
+
+def scale_noise(transition: np.ndarray, class_share: np.ndarray, rate: float) -> np.ndarray:
+    r"""Transition matrix of another noise rate: all classes' odds of noise times one factor.
+
+    .. math:: T'_{kk} = 1 - \sigma(\operatorname{logit}(1 - T_{kk}) + s), \qquad
+              \sum_k \pi_k (1 - T'_{kk}) = r
+
+    The wrong labels of a class keep their proportions.
+
+    Parameters
+    ----------
+    transition : ndarray of shape (n_classes, n_classes)
+    class_share : ndarray of shape (n_classes,)
+        Shares :math:`\pi` of the true classes.
+    rate : float in (0, 1)
+        Share r of wrong labels over all classes.
+
+    Returns
+    -------
+    transition : float64 ndarray of shape (n_classes, n_classes)
+        As it is where no class has noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nllearn.functional.transition import scale_noise
+    >>> T = np.array([[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.0, 0.0, 1.0]])
+    >>> found = scale_noise(T, np.ones(3) / 3, 0.2)
+    >>> found.round(2).tolist()
+    [[0.77, 0.23, 0.0], [0.2, 0.6, 0.2], [0.0, 0.0, 1.0]]
+    """
+    transition = np.asarray(transition, np.float64)
+    noise = 1.0 - transition.diagonal()
+    noisy, share = noise > _NO_NOISE, class_share / class_share.sum()
+    reachable = float(share[noisy].sum())
+    if not 0.0 < rate < reachable:
+        return transition
+    odds = logit(np.minimum(noise[noisy], 1.0 - _NO_NOISE))
+    # At these ends every class has less, or more, than the wanted rate.
+    wanted = logit(rate / reachable)
+    shift = brentq(
+        lambda s: float(share[noisy] @ expit(odds + s)) - rate,
+        wanted - odds.max() - 1.0,
+        wanted - odds.min() + 1.0,
+    )
+    scaled = transition.copy()
+    scaled[noisy] *= (expit(odds + shift) / noise[noisy])[:, None]
+    np.fill_diagonal(scaled, 1.0)
+    off_diagonal = scaled.sum(1) - 1.0
+    np.fill_diagonal(scaled, 1.0 - off_diagonal)
+    return scaled
 
 
 def _rows_by_label(

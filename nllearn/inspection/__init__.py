@@ -11,6 +11,7 @@ from nllearn.inspection._exports import export_issues, guard_cell, unguard_cell
 from nllearn.inspection._feature_map_display import FeatureMapDisplay
 from nllearn.inspection._frames import as_frame
 from nllearn.inspection._issues import label_issue_table, mark_label_issues
+from nllearn.inspection._label_studio import export_label_studio, label_studio_config
 from nllearn.inspection._loss_mixture_display import LossMixtureDisplay
 from nllearn.inspection._map import feature_map
 from nllearn.inspection._model_card import write_model_card
@@ -40,9 +41,11 @@ __all__ = [
     "content_reader",
     "embed_json",
     "export_issues",
+    "export_label_studio",
     "feature_map",
     "guard_cell",
     "label_issue_table",
+    "label_studio_config",
     "loss_payload",
     "mark_label_issues",
     "named_rows",

@@ -14,6 +14,7 @@ import numpy as np
 
 from nllearn.inspection._exports import unguard_cell
 from nllearn.inspection._frames import as_frame
+from nllearn.inspection._label_studio import label_studio_decisions
 
 __all__ = ["Decision", "apply_decisions_to", "audit_answers", "read_decisions"]
 
@@ -50,11 +51,13 @@ class Decision:
 
 
 def read_decisions(path: str | os.PathLike[str]) -> list[Decision]:
-    """Read decisions that the review page exported, JSON or CSV.
+    """Read decisions that the review page exported, JSON or CSV, or annotations of Label Studio.
 
     A CSV file has the columns `row`, `decision`, `given_label` and `label` in any order, and
     `audit` where the page had one; others are not read. The apostrophe that the export puts
     before ``=``, ``+``, ``-``, ``@``, tab, line break and apostrophe is taken away, nothing else.
+    Of Label Studio this reads an export in the format "JSON" of tasks that
+    :func:`export_label_studio` wrote; where a task has several annotations the last one counts.
 
     Parameters
     ----------
@@ -231,7 +234,9 @@ def _checked(decisions: Any, given: np.ndarray, classes: Any) -> Iterator[tuple[
 
 def _labels_of(source: Any) -> tuple[np.ndarray, np.ndarray, Any]:
     """Given and corrected labels, and every label that a row may get."""
-    table = source.label_issues() if hasattr(source, "label_issues") else source
+    # With several annotators label_issues() has one row per label.
+    read = getattr(source, "row_issues", None) or getattr(source, "label_issues", None)
+    table = source if read is None else read()
     if isinstance(table, str | list | tuple) or not hasattr(table, "__len__"):
         raise ValueError(
             f"expected a fitted classifier or a DataFrame, not a {type(source).__name__}"
@@ -257,6 +262,13 @@ def _read_json(path: Path) -> list[Any]:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: this is no JSON file ({error})") from error
+    if isinstance(content, list) and content:
+        try:
+            return list(label_studio_decisions(content))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: this is no export of Label Studio ({error!r})") from error
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(f"{path}: this is no export of the review page (no format {_FORMAT!r})")
     if content.get("version") != 1:

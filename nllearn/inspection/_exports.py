@@ -16,7 +16,7 @@ from nllearn.exceptions import MissingExtraError
 from nllearn.inspection._files import check_free, write_whole
 from nllearn.inspection._frames import as_frame
 
-__all__ = ["export_issues", "guard_cell", "unguard_cell"]
+__all__ = ["export_issues", "guard_cell", "plain_value", "unguard_cell"]
 
 # What a spreadsheet may read as a formula, and the guard itself, so that it can be undone.
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -211,12 +211,22 @@ def _guarded(frame: pd.DataFrame) -> pd.DataFrame:
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """One plain dict per row."""
     names = [str(name) for name in frame.columns]
-    columns = [[_plain(value) for value in frame[name].tolist()] for name in frame.columns]
+    columns = [[plain_value(value) for value in frame[name].tolist()] for name in frame.columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _plain(value: Any) -> Any:
-    """Turn a value into what JSON has."""
+def plain_value(value: Any) -> Any:
+    """Turn a value into what JSON has.
+
+    Parameters
+    ----------
+    value : any
+
+    Returns
+    -------
+    plain : str, bool, int, float or None
+        None for what is missing or not finite, text for what JSON does not know.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str | bool | int):

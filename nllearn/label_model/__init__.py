@@ -8,13 +8,11 @@ classifiers on the user's rows and the network's features together.
 
 from nllearn.label_model._annotator_labels import ReadAnnotators, read_annotators
 from nllearn.label_model._annotators import (
-    annotator_posterior_at_fixed_temperature,
     consensus_posterior,
     estimate_annotator_posterior,
 )
 from nllearn.label_model._data import AnnotatorLabels, NoisyLabels
 from nllearn.label_model._estimate import estimate_label_posterior
-from nllearn.label_model._fixed_temperature import posterior_at_fixed_temperature
 from nllearn.label_model._noise import NoiseModel, fit_boundary_noise, fit_noise
 from nllearn.label_model._result import AnnotatorEstimates, LabelPosterior
 from nllearn.label_model._unit_rows import RowScaling, choose_scaling
@@ -28,14 +26,12 @@ __all__ = [
     "NoisyLabels",
     "ReadAnnotators",
     "RowScaling",
-    "annotator_posterior_at_fixed_temperature",
     "choose_scaling",
     "consensus_posterior",
     "estimate_annotator_posterior",
     "estimate_label_posterior",
     "fit_boundary_noise",
     "fit_noise",
-    "posterior_at_fixed_temperature",
     "read_annotators",
     "warn_of_doubt",
     "warn_of_lost_classes",

@@ -33,6 +33,21 @@ class ReadAnnotators:
     classes: np.ndarray
     codes: np.ndarray
 
+    def among(self, classes: np.ndarray) -> ReadAnnotators:
+        """The same labels as positions in more classes.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_classes,)
+            Sorted, with all those of the labels.
+
+        Returns
+        -------
+        labels : ReadAnnotators
+        """
+        places = np.append(label_index(classes).get_indexer(label_index(self.classes)), -1)
+        return ReadAnnotators(self.names, classes, places[self.codes].astype(np.int64))
+
     def majority(self) -> np.ndarray:
         """Label with most votes of every row, the first class of equal ones; 0 without any.
 

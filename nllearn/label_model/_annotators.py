@@ -19,14 +19,12 @@ from nllearn.functional.annotators import (
 )
 from nllearn.functional.dependence import annotator_agreement, annotator_dependence, told_shares
 from nllearn.label_model._data import AnnotatorLabels, NoisyLabels
-from nllearn.label_model._fixed_temperature import FLATTER, predict_at_fixed_temperature
-from nllearn.label_model._noise import NoiseModel, fit_noise
+from nllearn.label_model._noise import fit_noise
 from nllearn.label_model._predictions import Predictions, predict_labels
 from nllearn.label_model._result import AnnotatorEstimates, LabelPosterior
 from nllearn.predictors import NeighborGraph
 
 __all__ = [
-    "annotator_posterior_at_fixed_temperature",
     "consensus_posterior",
     "estimate_annotator_posterior",
 ]
@@ -64,6 +62,7 @@ def estimate_annotator_posterior(
     predictors: Sequence[Any] = (),
     use_neighbors: bool = True,
     use_regressions: bool = True,
+    learnt_features: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> LabelPosterior:
     """Predict every row from the labels of the others, estimate all annotators, apply Bayes' rule.
@@ -79,7 +78,7 @@ def estimate_annotator_posterior(
     graph : NeighborGraph
     labels : AnnotatorLabels
     generator : torch.Generator
-    n_landmarks, predictors, use_neighbors, use_regressions, advance
+    n_landmarks, predictors, use_neighbors, use_regressions, learnt_features, advance
         As for :func:`estimate_label_posterior`.
 
     Returns
@@ -104,10 +103,11 @@ def estimate_annotator_posterior(
             advance=advance if round_ == 0 else lambda: None,
         )
         if round_ == 0:
-            noise = _fit_noise_of_all_labels(found, labels, fit.weights, generator)
+            scores, log_votes, some = _all_labels(found, labels, fit.weights, generator)
         else:
-            consensus = _as_noisy_labels(targets.argmax(1), labels, fit.weights)
-            noise = fit_noise(found.scores, found.log_votes, consensus, found.has_signal, generator)
+            scores, log_votes = found.scores, found.log_votes
+            some = _as_noisy_labels(targets.argmax(1), labels, fit.weights)
+        noise = fit_noise(scores, log_votes, some, found.has_signal, generator, learnt_features)
         log_proba = None
         if found.has_signal:
             log_proba = noise.predict_proba(found.scores, found.log_votes).log()
@@ -124,42 +124,6 @@ def estimate_annotator_posterior(
     )
     noise = replace(noise, transition=_as_float32(posterior.transition, X_unit.device))
     return replace(posterior, noise=noise, annotators=fit.estimates(posterior))
-
-
-def annotator_posterior_at_fixed_temperature(
-    X_unit: torch.Tensor,
-    graph: NeighborGraph,
-    labels: AnnotatorLabels,
-    *,
-    in_blocks: bool = False,
-) -> LabelPosterior:
-    """The same on features that a network learnt from the labels.
-
-    Parameters
-    ----------
-    X_unit : float32 Tensor of shape (n, d)
-    graph : NeighborGraph
-    labels : AnnotatorLabels
-    in_blocks : bool, default=False
-        As for :func:`posterior_at_fixed_temperature`.
-
-    Returns
-    -------
-    posterior : LabelPosterior
-        Without noise model and regressions, with what is known of the annotators.
-    """
-    fit = _AnnotatorFit(labels)
-    row_weights = _as_float32(fit.weights, X_unit.device)
-    for _ in range(_N_ROUNDS):
-        targets = _as_float32(fit.y_soft, X_unit.device)
-        scores, log_votes, log_proba = predict_at_fixed_temperature(
-            X_unit, graph, targets, row_weights, in_blocks=in_blocks
-        )
-        fit.update(log_proba)
-    posterior = LabelPosterior(
-        *fit.result(FLATTER * log_proba, X_unit.device), scores, log_votes, graph.indices
-    )
-    return replace(posterior, annotators=fit.estimates(posterior))
 
 
 class _AnnotatorFit:
@@ -254,10 +218,10 @@ def _as_float32(values: np.ndarray, device: torch.device) -> torch.Tensor:
     return torch.as_tensor(values, dtype=torch.float32, device=device)
 
 
-def _fit_noise_of_all_labels(
+def _all_labels(
     found: Predictions, labels: AnnotatorLabels, weights: np.ndarray, generator: torch.Generator
-) -> NoiseModel:
-    """Noise model of every single label beside the prediction of its row."""
+) -> tuple[torch.Tensor, torch.Tensor, NoisyLabels]:
+    """Every single label beside the scores and votes of its row."""
     rows, annotators = np.nonzero((labels.codes >= 0) & (weights > 0)[:, None])
     if len(rows) > _N_SAMPLE:
         order = torch.randperm(len(rows), generator=generator)[:_N_SAMPLE].sort().values.numpy()
@@ -271,8 +235,7 @@ def _fit_noise_of_all_labels(
         _as_float32(weight, device),
         torch.as_tensor(labels.trusted[rows], device=device),
     )
-    scores, log_votes = found.scores[idx], found.log_votes[idx]
-    return fit_noise(scores, log_votes, singles, found.has_signal, generator)
+    return found.scores[idx], found.log_votes[idx], singles
 
 
 def _as_noisy_labels(

@@ -40,6 +40,7 @@ def estimate_label_posterior(
     predictors: Sequence[Any] = (),
     use_neighbors: bool = True,
     use_regressions: bool = True,
+    learnt_features: bool = False,
     boundary_noise: bool | str = "auto",
     advance: Callable[[], None] = lambda: None,
 ) -> LabelPosterior:
@@ -60,6 +61,8 @@ def estimate_label_posterior(
     use_neighbors, use_regressions : bool, default=True
         Whether the neighbours vote, and whether the regressions predict. Without
         regressions `predictors` take their place, and without these the neighbours' shares.
+    learnt_features : bool
+        Whether a network learnt the features from these labels.
     boundary_noise : bool or "auto"
         Whether wrong labels are taken to lie at the class boundary, where hard rows that are
         rightly labelled look the same. "auto" decides by the trusted rows, and without them
@@ -87,7 +90,7 @@ def estimate_label_posterior(
     )
     scores, log_votes, ridges = found.scores, found.log_votes, found.ridges
     has_signal, agreed = found.has_signal, found.agreed
-    noise = fit_noise(scores, log_votes, labels, has_signal, generator)
+    noise = fit_noise(scores, log_votes, labels, has_signal, generator, learnt_features)
     distributions = noise.posterior(scores, log_votes, labels.codes)
     boundary_quality, n_undecided = None, 0
     at_boundary = boundary_noise is True and has_signal

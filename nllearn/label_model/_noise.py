@@ -19,7 +19,7 @@ from nllearn.functional.noise_floor import fit_noise_floor
 from nllearn.functional.prototypes import class_prototypes, identity_prototypes, prototype_fit
 from nllearn.functional.relabelling import posterior_given_label
 from nllearn.functional.signal import recognized_classes
-from nllearn.functional.transition import estimate_transition, prior_strength
+from nllearn.functional.transition import estimate_transition, prior_strength, scale_noise
 from nllearn.label_model._data import NoisyLabels
 
 __all__ = ["NoiseModel", "clean_weight_at_boundary", "fit_boundary_noise", "fit_noise"]
@@ -130,6 +130,7 @@ def fit_noise(
     labels: NoisyLabels,
     has_signal: bool,
     generator: torch.Generator,
+    learnt_features: bool = False,
 ) -> NoiseModel:
     """Estimate the predictors' error above the noise floor, and the transition matrix.
 
@@ -149,6 +150,8 @@ def fit_noise(
         do not recognize, no label is taken for wrong.
     generator : torch.Generator
         Draws 100,000 rows where there are more.
+    learnt_features : bool, default=False
+        Whether a network learnt the features from these labels.
 
     Returns
     -------
@@ -170,13 +173,13 @@ def fit_noise(
         # Every class is as probable as the others, the predicted one by a hair more.
         chance = (labels.n_classes - 1) / labels.n_classes
         return replace(model, inverse_temperature=0.0, errors=np.full(1, 0.999 * chance))
-    model = _fit_floor(model, some_scores, some_votes, some)
+    model = _fit_floor(model, some_scores, some_votes, some, learnt_features)
     prototypes = class_prototypes(model.transition)
     top = prototype_fit(some_scores / mean_sum, prototypes).amax(1)
     model = replace(
         model, prototypes=prototypes, score_top=max(_weighted_mean(top, some.weights), 1e-6)
     )
-    model = _fit_floor(model, some_scores, some_votes, some)
+    model = _fit_floor(model, some_scores, some_votes, some, learnt_features)
 
     predicted = model.evidence(some_scores, some_votes).argmax(1)
     known = recognized_classes(some_scores, predicted, some.codes, some.weights)
@@ -186,7 +189,11 @@ def fit_noise(
 
 
 def _fit_floor(
-    model: NoiseModel, scores: torch.Tensor, log_votes: torch.Tensor, labels: NoisyLabels
+    model: NoiseModel,
+    scores: torch.Tensor,
+    log_votes: torch.Tensor,
+    labels: NoisyLabels,
+    learnt_features: bool,
 ) -> NoiseModel:
     """Errors by margin and the transition matrix, for the prototypes of the model."""
     evidence = model.evidence(scores, log_votes)
@@ -196,7 +203,13 @@ def _fit_floor(
     differs = (predicted != labels.codes).cpu().numpy()
     trusted = labels.trusted.cpu().numpy()
     floor = fit_noise_floor(
-        margin, differs, labels.n_classes, weights, trusted, predicted.cpu().numpy()
+        margin,
+        differs,
+        labels.n_classes,
+        weights,
+        trusted,
+        predicted.cpu().numpy(),
+        learnt_features=learnt_features,
     )
     error = floor.error_at(margin)
     expected = 1.0 - float(np.average(error, weights=weights))
@@ -207,7 +220,7 @@ def _fit_floor(
     # Rows whose prediction is little better than chance tell little of the noise.
     chance = (labels.n_classes - 1) / labels.n_classes
     reliable = np.clip(1.0 - error / chance, 0.01, 1.0) ** 2
-    transition = _fit_transition(proba, labels, weights * reliable)
+    transition = _fit_transition(proba, labels, weights * reliable, weights, floor.rate)
     return replace(
         model,
         inverse_temperature=temperature,
@@ -217,21 +230,31 @@ def _fit_floor(
     )
 
 
-def _fit_transition(proba: torch.Tensor, labels: NoisyLabels, weights: np.ndarray) -> torch.Tensor:
-    """Transition matrix, drawn to symmetric noise as far as its own counts advise."""
+def _fit_transition(
+    proba: torch.Tensor,
+    labels: NoisyLabels,
+    reliable_weights: np.ndarray,
+    weights: np.ndarray,
+    rate: float,
+) -> torch.Tensor:
+    """Transition matrix of a known noise rate.
+
+    Its proportions come from the counts, drawn to symmetric noise as far as these advise. Their
+    own rate is too low where given labels go with the scores among the rows of a class.
+    """
     p, codes = proba.cpu().numpy(), labels.codes.cpu().numpy()
-    known: dict[str, Any] = {"sample_weight": weights, "trusted": labels.trusted.cpu().numpy()}
-
-    def estimate(**settings: Any) -> torch.Tensor:
-        found = estimate_transition(p, codes, **known, **settings)
-        return torch.as_tensor(found, dtype=torch.float32, device=proba.device)
-
-    first = estimate()
+    known: dict[str, Any] = {
+        "sample_weight": reliable_weights,
+        "trusted": labels.trusted.cpu().numpy(),
+    }
+    first = torch.as_tensor(estimate_transition(p, codes, **known), dtype=torch.float32)
     log_proba = proba.clamp_min(1e-12).log()
-    posterior = posterior_given_label(log_proba, labels.codes, first)
-    posterior *= torch.as_tensor(weights, dtype=torch.float32, device=proba.device).unsqueeze(1)
-    counts = torch.zeros_like(first).index_add_(0, labels.codes, posterior).T
-    return estimate(prior_rows=prior_strength(counts))
+    posterior = posterior_given_label(log_proba, labels.codes, first.to(proba.device)).cpu()
+    posterior *= torch.as_tensor(reliable_weights, dtype=torch.float32).unsqueeze(1)
+    counts = torch.zeros_like(first).index_add_(0, labels.codes.cpu(), posterior).T
+    transition = estimate_transition(p, codes, **known, prior_rows=prior_strength(counts))
+    scaled = scale_noise(transition, weights @ p, rate)
+    return torch.as_tensor(scaled, dtype=torch.float32, device=proba.device)
 
 
 def fit_boundary_noise(

@@ -51,8 +51,7 @@ class LabelPosterior:
         Log shares of all neighbours' given labels.
     neighbor_indices : int Tensor of shape (n, k)
         Neighbours of every row, nearest first.
-    noise : NoiseModel or None
-        None at a fixed temperature, where the transition matrix is all that is estimated.
+    noise : NoiseModel
     has_signal : bool
         Whether the predictions tell anything about the labels.
     boundary_quality : float32 Tensor of shape (n,) or None
@@ -61,7 +60,7 @@ class LabelPosterior:
     n_undecided : int
         Rows whose most probable label depends on that.
     regressions : tuple of KernelRidge
-        For new rows; empty at a fixed temperature.
+        For new rows; empty where other predictors took their place.
     annotators : AnnotatorEstimates or None
         Where several annotators labelled the rows.
     """
@@ -71,7 +70,7 @@ class LabelPosterior:
     scores: torch.Tensor
     log_votes: torch.Tensor
     neighbor_indices: torch.Tensor
-    noise: NoiseModel | None = None
+    noise: NoiseModel
     has_signal: bool = True
     boundary_quality: torch.Tensor | None = None
     n_undecided: int = 0

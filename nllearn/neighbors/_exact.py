@@ -17,8 +17,8 @@ class ExactNeighbors(BaseNeighbors):
     """Exact nearest neighbours by blockwise matrix products.
 
     Cost grows with n squared; memory does not (at most 32 MB per block, and twice what is
-    returned). A search of the fitted rows makes each product once on a CPU. On two cores it is
-    the faster choice up to about 50,000 rows, on a GPU far beyond.
+    returned). A search of the fitted rows makes each product once on a CPU. There it is the
+    faster choice up to about 100,000 rows of 400 columns, on a GPU far beyond.
 
     Parameters
     ----------

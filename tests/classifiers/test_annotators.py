@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier, load
+from nllearn.inspection import Decision
 
 NAMES = np.array(["ant", "bee", "cat", "dog"])
 QUALITY = (0.8, 0.6, 0.4)
@@ -57,7 +59,7 @@ def test_labels_annotators_and_rows_without_a_label(fitted):
 
 
 def test_quality_table_and_page(fitted, tmp_path):
-    _, _, labels, clf = fitted
+    _, y, labels, clf = fitted
     gaps = labels == None  # noqa: E711
     np.testing.assert_array_equal(np.isnan(clf.label_quality_), gaps)
     row = int(np.flatnonzero(~gaps[:, 1])[0])
@@ -68,6 +70,11 @@ def test_quality_table_and_page(fitted, tmp_path):
     assert len(clf.row_issues()) == len(labels)
     page = clf.report(tmp_path / "page.html").read_text(encoding="utf-8")
     assert "label by kim" in page
+    given = clf.row_issues()["given_label"].to_numpy()
+    kept = Decision(int(np.flatnonzero(given != clf.corrected_labels_)[0]), "reject", "", "")
+    kept = dataclasses.replace(kept, given_label=given[kept.row], label=given[kept.row])
+    final = clf.apply_decisions([kept])
+    assert final.shape == y.shape and final[kept.row] == given[kept.row]
     card = clf.model_card(tmp_path / "card.md").read_text(encoding="utf-8")
     assert f"| rows | {len(labels)} |" in card and "| kim |" in card
 

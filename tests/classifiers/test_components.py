@@ -107,7 +107,7 @@ def test_neighbors_of_many_rows_are_approximate_where_rows_are_mixed_inside_the_
     blobs, monkeypatch
 ):
     X, _, noisy = blobs
-    monkeypatch.setattr("nllearn.neighbors._crossover._CPU_SEVERAL", 50)
+    monkeypatch.setattr("nllearn.neighbors._choice._CPU", 1e6)
     clf = MixNNClassifier(max_epochs=4, device="cpu", random_state=0).fit(X, noisy)
     assert isinstance(clf.neighbors_, DescentNeighbors)
 

@@ -9,7 +9,13 @@ from torch.nn import functional as F
 
 from nllearn.cleaning._evidence import gather_evidence
 from nllearn.functional.resampling import apply_action
-from nllearn.label_model import LabelPosterior
+from nllearn.label_model import LabelPosterior, NoiseModel
+
+
+def without_noise(n_classes):
+    """A noise model of right labels."""
+    identity, none = torch.eye(n_classes), np.zeros(1)
+    return NoiseModel(identity, 1.0, 1.0, 1.0, none, none, identity)
 
 
 def test_the_predictors_of_a_corrected_label():
@@ -21,7 +27,9 @@ def test_the_predictors_of_a_corrected_label():
         torch.tensor([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]] * 2)[[0, 1, 2, 1, 1, 1]]
     )
     trusted = np.arange(6) == 0
-    posterior = LabelPosterior(scores, np.eye(3), scores, votes, torch.zeros(6, 1))
+    posterior = LabelPosterior(
+        scores, np.eye(3), scores, votes, torch.zeros(6, 1), without_noise(3)
+    )
     found = gather_evidence(posterior, given, corrected, trusted)
     assert found["decided_by"].tolist() == [
         "trusted",
@@ -39,7 +47,9 @@ def test_the_predictors_of_a_corrected_label():
 def test_the_quality_at_the_boundary_is_shown_where_it_is_left_open():
     one, quality = torch.eye(2), torch.tensor([0.3, 0.9])
     near = torch.zeros(2, 1)
-    posterior = LabelPosterior(one, np.eye(2), one, one, near, boundary_quality=quality)
+    posterior = LabelPosterior(
+        one, np.eye(2), one, one, near, without_noise(2), boundary_quality=quality
+    )
     found = gather_evidence(posterior, np.arange(2), np.arange(2), np.zeros(2, bool))
     assert found["boundary_quality"].tolist() == quality.tolist()
 

@@ -116,3 +116,35 @@ def test_new_predictions_are_scored_also_from_a_file(predicted, tmp_path):
     np.testing.assert_array_equal(
         load(tmp_path / "cleaner.nll").score_labels(probs[:40], given[:40]), quality
     )
+
+
+def test_classes_that_occur_in_no_label():
+    rng = np.random.default_rng(0)
+    names = np.array(["ant", "bee", "cat", "dog"])
+    y = np.arange(300) % 3
+    noisy = np.where(rng.random(300) < 0.15, (y + 1) % 3, y)
+    probs = pd.DataFrame(0.85 * np.eye(4)[y] + 0.0375, columns=names)
+    shuffled = probs[["dog", "cat", "ant", "bee"]]
+    cleaner = LabelCleaner(random_state=0)
+    cleaner.fit(None, names[noisy], pred_probs=shuffled, classes=names[::-1])
+    assert cleaner.classes_.tolist() == names.tolist()
+    assert cleaner.label_distributions_.shape == (300, 4)
+    assert (cleaner.corrected_labels_ == names[y]).mean() > 0.98
+    assert cleaner.label_distributions_[:, 3].max() < 0.1
+    other = LabelCleaner(random_state=0)
+    other.fit(None, names[noisy], pred_probs=probs.to_numpy(), classes=names)
+    np.testing.assert_array_equal(other.label_distributions_, cleaner.label_distributions_)
+    assert len(find_label_issues(names[noisy], shuffled, classes=names)) == 300
+    several = np.stack([names[noisy], names[y]], axis=1).astype(object)
+    several[::4, 1] = None
+    rows = rng.normal(size=(300, 5)) + 3.0 * np.eye(3, 5)[y]
+    cleaner.fit(rows, several, pred_probs=shuffled, classes=names)
+    assert cleaner.annotator_transition_matrices_.shape == (2, 4, 4)
+    for classes, words in (
+        (names[:2], r"y has the labels \['cat'\], which are not in classes=\['ant', 'bee'\]"),
+        ([0, 1, 2, 3], "of different kinds"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            find_label_issues(names[noisy], probs, classes=classes)
+    with pytest.raises(ValueError, match=r"\['dog'\] are no classes|shape"):
+        find_label_issues(names[noisy], probs)

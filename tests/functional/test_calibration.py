@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from nllearn.functional.calibration import (
     agreement,
     class_probabilities,
-    combine_predictions,
     fit_inverse_temperature,
     quantile_bins,
 )
@@ -44,15 +43,6 @@ def test_bins_are_of_equal_size_and_in_order():
     assert set(np.diff(np.unique(np.bincount(bins, minlength=8)))) <= {1}
     for low in range(7):
         assert values[bins == low].max() <= values[bins == low + 1].min()
-
-
-def test_combination_is_a_normalised_sum():
-    scores, votes = torch.randn(5, 3), torch.randn(5, 3)
-    got = combine_predictions(scores, votes, score_weight=2.0, vote_weight=0.5)
-    for i in range(5):
-        raw = [2.0 * float(scores[i, c]) + 0.5 * float(votes[i, c]) for c in range(3)]
-        total = np.log(np.exp(raw).sum())
-        np.testing.assert_allclose(got[i].numpy(), np.array(raw) - total, rtol=1e-5, atol=1e-5)
 
 
 def slow_probabilities(evidence, error, inverse_temperature):

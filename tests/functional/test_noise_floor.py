@@ -69,7 +69,7 @@ def narrowed(evaluate, n_axes, n_points, n_zooms):
     return means, evidence
 
 
-def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None):
+def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None, learnt=False):
     """The estimate of the docstring for distinct margins and at most 200 rows of weight 1 or 0.
 
     Every row is a bin of its own, every point of the grid is visited by itself. Gives margins,
@@ -80,10 +80,11 @@ def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None):
     n = len(rows)
     median = np.median([margin[i] for i in rows])
     n_top = max(1, int(0.1 * n + 1e-6))
+    least, n_seen = (0.0, 0.1 * n) if learnt else (0.2, 1 / 0.03)
 
     def errors(a, log_b):
         sigmoid = [1 / (1 + math.exp(-(a - math.exp(log_b) * margin[i] / median))) for i in rows]
-        lapse = 0.2 * sum(sigmoid) / n
+        lapse = least * sum(sigmoid) / n
         return [chance * (lapse + (1 - lapse) * s) for s in sigmoid]
 
     def log_likelihood(row, own, r):
@@ -92,7 +93,7 @@ def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None):
 
     def one_rate(point):
         w, r = errors(*point[:2]), 1 / (1 + math.exp(-point[2]))
-        value = -sum(w[-n_top:]) / n_top / 0.03
+        value = -sum(w[-n_top:]) / n_top * n_seen
         value += sum(log_likelihood(row, own, r) for row, own in zip(rows, w, strict=True))
         return value, [*w, r]
 
@@ -106,7 +107,7 @@ def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None):
 
         def rate_per_class(point):
             w = errors(*point)
-            value, rate = -sum(w[-n_top:]) / n_top / 0.03, 0.0
+            value, rate = -sum(w[-n_top:]) / n_top * n_seen, 0.0
             mean = [np.mean([w[k] for k in range(n) if coarse[k] == c]) for c in coarse]
             for name in set(predicted[rows]):
                 mine = [k for k in range(n) if predicted[rows[k]] == name]
@@ -129,15 +130,16 @@ def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None):
     return [margin[i] for i in rows], means[:-1], means[-1]
 
 
-@pytest.mark.parametrize("by_class", [False, True])
+@pytest.mark.parametrize(("by_class", "learnt"), [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize(("n_classes", "seed"), [(2, 0), (5, 1)])
-def test_the_estimate_by_loops(n_classes, seed, by_class):
+def test_the_estimate_by_loops(n_classes, seed, by_class, learnt):
     margin, differs, _ = drawn(40, n_classes, 0.3, seed=seed)
     weights = np.where(np.arange(40) % 5 == 0, 0.0, 1.0)
     trusted = np.arange(40) % 4 == 1
     predicted = np.arange(40) % n_classes if by_class else None
-    floor = fit_noise_floor(margin, differs, n_classes, weights, trusted, predicted)
-    margins, error, rate = slow_floor(margin, differs, n_classes, weights, trusted, predicted)
+    arguments = margin, differs, n_classes, weights, trusted, predicted
+    floor = fit_noise_floor(*arguments, learnt_features=learnt)
+    margins, error, rate = slow_floor(*arguments, learnt)
     np.testing.assert_allclose(floor.margins, margins, rtol=1e-9)
     np.testing.assert_allclose(floor.errors, error, rtol=1e-6)
     assert floor.rate == pytest.approx(rate, rel=1e-6)
@@ -154,6 +156,26 @@ def test_noise_of_some_classes_alone_is_not_taken_for_errors():
     floor = fit_noise_floor(margin, differs, 10, np.ones(5000), predicted=predicted)
     assert common.errors.mean() > 0.1 > 0.05 > floor.errors.mean()
     assert floor.rate == pytest.approx(0.2, abs=0.03)
+
+
+def test_learnt_features_take_confident_differences_for_noise():
+    # Wrong labels are learnt in part, so margins are smaller there and noise depends on them.
+    rng = np.random.default_rng(0)
+    margin = rng.exponential(0.3, 8000)
+    error = 0.6 * np.exp(-margin / 0.25)
+    noise = 0.2 + 0.3 * np.exp(-margin / 0.3)
+    differs = rng.random(8000) < error + noise * (1 - error * 10 / 9)
+    given_rows, learnt = (
+        fit_noise_floor(margin, differs, 10, np.ones(8000), learnt_features=value)
+        for value in (False, True)
+    )
+    assert noise.mean() == pytest.approx(0.35, abs=0.01)
+    assert given_rows.rate + 0.05 < learnt.rate < 0.35
+    # Without noise nothing is taken for it.
+    clean = fit_noise_floor(
+        margin, rng.random(8000) < error, 10, np.ones(8000), learnt_features=True
+    )
+    assert clean.rate < 0.03
 
 
 def test_classes_of_equal_noise_share_one_rate():

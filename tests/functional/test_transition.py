@@ -14,6 +14,7 @@ from nllearn.functional.transition import (
     expected_transition,
     noise_rate,
     prior_strength,
+    scale_noise,
     symmetric_transition,
 )
 
@@ -253,3 +254,40 @@ def test_the_expected_transition_against_loops():
     expected[:2] /= expected[:2].sum(1, keepdims=True)
     expected[2] = [0, 0, 1]
     np.testing.assert_allclose(expected_transition(q, given, weight), expected)
+
+
+@given(st.integers(2, 6), st.floats(0.01, 0.95), st.integers(0, 2**31 - 1), st.booleans())
+def test_scaled_noise_against_a_slow_search(n_classes, rate, seed, spared):
+    rng = np.random.default_rng(seed)
+    transition = rng.dirichlet(np.ones(n_classes) * 0.7, n_classes) + 1e-3
+    share = rng.dirichlet(np.ones(n_classes)) + 1e-3
+    if spared:
+        transition[0] = np.eye(n_classes)[0]
+    transition /= transition.sum(1, keepdims=True)
+    before = transition.copy()
+    found = scale_noise(transition, share, rate)
+    assert (transition == before).all()
+    np.testing.assert_allclose(found.sum(1), 1.0)
+    share = share / share.sum()
+    reachable = share[1:].sum() if spared else 1.0
+    if rate >= reachable:
+        assert (found == transition).all()
+        return
+    # Factor of the odds by halving its interval.
+    low, high = 1e-12, 1e12
+    noise = 1.0 - np.diagonal(transition)
+    for _ in range(200):
+        factor = np.sqrt(low * high)
+        odds = [factor * p / (1.0 - p) for p in noise]
+        scaled = [o / (1.0 + o) for o in odds]
+        mean = sum(weight * p for weight, p in zip(share, scaled, strict=True))
+        low, high = (factor, high) if mean < rate else (low, factor)
+    for k in range(n_classes):
+        for j in range(n_classes):
+            if j != k and noise[k] > 1e-6:
+                expected = transition[k, j] / noise[k] * scaled[k]
+                np.testing.assert_allclose(found[k, j], expected, atol=1e-6)
+
+
+def test_scaled_noise_of_no_noise_is_none():
+    assert (scale_noise(np.eye(3), np.ones(3), 0.2) == np.eye(3)).all()

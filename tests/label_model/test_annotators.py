@@ -4,15 +4,12 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from nllearn.functional.calibration import combine_predictions
 from nllearn.label_model import (
     AnnotatorLabels,
-    annotator_posterior_at_fixed_temperature,
     consensus_posterior,
+    estimate_annotator_posterior,
 )
-from nllearn.neighbors import ExactNeighbors
-from nllearn.neighbors._search import find_neighbors
-from nllearn.predictors import NeighborGraph
+from nllearn.predictors import LeaveOneOutRidge, NeighborGraph
 
 QUALITY = (0.9, 0.6, 0.5)
 
@@ -44,19 +41,27 @@ def test_consensus_weighs_who_said_it():
     assert np.ptp(posterior[:4], axis=0).max() == 0.0
 
 
-def test_bayes_rule_at_a_fixed_temperature_against_loops():
+def test_bayes_rule_on_learnt_features_against_loops():
     y, labels = made()
     rng = np.random.default_rng(1)
     X = rng.normal(size=(len(y), 5)) + 1.5 * np.eye(3, 5)[y]
     X = torch.from_numpy(X / np.linalg.norm(X, axis=1, keepdims=True)).float()
-    graph = NeighborGraph(*find_neighbors(ExactNeighbors(), X, 20))
-    found = annotator_posterior_at_fixed_temperature(X, graph, labels)
-    estimates = found.annotators
-    log_proba = combine_predictions(
-        found.scores, found.log_votes, score_weight=6.0, vote_weight=1.2
+    similarities = X @ X.T
+    similarities.fill_diagonal_(-2)
+    graph = NeighborGraph(*similarities.topk(20, dim=1))
+    found = estimate_annotator_posterior(
+        X,
+        graph,
+        labels,
+        torch.Generator().manual_seed(0),
+        predictors=[LeaveOneOutRidge()],
+        use_regressions=False,
+        learnt_features=True,
     )
+    estimates = found.annotators
+    log_proba = found.noise.predict_proba(found.scores, found.log_votes).log()
     for row in (0, 20, 21, 299):
-        logits = 0.75 * log_proba[row].double().numpy()
+        logits = log_proba[row].double().numpy()
         for a, code in enumerate(labels.codes[row]):
             if code >= 0:
                 others = np.flatnonzero(labels.codes[row] >= 0)

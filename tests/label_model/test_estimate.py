@@ -9,7 +9,8 @@ from sklearn.datasets import load_digits
 
 from nllearn import LabelCleaner
 from nllearn.datasets import make_symmetric_noise
-from nllearn.label_model import estimate_label_posterior, posterior_at_fixed_temperature
+from nllearn.label_model import estimate_label_posterior
+from nllearn.predictors import LeaveOneOutRidge
 
 
 def estimated(unit, graph, labels, **settings):
@@ -136,14 +137,20 @@ def test_progress_is_told_four_times(blobs, noisy_labels):
     assert len(steps) == 4
 
 
-def test_the_posterior_at_a_fixed_temperature(blobs, noisy_labels):
+@pytest.mark.parametrize("in_blocks", [False, True])
+def test_the_posterior_from_a_linear_regression(blobs, noisy_labels, in_blocks):
     unit, graph, y = blobs(900, 4, 0.15)
     given = make_symmetric_noise(y, noise_rate=0.3, random_state=0)
     trusted = np.arange(900) < 20
     labels = noisy_labels(given, 4, trusted=trusted)
-    one = posterior_at_fixed_temperature(unit, graph, labels)
-    assert share_right(one, np.where(trusted, given, y)) > 0.97
-    assert (one.distributions[torch.arange(20), labels.codes[:20]] == 1).all()
-    assert one.noise is None and one.regressions == ()
-    other = posterior_at_fixed_temperature(unit, graph, labels, in_blocks=True)
-    torch.testing.assert_close(one.distributions, other.distributions, atol=1e-4, rtol=1e-4)
+    found = estimated(
+        unit,
+        graph,
+        labels,
+        predictors=[LeaveOneOutRidge(in_blocks)],
+        use_regressions=False,
+        learnt_features=True,
+    )
+    assert share_right(found, np.where(trusted, given, y)) > 0.97
+    assert (found.distributions[torch.arange(20), labels.codes[:20]] == 1).all()
+    assert found.regressions == ()

@@ -263,7 +263,7 @@ def test_the_gallery_names_its_examples_in_order():
 def test_pictures_of_benchmarks_can_be_drawn_from_raw_results():
     pictures = load_extension("benchmark_pictures")
     found = pictures.studies(DOCS / "benchmarks")
-    assert len(found) >= 5
+    assert set(found) >= {"harm", "imbalance", "papers_schedule"}
     for study in found:
         missing = [path for path in pictures.sources_of(study) if not path.exists()]
         assert not missing, f"the pictures of {study} cannot be drawn without {missing}"

@@ -433,7 +433,8 @@ class BaseNoisyLabelClassifier(
         set_annotators(self, annotators, labels.weight)
         self.corrected_labels_ = self.classes_[self._corrected]
         warn_of_lost_classes(self.classes_, self._given, self._corrected, stacklevel=3)
-        warn_of_doubt(self.has_signal_, self.n_undecided_, len(self._given), stacklevel=3)
+        if len(self.classes_) > 1:
+            warn_of_doubt(self.has_signal_, self.n_undecided_, len(self._given), stacklevel=3)
         self._index = index
         self.history_ = [
             {key: value for key, value in row.items() if key != "batches"}

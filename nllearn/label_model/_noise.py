@@ -119,9 +119,9 @@ class NoiseModel:
 
 
 def score_margin(scores: torch.Tensor) -> torch.Tensor:
-    """Difference of the two largest scores of every row."""
-    top = scores.topk(2, dim=1).values
-    return top[:, 0] - top[:, 1]
+    """Difference of the two largest scores of every row; 0 of a single class."""
+    top = scores.topk(min(2, scores.shape[1]), dim=1).values
+    return top[:, 0] - top[:, -1]
 
 
 def fit_noise(

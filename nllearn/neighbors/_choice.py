@@ -83,7 +83,9 @@ def vote_agreement(
     labels : int64 Tensor of shape (n,)
         Class codes.
     n_neighbors : int
+        Voters of every row.
     random_state : int, RandomState or None, default=None
+        Draws the rows and seeds the approximate search.
 
     Returns
     -------

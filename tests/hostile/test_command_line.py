@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nllearn import cli
+from nllearn.exceptions import NoisyLabelWarning
 
 NOISE_TYPES = ["symmetric", "pairflip", "asymmetric", "part-dependent", "classification"]
 SCALE = settings.default.max_examples / 50
@@ -122,6 +123,8 @@ def run(argv, output):
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("error")
+        # What a fit tells of its labels is printed as a line of its own.
+        warnings.simplefilter("always", NoisyLabelWarning)
         code = cli.main(list(map(str, argv)))
     told = [x for x in err.getvalue().splitlines() if not x.startswith("nllearn: warning: ")]
     if code == 0:

@@ -52,10 +52,12 @@ def test_a_fit_on_a_gpu_loads_without_one(name, pretend, tmp_path):
         np.testing.assert_array_equal(scores(fitted, X), expected)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for found in (pickle.loads(pickled), load(tmp_path / "model")):
+        both = pickle.loads(pickled), load(tmp_path / "model")
+        for found in both:
             np.testing.assert_allclose(scores(found, X), expected, atol=0.02)
             np.testing.assert_array_equal(found.corrected_labels_, fitted.corrected_labels_)
-            found.set_params(device="cpu").fit(X, y)
+    for found in both:
+        found.set_params(device="cpu").fit(X, y)
 
 
 def test_a_loaded_net_is_one_network(pretend):

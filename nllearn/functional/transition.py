@@ -141,7 +141,7 @@ def scale_noise(transition: np.ndarray, class_share: np.ndarray, rate: float) ->
     >>> T = np.array([[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.0, 0.0, 1.0]])
     >>> found = scale_noise(T, np.ones(3) / 3, 0.2)
     >>> found.round(2).tolist()
-    [[0.77, 0.23, 0.0], [0.2, 0.6, 0.2], [0.0, 0.0, 1.0]]
+    [[0.78, 0.22, 0.0], [0.19, 0.62, 0.19], [0.0, 0.0, 1.0]]
     """
     transition = np.asarray(transition, np.float64)
     noise = 1.0 - transition.diagonal()

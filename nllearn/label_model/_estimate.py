@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ __all__ = ["estimate_label_posterior"]
 # Least probability of a trusted row's label: no model is surer of a single row than one in a
 # hundred, or a few rows that no feature explains would decide alone.
 _LEAST_PROBA = 0.01
+# Odds at which the trusted rows settle that noise lies at the class boundary. A few rows that
+# happen to be easy must not decide: where the assumption is wrong a third of the labels is lost.
+_LEAST_ODDS = 20.0
 # Fits of the regressions on labels that are probably right, where noise lies at the boundary.
 _N_REFITS = 2
 
@@ -140,7 +144,7 @@ def _trusted_prefer(
     log_votes: torch.Tensor,
     labels: NoisyLabels,
 ) -> bool:
-    """Whether the true labels of the trusted rows are more likely under the first model."""
+    """Whether the true labels of the trusted rows are far more likely under the first model."""
     rows = labels.trusted & (labels.weights > 0)
     codes, weights = labels.codes[rows].unsqueeze(1), labels.weights[rows]
 
@@ -148,4 +152,4 @@ def _trusted_prefer(
         proba = model.predict_proba(scores[rows], log_votes[rows])
         return float(weights @ proba.gather(1, codes).squeeze(1).clamp_min(_LEAST_PROBA).log())
 
-    return log_likelihood(one) > log_likelihood(two)
+    return log_likelihood(one) > log_likelihood(two) + math.log(_LEAST_ODDS)

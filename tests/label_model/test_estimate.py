@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_classification
 
 from nllearn import LabelCleaner
 from nllearn.datasets import make_symmetric_noise
@@ -103,6 +103,15 @@ def test_trusted_rows_of_weight_zero_decide_nothing(blobs, noisy_labels):
     assert not posterior.noise.at_boundary and posterior.boundary_quality is not None
     own = posterior.distributions.numpy()[np.arange(1200), checked]
     assert (own[trusted] == 1).all()
+
+
+def test_a_few_trusted_rows_do_not_make_hard_rows_wrong():
+    X, y = make_classification(900, 20, n_informative=6, n_classes=3, class_sep=0.8, random_state=0)
+    for draw in range(3):
+        trusted = np.zeros(900, bool)
+        trusted[np.random.default_rng(draw).choice(900, 18, replace=False)] = True
+        cleaner = LabelCleaner(random_state=0).fit(X, y, trusted=trusted)
+        assert (cleaner.corrected_labels_ == y).mean() > 0.98
 
 
 def test_boundary_noise_is_assumed_where_the_user_says_so(blobs, noisy_labels):

@@ -136,15 +136,15 @@ def fit_noise_floor(
     known = np.zeros(len(margin), bool) if trusted is None else np.asarray(trusted, bool)
     bins, x_bins = _quantile_bins(margin, weights)
     mass = np.bincount(bins, weights, len(x_bins))
+    lapse, n_seen = _LAPSE, 1.0 / _CONFIDENT_ERROR
+    if learnt_features:
+        lapse, n_seen = 0.0, _CONFIDENT_SHARE * mass.sum()
     curve = _ErrorCurve(
         x_bins / max(float(np.median(margin[weights > 0])), 1e-9),
         mass / mass.sum(),
         (n_classes - 1) / n_classes,
-        *(
-            (0.0, _CONFIDENT_SHARE * mass.sum())
-            if learnt_features
-            else (_LAPSE, 1.0 / _CONFIDENT_ERROR)
-        ),
+        lapse,
+        n_seen,
     )
 
     def count(cells: np.ndarray) -> list[np.ndarray]:

@@ -3,41 +3,46 @@ r"""How often a predictor errs, and how much of its disagreement with the labels
 Rows are sorted by margin, the distance between the two largest scores. Where the margin is
 small the predictor errs often, where it is large hardly ever. Label noise that does not depend
 on the margin sets a floor: even the most confident predictions differ from that share of the
-given labels. With w(m) the predictor's own error at margin m, r the noise rate, C classes and
-wrong labels spread evenly, prediction and given label differ with probability
+given labels. With w(m) the predictor's own error at margin m, r the noise rate and C classes,
+prediction and given label differ with probability
 
 .. math:: d(m) = w(m) + r \left(1 - \frac{w(m)\,C}{C - 1}\right)
 
-Both are estimated by likelihood from the rows alone, without a clean label. Either all classes
-share one rate, or every predicted class has its own; the evidence of the two models weights them.
+Which label was given instead tells errors from noise as well. The true class of a row that is
+predicted wrongly is most often one of large score; noise reaches classes that no error would.
+All of it is estimated by likelihood from the rows alone, without a clean label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logsumexp
 
+from nllearn.functional.grid_posterior import NormalPrior, narrow_posterior
+from nllearn.functional.margin_cells import Cells, count_cells, margin_bins
+
 __all__ = ["NoiseFloor", "fit_noise_floor"]
 
-# Where the predictor is most confident it still errs at least this share of its mean error: classes
-# that overlap have pairs of rows that no feature tells apart.
-_LAPSE = 0.2
-# What is assumed of the most confident tenth of the rows: the mean error of an exponential prior.
-# Without it a predictor that always errs and noise that is always there look alike. It weighs as
-# much as 1 / 0.03 rows there on which the prediction was seen to be right.
-_CONFIDENT_ERROR, _CONFIDENT_SHARE = 0.03, 0.1
-# Normal priors of a, log b and logit r, wide enough for errors from 1 to 99 % of the rows.
-_CENTRE = np.array([1.0, 1.3, -1.0])
-_SPREAD = np.array([1.5, 0.7, 2.0])
-# Bins of the margin, and those in which the rows of one class are counted.
-_N_BINS, _CLASS_BINS = 200, 12
-# Points of the grid in each direction and how often it is narrowed: one rate, a rate per class.
-_COMMON_GRID, _CLASS_GRID = (13, 4), (9, 3)
+# The most confident tenth of the rows: a priori the predictor errs there at a tenth of its mean
+# rate or less. Classes that overlap have pairs of rows that no feature tells apart, so that the
+# error falls no lower than that; and without it a predictor that always errs and noise that is
+# always there look alike.
+_CONFIDENT_SHARE, _CONFIDENT_ERROR = 0.1, 0.1
+# Of a, log b and logit r, wide enough for errors from 1 to 99 % of the rows.
+_PRIOR = NormalPrior(np.array([1.0, 1.3, -1.0]), np.array([1.5, 0.7, 2.0]))
+# Shares of the noise that goes where errors go, as probable as each other.
+_SIMILAR = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 1.0)
+# Bins of the margin, and of the given label's share in the errors.
+_N_BINS, _SHARE_BINS = 30, 6
+# Bins of the margin where the rows of one class are counted.
+_CLASS_BINS = 12
+# Points of the first grid in each direction, of those that are narrowed, and how often.
+_FIRST_GRID, _GRID, _N_ZOOMS = (13, 9, 21), 7, 4
 # Points over which the rate of a class is integrated.
 _N_RATES = 33
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ def fit_noise_floor(
     weights: np.ndarray,
     trusted: np.ndarray | None = None,
     predicted: np.ndarray | None = None,
+    error_share: np.ndarray | None = None,
     *,
     learnt_features: bool = False,
 ) -> NoiseFloor:
@@ -87,10 +93,20 @@ def fit_noise_floor(
     .. math:: w(m) = \frac{C - 1}{C} \left(\epsilon + (1 - \epsilon)\,
               \sigma(a - b\, m / \tilde m)\right)
 
-    with :math:`\tilde m` the median margin of the rows that count and :math:`\epsilon` a fifth of
-    the mean of the sigmoid. Posterior means of w and r are taken over a grid of a, log b and
-    logit r under weak priors; the grid is narrowed to where the posterior is. On trusted rows,
-    whose label is the true one, prediction and label differ with probability w alone.
+    with :math:`\tilde m` the median margin of the rows that count and :math:`\epsilon` a tenth of
+    the mean of the sigmoid. Where errors are made, class j is the true one with probability
+    :math:`s_j`. Noise is shared out evenly, but for a part :math:`\rho` of it that goes where
+    errors go. Then another label than the predicted class is given with probability
+
+    .. math:: P(j) = (1 - w)\, r \left(\frac{1 - \rho}{C - 1} + \rho s_j\right)
+              + w \left((1 - r) s_j
+              + r\, \frac{(1 - \rho)(1 - s_j) + (C - 2) \rho s_j}{C - 1}\right)
+
+    whose sum over j is d(m). Posterior means of w and r are taken over a grid of a, log b and
+    logit r, for five values of :math:`\rho`, under weak priors; the grid is narrowed to where the
+    posterior is. The error of the most confident tenth, over the mean error, has an exponential
+    prior of mean .1. On trusted rows, whose label is the true one, prediction and label differ
+    with probability w alone.
 
     Noise may be larger in some classes than in others. Rows of such a class have smaller margins
     too, which one rate for all would take for errors. So a second model has a rate for every
@@ -111,6 +127,10 @@ def fit_noise_floor(
         Rows whose given label is known to be right.
     predicted : int ndarray of shape (n,), optional
         Class of the largest score. Without it all classes share one rate.
+    error_share : ndarray of shape (n,), optional
+        :math:`s_{i, \tilde y_i}`, of the given labels, in [0, 1]; only that of rows that differ
+        is read. Without it errors are shared out evenly too, and which label was given says
+        nothing.
     learnt_features : bool, default=False
         Whether the scores come from features that a network learnt from these labels. Such
         features separate what they can, and margins shrink where a wrong label was learnt, so
@@ -133,37 +153,36 @@ def fit_noise_floor(
     >>> bool(abs(floor.rate - 0.2) < 0.05), bool(floor.errors.mean() < 0.05)
     (True, True)
     """
+    differs = np.asarray(differs, bool)
     known = np.zeros(len(margin), bool) if trusted is None else np.asarray(trusted, bool)
-    bins, x_bins = _quantile_bins(margin, weights)
+    share = np.full(len(margin), 1.0 / (n_classes - 1)) if error_share is None else error_share
+    bins, x_bins = margin_bins(margin, weights, _N_BINS)
     mass = np.bincount(bins, weights, len(x_bins))
-    lapse, n_seen = _LAPSE, 1.0 / _CONFIDENT_ERROR
-    if learnt_features:
-        lapse, n_seen = 0.0, _CONFIDENT_SHARE * mass.sum()
     curve = _ErrorCurve(
-        x_bins / max(float(np.median(margin[weights > 0])), 1e-9),
+        x_bins / max(float(np.median(margin[weights > 0])), _LEAST),
         mass / mass.sum(),
-        (n_classes - 1) / n_classes,
-        lapse,
-        n_seen,
+        n_classes,
+        _CONFIDENT_SHARE * mass.sum() if learnt_features else None,
     )
 
-    def count(cells: np.ndarray) -> list[np.ndarray]:
-        return [
-            np.bincount(cells, weights * mask * value)
-            for mask in (~known, known)
-            for value in (differs, 1.0 - differs)
-        ]
+    def cells(groups: np.ndarray, bins: np.ndarray, share_bins: int) -> Cells:
+        return count_cells(groups, bins, share, share_bins, differs, known, weights)
 
-    common = _common_rate(curve, count(bins))
-    if predicted is None:
-        error, rate = common.error, common.rate
-    else:
-        coarse = curve.coarse_bins(_CLASS_BINS)
-        cells, cell = np.unique(predicted * _CLASS_BINS + coarse[bins], return_inverse=True)
-        own = _rate_per_class(curve, count(cell), cells // _CLASS_BINS, cells % _CLASS_BINS)
-        share = float(expit(own.log_evidence - common.log_evidence))
-        error = share * own.error + (1.0 - share) * common.error
-        rate = share * own.rate + (1.0 - share) * common.rate
+    together = np.zeros(len(margin), np.int64)
+    similar = (0.0,) if error_share is None or n_classes < 3 else _SIMILAR
+    fine = cells(together, bins, _SHARE_BINS)
+    models = [_common_rate(curve, fine, part) for part in similar]
+    evidence = np.array([model.log_evidence for model in models])
+    mass = np.exp(evidence - logsumexp(evidence))
+    error = mass @ np.stack([model.error for model in models])
+    rate = float(mass @ [model.rate for model in models])
+    if predicted is not None:
+        part, coarse = similar[int(evidence.argmax())], curve.coarse_bins()[bins]
+        common = _common_rate(curve, cells(together, coarse, _SHARE_BINS), part, True)
+        own = _rate_per_class(curve, cells(predicted, coarse, _SHARE_BINS), part)
+        trust = float(expit(own.log_evidence - common.log_evidence))
+        error = trust * own.error + (1.0 - trust) * error
+        rate = trust * own.rate + (1.0 - trust) * rate
     return NoiseFloor(x_bins, np.clip(error, 1e-5, curve.chance), rate)
 
 
@@ -172,38 +191,45 @@ class _ErrorCurve:
     """The curves w(m) over a grid of a and log b, and what is assumed of them.
 
     `x` are the margins of the bins in units of the median, `share` the weight of each bin.
-    `n_seen` rows of the most confident tenth are taken to be predicted right.
+    `n_seen` rows of the most confident tenth are taken to be predicted right; None if not.
     """
 
     x: np.ndarray
     share: np.ndarray
-    chance: float
-    lapse: float
-    n_seen: float
+    n_classes: int
+    n_seen: float | None
+
+    @property
+    def chance(self) -> float:
+        """Error of a predictor that knows nothing."""
+        return (self.n_classes - 1) / self.n_classes
 
     def errors(self, a: np.ndarray, log_b: np.ndarray) -> np.ndarray:
         """Errors for all pairs of a and log b, of shape (len(a) * len(log_b), n_bins)."""
         slope = np.tile(np.exp(log_b), len(a))
         sigmoid = expit(np.repeat(a, len(log_b))[:, None] - slope[:, None] * self.x)
-        lapse = self.lapse * (sigmoid @ self.share)[:, None]
+        least = 0.0 if self.n_seen is not None else _CONFIDENT_ERROR
+        lapse = least * (sigmoid @ self.share)[:, None]
         return self.chance * (lapse + (1.0 - lapse) * sigmoid)
 
     def log_prior(self, errors: np.ndarray) -> np.ndarray:
-        """Of the mean error of the most confident tenth, an exponential density."""
-        confident = np.cumsum(self.share[::-1])[::-1] <= _CONFIDENT_SHARE + 1e-9
+        """Of the error of the most confident tenth."""
+        confident = np.cumsum(self.share[::-1])[::-1] <= _CONFIDENT_SHARE + _LEAST
         confident[-1] = True
         at_top = errors[:, confident] @ (self.share[confident] / self.share[confident].sum())
-        return -at_top * self.n_seen
+        if self.n_seen is not None:
+            return -at_top * self.n_seen
+        return -at_top / (_CONFIDENT_ERROR * (errors @ self.share))
 
-    def coarse_bins(self, n_bins: int) -> np.ndarray:
+    def coarse_bins(self) -> np.ndarray:
         """Number of one of fewer bins of about equal weight, for each bin."""
         middle = np.cumsum(self.share) - 0.5 * self.share
-        return np.minimum((middle * n_bins).astype(np.int64), n_bins - 1)
+        return np.minimum((middle * _CLASS_BINS + _LEAST).astype(np.int64), _CLASS_BINS - 1)
 
-    def coarse_means(self, n_bins: int) -> np.ndarray:
-        """Matrix of shape (len(x), n_bins) that takes values of the bins to means of fewer."""
-        coarse = self.coarse_bins(n_bins)
-        means = np.zeros((len(coarse), n_bins))
+    def coarse_means(self) -> np.ndarray:
+        """Matrix of shape (len(x), n_coarse) that takes values of the bins to means of fewer."""
+        coarse = self.coarse_bins()
+        means = np.zeros((len(coarse), _CLASS_BINS))
         means[np.arange(len(coarse)), coarse] = self.share
         return means / means.sum(0).clip(1e-12)
 
@@ -217,114 +243,66 @@ class _Estimate:
     log_evidence: float
 
 
-def _common_rate(curve: _ErrorCurve, counts: list[np.ndarray]) -> _Estimate:
-    """All classes share one rate."""
-
-    def evaluate(axes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        w, r = curve.errors(*axes[:2]), expit(axes[2])
-        value = _log_likelihood(w, r, curve.chance, counts, np.zeros(1, np.int64))[:, 0]
-        return value + curve.log_prior(w)[:, None], w, r
-
-    posterior, w, r, log_evidence = _narrow(evaluate, 3, *_COMMON_GRID)
-    return _Estimate(posterior.sum(1) @ w, float(posterior.sum(0) @ r), log_evidence)
-
-
-def _rate_per_class(
-    curve: _ErrorCurve, counts: list[np.ndarray], groups: np.ndarray, bins: np.ndarray
+def _common_rate(
+    curve: _ErrorCurve, cells: Cells, similar: float, coarse: bool = False
 ) -> _Estimate:
-    """Every class has its own rate, integrated out. Counts are of cells, sorted by class.
+    """All classes share one rate. The cells are of all bins, or of the coarse ones."""
+    means = curve.coarse_means() if coarse else None
 
-    `groups` are the classes of the cells, `bins` their coarse bins of the margin.
-    """
-    reach = 3 * _SPREAD[2]
-    logits = np.linspace(_CENTRE[2] - reach, _CENTRE[2] + reach, _N_RATES)
-    r, log_prior = expit(logits), _log_normal(logits, 2)
+    def evaluate(axes: list[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        w, r = curve.errors(*axes[:2]), expit(axes[2])
+        w_cells = (w if means is None else w @ means)[:, cells.bins]
+        value = _log_likelihood(w_cells, r, similar, curve.n_classes, cells)[:, 0]
+        return value + curve.log_prior(w)[:, None], (w, r)
+
+    mass, (w, r), log_evidence = narrow_posterior(evaluate, _PRIOR, _FIRST_GRID, _GRID, _N_ZOOMS)
+    return _Estimate(mass.sum(1) @ w, float(mass.sum(0) @ r), log_evidence)
+
+
+def _rate_per_class(curve: _ErrorCurve, cells: Cells, similar: float) -> _Estimate:
+    """Every class has its own rate, integrated out. The cells are of the coarse bins."""
+    logits = np.linspace(*_PRIOR.range(2), _N_RATES)
+    r, log_prior = expit(logits), _PRIOR.log_density(logits, 2)
     log_prior -= logsumexp(log_prior)
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
-    size = np.add.reduceat(sum(counts), starts)
-    means = curve.coarse_means(_CLASS_BINS)
+    size = np.add.reduceat(cells.counts + cells.known, cells.starts)
+    means = curve.coarse_means()
 
-    def evaluate(axes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def evaluate(axes: list[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         w = curve.errors(*axes)
-        cells = (w @ means)[:, bins]
-        by_rate = _log_likelihood(cells, r, curve.chance, counts, starts) + log_prior
+        w_cells = (w @ means)[:, cells.bins]
+        by_rate = _log_likelihood(w_cells, r, similar, curve.n_classes, cells) + log_prior
         by_class = logsumexp(by_rate, axis=2)
         rates = np.exp(by_rate - by_class[:, :, None]) @ r @ (size / size.sum())
-        return by_class.sum(1, keepdims=True) + curve.log_prior(w)[:, None], w, rates
+        return by_class.sum(1) + curve.log_prior(w), (w, rates)
 
-    posterior, w, rates, log_evidence = _narrow(evaluate, 2, *_CLASS_GRID)
-    return _Estimate(posterior[:, 0] @ w, float(posterior[:, 0] @ rates), log_evidence)
-
-
-_Evaluate = Callable[[list[np.ndarray]], tuple[np.ndarray, np.ndarray, np.ndarray]]
-
-
-def _narrow(
-    evaluate: _Evaluate, n_axes: int, n_points: int, n_zooms: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Posterior over a grid that is narrowed to where it is, and the log of its sum.
-
-    `evaluate` gives the log likelihood, of shape (a times log b, rest), and two arrays that are
-    handed on as they were on the last grid.
-    """
-    low, high = (_CENTRE + sign * 3 * _SPREAD for sign in (-1, 1))
-    edges = low.copy(), high.copy()
-    for _ in range(n_zooms):
-        axes = [np.linspace(low[i], high[i], n_points) for i in range(n_axes)]
-        value, w, r = evaluate(axes)
-        shape = [n_points] * n_axes
-        grid = value.reshape(shape)
-        for i, points in enumerate(axes):
-            along = [n_points if k == i else 1 for k in range(n_axes)]
-            grid = grid + _log_normal(points, i).reshape(along)
-        total = logsumexp(grid)
-        posterior = np.exp(grid - total)
-        log_evidence = float(total + sum(np.log(points[1] - points[0]) for points in axes))
-        for i, points in enumerate(axes):
-            marginal = posterior.sum(tuple(k for k in range(n_axes) if k != i))
-            mean = marginal @ points
-            deviation = np.sqrt(marginal @ (points - mean) ** 2)
-            reach = 3 * deviation + (points[1] - points[0])
-            low[i], high[i] = max(mean - reach, edges[0][i]), min(mean + reach, edges[1][i])
-    return posterior.reshape(value.shape), w, r, log_evidence
-
-
-def _log_normal(points: np.ndarray, axis: int) -> np.ndarray:
-    """Log density of the prior of a, log b or logit r."""
-    z = (points - _CENTRE[axis]) / _SPREAD[axis]
-    return -0.5 * z**2 - np.log(_SPREAD[axis] * np.sqrt(2 * np.pi))
+    first = _FIRST_GRID[:2]
+    mass, (w, rates), log_evidence = narrow_posterior(evaluate, _PRIOR, first, _GRID, _N_ZOOMS)
+    return _Estimate(mass @ w, float(mass @ rates), log_evidence)
 
 
 def _log_likelihood(
-    w: np.ndarray, r: np.ndarray, chance: float, counts: list[np.ndarray], starts: np.ndarray
+    w: np.ndarray, r: np.ndarray, similar: float, n_classes: int, cells: Cells
 ) -> np.ndarray:
-    """Of the rows that differ and agree, for every curve, group of cells and rate.
+    """Of all rows, for every curve, group of cells and rate: shape (curves, groups, rates).
 
-    `w` has shape (curves, cells); a group begins at each of `starts`. The result has shape
-    (curves, groups, rates).
+    `w` has shape (curves, cells). What is the same for all of them is left out.
     """
-    differ, agree, known_differ, known_agree = counts
-    own = np.clip(w, 1e-9, 1.0 - 1e-9)
-    known = np.log(own) * known_differ + np.log1p(-own) * known_agree
+    others, differs, s = n_classes - 1, cells.differs, cells.share
+    counts, starts = cells.counts, cells.starts
+    # P(j) is linear in r: what there is without noise, and what noise adds.
+    even = (1.0 - similar) / others + similar * s
+    spread = ((1.0 - similar) * (1.0 - s) + (others - 1) * similar * s) / others
+    without = np.where(differs, w * s, 1.0 - w)
+    added = np.where(differs, (1.0 - w) * even + w * (spread - s), w / others - (1.0 - w))
+    known = 0.0
+    if cells.known.any():
+        own = np.clip(np.where(differs, w, 1.0 - w), _LEAST, None)
+        known = np.add.reduceat(np.log(own) * cells.known, starts, axis=1)
     out = np.empty((len(w), len(starts), len(r)))
     for k, rate in enumerate(r):
-        p = np.clip(w + rate * (1.0 - w / chance), 1e-9, 1.0 - 1e-9)
-        rows = np.log(p) * differ + np.log1p(-p) * agree + known
-        out[:, :, k] = np.add.reduceat(rows, starts, axis=1)
+        rows = rate * added
+        rows += without
+        np.log(np.maximum(rows, 1e-15, out=rows), out=rows)
+        rows *= counts
+        out[:, :, k] = np.add.reduceat(rows, starts, axis=1) + known
     return out
-
-
-def _quantile_bins(margin: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bin of every row by its margin, of equal weight, and the mean margin of every bin."""
-    order = np.argsort(margin, kind="stable")
-    total = np.cumsum(weights[order])
-    sorted_bins = ((total - 0.5 * weights[order]) * _N_BINS / total[-1]).astype(np.int64)
-    sorted_bins = np.clip(sorted_bins, 0, _N_BINS - 1)
-    mass = np.bincount(sorted_bins, weights[order], _N_BINS)
-    kept = np.flatnonzero(mass > 0)
-    # A bin without weight has rows of weight 0 alone; they go with the next one.
-    sorted_bins = np.minimum(np.searchsorted(kept, sorted_bins), len(kept) - 1)
-    bins = np.empty(len(margin), np.int64)
-    bins[order] = sorted_bins
-    means = np.bincount(bins, weights * margin, len(kept)) / mass[kept]
-    return bins, means

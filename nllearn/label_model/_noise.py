@@ -15,6 +15,7 @@ from nllearn.functional.calibration import (
     fit_inverse_temperature,
     quantile_bins,
 )
+from nllearn.functional.error_shares import error_shares, fit_error_temperature
 from nllearn.functional.noise_floor import fit_noise_floor
 from nllearn.functional.prototypes import class_prototypes, identity_prototypes, prototype_fit
 from nllearn.functional.relabelling import posterior_given_label
@@ -200,7 +201,10 @@ def _fit_floor(
     margin = score_margin(evidence).cpu().numpy().astype(np.float64)
     weights = labels.weights.cpu().numpy().astype(np.float64)
     predicted = evidence.argmax(1)
-    differs = (predicted != labels.codes).cpu().numpy()
+    differing = predicted != labels.codes
+    differs, share = differing.cpu().numpy(), np.zeros(len(margin))
+    some = evidence[differing], predicted[differing], labels.codes[differing]
+    share[differs] = error_shares(*some, fit_error_temperature(*some)).cpu().numpy()
     trusted = labels.trusted.cpu().numpy()
     floor = fit_noise_floor(
         margin,
@@ -209,6 +213,7 @@ def _fit_floor(
         weights,
         trusted,
         predicted.cpu().numpy(),
+        share,
         learnt_features=learnt_features,
     )
     error = floor.error_at(margin)

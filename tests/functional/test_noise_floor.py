@@ -36,18 +36,21 @@ def log_normal(value, i):
     return -0.5 * z * z - math.log(SPREAD[i] * math.sqrt(2 * math.pi))
 
 
-def narrowed(evaluate, n_axes, n_points, n_zooms):
-    """Points of the last grid with their posterior mass, and the log evidence.
+def narrowed(evaluate, first, n_points, n_zooms):
+    """What is averaged over the points of the last grid, and the log evidence.
 
-    `evaluate` gives the log likelihood of a point, and what is averaged.
+    `evaluate` gives the log likelihood of a point, and what is averaged. `first` are the numbers
+    of points of the first grid, `n_points` those of the others in every direction.
     """
+    n_axes = len(first)
     edges = [(c - 3 * s, c + 3 * s) for c, s in zip(CENTRE, SPREAD, strict=True)][:n_axes]
     ranges = list(edges)
-    for _ in range(n_zooms):
-        steps = [(high - low) / (n_points - 1) for low, high in ranges]
+    for zoom in range(n_zooms):
+        sizes = [n_points] * n_axes if zoom else first
+        steps = [(high - low) / (m - 1) for (low, high), m in zip(ranges, sizes, strict=True)]
         axes = [
-            [low + step * k for k in range(n_points)]
-            for (low, _), step in zip(ranges, steps, strict=True)
+            [low + step * k for k in range(m)]
+            for (low, _), step, m in zip(ranges, steps, sizes, strict=True)
         ]
         points = []
         for point in itertools.product(*axes):
@@ -69,54 +72,108 @@ def narrowed(evaluate, n_axes, n_points, n_zooms):
     return means, evidence
 
 
-def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None, learnt=False):
-    """The estimate of the docstring for distinct margins and at most 200 rows of weight 1 or 0.
+def share_bins(log_shares, n_bins=6):
+    """Bins between quantiles, which lie on lines between the ordered values."""
+    ordered, last = sorted(log_shares), len(log_shares) - 1
+    edges = []
+    for k in range(1, n_bins):
+        place = k / n_bins * last
+        low = int(place)
+        high = min(low + 1, last)
+        edges.append(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+    return [sum(value >= edge for edge in edges) for value in log_shares]
+
+
+def slow_floor(
+    margin, differs, n_classes, weights, trusted, predicted=None, share=None, learnt=False
+):
+    """The estimate of the docstring for thirty distinct margins of weight 1 and others of 0.
 
     Every row is a bin of its own, every point of the grid is visited by itself. Gives margins,
     errors and the rate.
     """
-    chance = (n_classes - 1) / n_classes
+    others, chance = n_classes - 1, (n_classes - 1) / n_classes
     rows = sorted((i for i in range(len(margin)) if weights[i] > 0), key=lambda i: margin[i])
     n = len(rows)
     median = np.median([margin[i] for i in rows])
-    n_top = max(1, int(0.1 * n + 1e-6))
-    least, n_seen = (0.0, 0.1 * n) if learnt else (0.2, 1 / 0.03)
+    n_top = n // 10
+    similar = [0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 1]
+    if share is None or n_classes == 2:
+        share, similar = [1 / others] * len(margin), [0.0]
+    counted = [i for i in rows if differs[i] and not trusted[i]]
 
     def errors(a, log_b):
         sigmoid = [1 / (1 + math.exp(-(a - math.exp(log_b) * margin[i] / median))) for i in rows]
-        lapse = least * sum(sigmoid) / n
+        lapse = 0.0 if learnt else 0.1 * sum(sigmoid) / n
         return [chance * (lapse + (1 - lapse) * s) for s in sigmoid]
 
-    def log_likelihood(row, own, r):
-        p = own if trusted[row] else own + r * (1 - own * n_classes / (n_classes - 1))
-        return math.log(p if differs[row] else 1 - p)
+    def log_prior(w):
+        top = sum(w[-n_top:]) / n_top
+        return -top * 0.1 * n if learnt else -top / (0.1 * sum(w) / n)
 
-    def one_rate(point):
-        w, r = errors(*point[:2]), 1 / (1 + math.exp(-point[2]))
-        value = -sum(w[-n_top:]) / n_top * n_seen
-        value += sum(log_likelihood(row, own, r) for row, own in zip(rows, w, strict=True))
-        return value, [*w, r]
+    def log_likelihood(row, s, own, r, part):
+        if trusted[row]:
+            return math.log(own if differs[row] else 1 - own)
+        if not differs[row]:
+            return math.log((1 - own) * (1 - r) + own * r / others)
+        given = (1 - own) * r * ((1 - part) / others + part * s)
+        wrong = (1 - part) * (1 - s) + (n_classes - 2) * part * s
+        return math.log(given + own * ((1 - r) * s + r * wrong / others))
 
-    means, evidence = narrowed(one_rate, 3, 13, 4)
+    def one_rate(w_of_row, share_of_row, part):
+        def evaluate(point):
+            w, r = errors(*point[:2]), 1 / (1 + math.exp(-point[2]))
+            value = log_prior(w)
+            for row, own in zip(rows, w_of_row(w), strict=True):
+                value += log_likelihood(row, share_of_row[row], own, r, part)
+            return value, [*w, r]
+
+        return narrowed(evaluate, (13, 9, 21), 7, 4)
+
+    models = [one_rate(lambda w: w, share, part) for part in similar]
+    best = max(evidence for _, evidence in models)
+    total = sum(math.exp(evidence - best) for _, evidence in models)
+    means = sum(math.exp(evidence - best) / total * found for found, evidence in models)
     if predicted is not None:
-        # The rows of a class are counted in twelve bins of the margin.
+        # Twelve bins of the margin; rows that share a bin share the mean of their shares, too.
+        part = similar[max(range(len(models)), key=lambda k: models[k][1])]
         coarse = [12 * (2 * place + 1) // (2 * n) for place in range(n)]
+        bin_of = dict(zip(counted, share_bins([math.log(share[i]) for i in counted]), strict=True))
+
+        def shared(name_of):
+            cells = {}
+            for place, row in enumerate(rows):
+                if row in bin_of:
+                    cells.setdefault((name_of(row), coarse[place], bin_of[row]), []).append(row)
+            found = dict.fromkeys(rows, 1.0)
+            for members in cells.values():
+                mean = math.exp(sum(math.log(share[i]) for i in members) / len(members))
+                found.update(dict.fromkeys(members, mean))
+            return found
+
+        def mean_by_bin(w):
+            return [np.mean([w[k] for k in range(n) if coarse[k] == c]) for c in coarse]
+
+        _, evidence = one_rate(mean_by_bin, shared(lambda row: 0), part)
+        own_share = shared(lambda row: predicted[row])
         logits = np.linspace(-7, 5, 33)
         prior = [math.exp(log_normal(logit, 2)) for logit in logits]
         prior = [value / sum(prior) for value in prior]
 
         def rate_per_class(point):
             w = errors(*point)
-            value, rate = -sum(w[-n_top:]) / n_top * n_seen, 0.0
-            mean = [np.mean([w[k] for k in range(n) if coarse[k] == c]) for c in coarse]
+            value, rate, mean = log_prior(w), 0.0, mean_by_bin(w)
             for name in set(predicted[rows]):
                 mine = [k for k in range(n) if predicted[rows[k]] == name]
                 terms = [
-                    math.log(share)
+                    math.log(mass)
                     + sum(
-                        log_likelihood(rows[k], mean[k], 1 / (1 + math.exp(-logit))) for k in mine
+                        log_likelihood(
+                            rows[k], own_share[rows[k]], mean[k], 1 / (1 + math.exp(-logit)), part
+                        )
+                        for k in mine
                     )
-                    for share, logit in zip(prior, logits, strict=True)
+                    for mass, logit in zip(prior, logits, strict=True)
                 ]
                 total = sum(math.exp(term) for term in terms)
                 value += math.log(total)
@@ -124,20 +181,23 @@ def slow_floor(margin, differs, n_classes, weights, trusted, predicted=None, lea
                     rate += math.exp(term) / total / (1 + math.exp(-logit)) * len(mine) / n
             return value, [*w, rate]
 
-        others, other_evidence = narrowed(rate_per_class, 2, 9, 3)
-        share = 1 / (1 + math.exp(evidence - other_evidence))
-        means = share * others + (1 - share) * means
+        found, other_evidence = narrowed(rate_per_class, (13, 9), 7, 4)
+        mass = 1 / (1 + math.exp(evidence - other_evidence))
+        means = mass * found + (1 - mass) * means
     return [margin[i] for i in rows], means[:-1], means[-1]
 
 
 @pytest.mark.parametrize(("by_class", "learnt"), [(False, False), (True, False), (True, True)])
-@pytest.mark.parametrize(("n_classes", "seed"), [(2, 0), (5, 1)])
-def test_the_estimate_by_loops(n_classes, seed, by_class, learnt):
-    margin, differs, _ = drawn(40, n_classes, 0.3, seed=seed)
-    weights = np.where(np.arange(40) % 5 == 0, 0.0, 1.0)
-    trusted = np.arange(40) % 4 == 1
-    predicted = np.arange(40) % n_classes if by_class else None
-    arguments = margin, differs, n_classes, weights, trusted, predicted
+@pytest.mark.parametrize(
+    ("n_classes", "seed", "shared"), [(2, 0, False), (5, 1, False), (5, 1, True)]
+)
+def test_the_estimate_by_loops(n_classes, seed, shared, by_class, learnt):
+    margin, differs, _ = drawn(38, n_classes, 0.3, seed=seed)
+    weights = np.where(np.arange(38) % 5 == 0, 0.0, 1.0)
+    trusted = np.arange(38) % 4 == 1
+    predicted = np.arange(38) % n_classes if by_class else None
+    share = np.random.default_rng(seed).dirichlet(np.ones(3), 38)[:, 0] if shared else None
+    arguments = margin, differs, n_classes, weights, trusted, predicted, share
     floor = fit_noise_floor(*arguments, learnt_features=learnt)
     margins, error, rate = slow_floor(*arguments, learnt)
     np.testing.assert_allclose(floor.margins, margins, rtol=1e-9)
@@ -163,13 +223,13 @@ def test_learnt_features_take_confident_differences_for_noise():
     rng = np.random.default_rng(0)
     margin = rng.exponential(0.3, 8000)
     error = 0.6 * np.exp(-margin / 0.25)
-    noise = 0.2 + 0.3 * np.exp(-margin / 0.3)
+    noise = 0.2 + 0.3 * np.exp(-margin / 0.6)
     differs = rng.random(8000) < error + noise * (1 - error * 10 / 9)
     given_rows, learnt = (
         fit_noise_floor(margin, differs, 10, np.ones(8000), learnt_features=value)
         for value in (False, True)
     )
-    assert noise.mean() == pytest.approx(0.35, abs=0.01)
+    assert noise.mean() == pytest.approx(0.4, abs=0.01)
     assert given_rows.rate + 0.05 < learnt.rate < 0.35
     # Without noise nothing is taken for it.
     clean = fit_noise_floor(
@@ -201,6 +261,44 @@ def test_error_and_noise_rate_are_found_again(n_classes, rate, a, log_b, seed):
     floor = fit_noise_floor(margin, differs, n_classes, np.ones(len(margin)))
     assert abs(floor.rate - rate) < 0.06
     assert np.abs(floor.error_at(margin) - error).mean() < 0.06
+
+
+def near_and_far(n, low, more, similar, seed=0):
+    """Twenty classes; errors and a part of the noise go to two classes beside the predicted one.
+
+    The noise rate falls with the margin from `low + more` to `low`. Gives margins, whether
+    prediction and given label differ, the given label's share in the errors, error and rate.
+    """
+    rng = np.random.default_rng(seed)
+    margin = rng.exponential(0.3, n) + 0.01
+    error = 0.6 * expit(2.0 - 4.0 * margin / np.median(margin))
+    rate = low + more * np.exp(-margin / 0.3)
+    true = np.where(rng.random(n) < error, rng.integers(1, 3, n), 0)
+    beside = np.where(true == 0, rng.integers(1, 3, n), 0)
+    anywhere = (true + rng.integers(1, 20, n)) % 20
+    wrong = np.where(rng.random(n) < similar, beside, anywhere)
+    label = np.where(rng.random(n) < rate, wrong, true)
+    share = np.where((label == 1) | (label == 2), 0.499, 0.002 / 17)
+    return margin, label != 0, share, error, rate.mean()
+
+
+@pytest.mark.parametrize(("low", "more"), [(0.0, 0.0), (0.1, 0.0), (0.1, 0.3), (0.0, 0.4)])
+def test_labels_that_no_error_would_reach_are_noise_at_any_margin(low, more):
+    margin, differs, share, error, rate = near_and_far(8000, low, more, 0.0)
+    blind = fit_noise_floor(margin, differs, 20, np.ones(8000))
+    floor = fit_noise_floor(margin, differs, 20, np.ones(8000), None, None, share)
+    assert floor.rate == pytest.approx(rate, abs=0.02)
+    assert np.abs(floor.error_at(margin) - error).mean() < 0.03
+    if more:
+        assert blind.rate < rate - 0.1 and np.abs(blind.error_at(margin) - error).mean() > 0.1
+
+
+@pytest.mark.parametrize("similar", [0.0, 0.5, 1.0])
+def test_noise_that_goes_where_errors_go_is_seen_among_the_confident(similar):
+    margin, differs, share, error, _ = near_and_far(8000, 0.3, 0.0, similar)
+    floor = fit_noise_floor(margin, differs, 20, np.ones(8000), None, None, share)
+    assert floor.rate == pytest.approx(0.3, abs=0.05)
+    assert np.abs(floor.error_at(margin) - error).mean() < 0.08
 
 
 def test_a_scale_of_the_margin_changes_nothing_but_the_margins():

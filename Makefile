@@ -147,7 +147,7 @@ format: $(VENV)/.installed-test
 # another environment. PINS='scikit-learn==1.8.0 ...' tries other versions than the lowest.
 SUPPORT := build/support
 # Beside what nllearn cannot do without; whoever wants these has the rest too.
-SUPPORT_EXTRAS := hypothesis\|pytest\|pytest-xdist\|torchvision\|imbalanced-learn\|pyarrow\|matplotlib\|pillow
+SUPPORT_EXTRAS := hypothesis\|pytest\|pytest-xdist\|torchvision\|imbalanced-learn\|narwhals\|polars\|pyarrow\|matplotlib\|pillow
 # All that needs no browser, cluster or documentation.
 SUPPORT_TESTS ?= tests $(patsubst %,--ignore=%,tests/browser tests/test_cluster.py tests/test_docstrings.py $(PAGE_TESTS) \
 	$(FORKING_TESTS))

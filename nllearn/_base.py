@@ -14,10 +14,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nllearn._doc_links import DocLinkMixin
+from nllearn._frames import from_pandas, library_of, to_pandas
 from nllearn._torch_state import on_cpu, torch_state
 from nllearn._validation import check_same_rows
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nllearn.audit import Audit, AuditedLabels
     from nllearn.file_format import Writer
     from nllearn.inspection import ReviewPage
@@ -83,6 +86,8 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
     # How the command line read the table of fit; a file keeps it, so that the review reads the
     # same rows in the same way.
     table_reading_: dict[str, Any] | None = None
+    # Library of the frames that fit got, in which tables are given; None for pandas.
+    frame_library_: str | None = None
     classes_: np.ndarray
     label_quality_: np.ndarray
     label_distributions_: np.ndarray
@@ -150,8 +155,10 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         Returns
         -------
         table : DataFrame
-            One row per training row, with the index of X where it had one (of several annotators
-            one row per label, with the column `annotator` first):
+            Of polars or pyarrow where X of ``fit`` was, or y where X was no frame; else of
+            pandas, with the index of X where it had one. One row per training row (of several
+            annotators one row per label, with the column `annotator` first; before it `row`, the
+            number of the row, where tables have no index):
             `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
             `predicted_label`, `predicted_proba` (these two without the given label: of the
             network alone, or of the cleaner's predictors), then evidence columns.
@@ -171,13 +178,14 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         check_is_fitted(self, "label_quality_")
         if self._annotators is None:
             return self.row_issues(threshold)
-        return self._annotators.issue_table(
+        table = self._annotators.issue_table(
             self.training_rows(),
             self.label_quality_,
             self.classes_,
             self.threshold if threshold is None else threshold,
             self.budget,
         )
+        return from_pandas(table, self.frame_library_, index="row")
 
     def _row_quality(self, rows: TrainingRows) -> np.ndarray:
         """Probability that the given label of every row is right, float32 of shape (n,)."""
@@ -199,6 +207,10 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
             `label by bob` tell who gave which.
         """
         check_is_fitted(self, "label_quality_")
+        return from_pandas(self._row_table(threshold), self.frame_library_)
+
+    def _row_table(self, threshold: float | None) -> pd.DataFrame:
+        """Table of :meth:`row_issues` as one of pandas."""
         from nllearn.inspection import label_issue_table
 
         rows = self.training_rows()
@@ -232,7 +244,8 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         -------
         table : DataFrame
             One row per group, its name the index, the highest rate first: `n_rows`,
-            `noise_rate`, `low` and `high`.
+            `noise_rate`, `low` and `high`. Of polars or pyarrow where the groups are, or X of
+            ``fit`` was; the name is then the first column, called as the groups are or `group`.
 
         Raises
         ------
@@ -256,7 +269,8 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
 
         from nllearn.functional.group_rates import noise_rates_by_group
 
-        n = len(self.label_quality_)
+        library = library_of(groups, default=self.frame_library_)
+        groups, n = to_pandas(groups), len(self.label_quality_)
         if np.shape(groups)[:1] != (n,) or np.ndim(groups) != 1:
             raise ValueError(
                 f"groups has shape {np.shape(groups)}; expected one group per training row, ({n},)"
@@ -271,7 +285,9 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
             {"n_rows": counts, "noise_rate": rates, "low": low, "high": high},
             index=pd.Index(names, name=getattr(groups, "name", None)),
         )
-        return table.sort_values("noise_rate", ascending=False, kind="stable")
+        # By position: the groups may be called as a column is.
+        table = table.iloc[np.argsort(-rates, kind="stable")]
+        return from_pandas(table, library, index=str(table.index.name or "group"))
 
     def report(
         self,
@@ -344,7 +360,7 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         with torch_state(self.n_jobs, is_small=False):
             return write_review_page(
                 path,
-                issues=self.row_issues(threshold),
+                issues=self._row_table(threshold),
                 classes=self.classes_,
                 features=self.training_features(),
                 label_distributions=self.label_distributions_,
@@ -442,7 +458,10 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         if X is None:
             raise ValueError("refit=True needs X: fit keeps no copy of the rows")
         known, _ = apply_decisions_to(self, decisions, undecided="given")
+        library = self.frame_library_
         self.fit(X, known, trusted=decided)
+        # The decided labels are an array, whatever the given ones were.
+        self.frame_library_ = library_of(X, default=library)
         return np.where(decided | (undecided == "given"), known, self.corrected_labels_)
 
     def audit_sample(self, n: int, *, random_state: Any = None) -> np.ndarray:
@@ -571,4 +590,6 @@ class LabelIssuesMixin(DocLinkMixin, metaclass=ABCMeta):
         document = {"class": name, **self._write_state(writer)}
         if self.table_reading_ is not None:
             document["table"] = writer.encode(self.table_reading_, "table_reading_")
+        if self.frame_library_ is not None:
+            document["frame_library"] = self.frame_library_
         write_container(Path(path), document, writer.tensors, overwrite=overwrite)

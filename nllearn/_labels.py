@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nllearn._frames import to_pandas
 from nllearn._validation import is_tensor, refuse_tensor
 
 __all__ = ["check_labels", "label_arrays", "label_index", "label_values"]
@@ -227,6 +228,7 @@ def label_values(name: str, labels: Any) -> np.ndarray:
     ValueError
         For another shape, records, and missing labels.
     """
+    labels = to_pandas(labels)
     array = np.asarray(labels)
     if array.ndim != 1:
         raise ValueError(

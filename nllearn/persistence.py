@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nllearn._frames import check_library
 from nllearn._torch_state import torch_state
 from nllearn.classifiers import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.classifiers._saved_file import read_classifier
@@ -115,4 +116,5 @@ def _read_document(reader: Reader, document: Any, device: str | None) -> Any:
     estimator = read(reader, document, cls, device)
     if "table" in document:
         estimator.table_reading_ = reader.decode(document["table"])
+    estimator.frame_library_ = check_library(document.get("frame_library"))
     return estimator

@@ -86,6 +86,22 @@ def test_sample_and_answers(cleaned, tmp_path, capsys, kind):
     assert "wrong, by the audit" in said and "look at " in said
 
 
+def test_numbers_in_the_sample_stay_and_formulas_are_guarded(tmp_path):
+    numbers = ["-3,5", "+2", "-1.234,5", "-2e-3", "-1\u202f000,5", "-.5", "7"]
+    formulas = ["-1+1", "=1", "-A1", "+cmd", "@x", "-3,5;-1", "\t-1"]
+    table = pd.DataFrame({"cell": numbers + formulas, "label": ["-1", "+1"] * 7})
+    table["corrected_label"], table["label_quality"] = table["label"], 0.9
+    table.to_csv(tmp_path / "t.csv", sep=";", index=False)
+    sample = tmp_path / "s.csv"
+    source = [tmp_path / "t.csv", "--label", "label"]
+    assert run("audit", *source, "--sample", len(table), "--out", sample) == 0
+    found = pd.read_csv(sample, sep=";", dtype=str, keep_default_na=False).sort_values(
+        "row", key=lambda rows: rows.astype(int)
+    )
+    assert found["cell"].tolist() == [*numbers, *("'" + text for text in formulas)]
+    assert found["given_label"].tolist() == table["label"].tolist()
+
+
 def test_table_and_model_give_the_same(cleaned, tmp_path, capsys):
     folder, truth = cleaned
     said = {}

@@ -19,6 +19,7 @@ LEVELS = {
     "_atomic_write": 0,
     "_delimited": 0,
     "_doc_links": 0,
+    "_frames": 1,
     "_progress": 0,
     "_nested_params": 0,
     "_torch_state": 1,
@@ -277,12 +278,12 @@ def test_the_table_of_levels(room, target, allowed):
     assert (fault_of(room, target, at_import=True) is None) == allowed
 
 
-HEAVY = ("torchvision", "pynndescent", "matplotlib", "imblearn")
+HEAVY = ("torchvision", "pynndescent", "matplotlib", "imblearn", "polars")
 
 
 @pytest.mark.parametrize(
     ("module", "unwanted"),
-    [("nllearn", ("torch", *HEAVY)), ("nllearn.classifiers", HEAVY)],
+    [("nllearn", ("torch", "narwhals", *HEAVY)), ("nllearn.classifiers", HEAVY)],
 )
 def test_a_plain_import_stays_light(module, unwanted):
     folder = PACKAGE.parent.joinpath(*module.split("."))

@@ -198,7 +198,11 @@ def _write_sample(
 
     from nllearn._atomic_write import atomic_write
     from nllearn.inspection import guard_cell
-    from nllearn.tables import RESULT_COLUMNS
+    from nllearn.tables import RESULT_COLUMNS, is_number
+
+    def guarded(cell: Any) -> Any:
+        # No spreadsheet runs a number.
+        return guard_cell(cell) if isinstance(cell, str) and not is_number(cell) else cell
 
     sample = pd.DataFrame(
         {
@@ -212,7 +216,7 @@ def _write_sample(
         hidden = {*SAMPLE_COLUMNS, *RESULT_COLUMNS}
         free = free.drop(columns=[name for name in free.columns if name in hidden])
         sample = pd.concat([sample, free], axis=1)
-    sample = sample.map(lambda cell: guard_cell(cell) if isinstance(cell, str) else cell)
+    sample = sample.map(guarded)
     own = "," if reading.separator in (None, "\t") else reading.separator
     separator = "\t" if path.lower().endswith(".tsv") else own
     with atomic_write(path, lambda target: refuse_existing(str(target), force=force)) as temporary:

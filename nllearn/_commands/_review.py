@@ -185,7 +185,7 @@ def rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> An
         )
     if reading.label in table.names:
         words = (table.frame if table.cells is None else table.cells)[reading.label]
-        given = estimator.label_issues()["given_label"].astype(str).to_numpy()
+        given = estimator.classes_[estimator.training_rows().given].astype(str)
         found = words.loc[frame.index].astype(str).to_numpy()
         other = np.flatnonzero(found != given)
         # Typed files may hold 1.0 where the model has 1.

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nllearn._annotators import fitted_annotators, set_annotators
 from nllearn._base import LabelIssuesMixin, TrainingRows
+from nllearn._frames import library_of, to_pandas
 from nllearn._nested_params import NestedParamsMixin
 from nllearn._torch_state import LEAST_STEP, LEAST_WORK, torch_state
 from nllearn._validation import (
@@ -83,9 +84,9 @@ class BaseNoisyLabelClassifier(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), images, paths or Dataset
-            Table or embeddings: array, memmap or DataFrame of numbers. Images: array
-            or memmap of shape (n_samples, H, W), (n_samples, H, W, C) or
-            (n_samples, C, H, W); list, array or Series of image files; map-style torch
+            Table or embeddings of numbers: array, memmap, or frame of pandas, polars or
+            pyarrow. Images: array or memmap of shape (n_samples, H, W), (n_samples, H, W, C)
+            or (n_samples, C, H, W); list, array or Series of image files; map-style torch
             Dataset of images or ``(image, label)``, which is read once when it fits in
             memory, so random transforms belong into `augmentation`.
         y : array-like of shape (n_samples,) or (n_samples, n_annotators), optional
@@ -117,6 +118,8 @@ class BaseNoisyLabelClassifier(
             goes on from the last checkpoint.
         """
         check_params(self, shared_constraints() | self._constraints())
+        library = library_of(X, y)
+        X, y, sample_weight, trusted = map(to_pandas, (X, y, sample_weight, trusted))
         check_same_rows(X, y=y, sample_weight=sample_weight, trusted=trusted)
         check_callbacks(self.callbacks)
         check_net_params(self.net_params)
@@ -143,6 +146,7 @@ class BaseNoisyLabelClassifier(
         if self.skipped_images_:
             keep_given_labels(fitted, self.skipped_images_, labels.trusted, labels.weight)
         self._set_fitted(fitted, index, labels)
+        self.frame_library_ = library
         self.history_[-1]["seconds_label_posterior"] = time.perf_counter() - start
         return self
 
@@ -153,7 +157,7 @@ class BaseNoisyLabelClassifier(
         check_is_fitted(self, "net_")
         module = self.net_.module_
         device = next(module.parameters()).device
-        source = self._input.new_source(self, X, device)
+        source = self._input.new_source(self, to_pandas(X), device)
         shape = self._input.shape if isinstance(self._input, ImageInput) else (self.n_features_in_,)
         small = len(source) * row_work(module, shape) < LEAST_WORK
         with explain_memory(device, self._input.is_image), torch_state(self.n_jobs, is_small=small):

@@ -21,6 +21,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from nllearn._doc_links import DocLinkMixin
+from nllearn._frames import to_pandas
 from nllearn._nested_params import NestedParamsMixin
 from nllearn._validation import check_params, read_sample_weight
 from nllearn.cleaning._label_cleaner import LabelCleaner
@@ -140,7 +141,7 @@ class CleanedClassifier(
         ----------
         X : array-like of shape (n_samples, n_features)
             What the cleaner and the classifier both take; for :class:`LabelCleaner` numbers, as
-            an array, DataFrame or sparse matrix.
+            an array, a frame of pandas, polars or pyarrow, or a sparse matrix.
         y : array-like of shape (n_samples,)
             Given labels of any dtype, some of them wrong.
         sample_weight : array-like of shape (n_samples,), optional
@@ -173,7 +174,7 @@ class CleanedClassifier(
         kept, labels = self._training_labels(cleaner)
         params = {}
         if takes_weights:
-            weight = read_sample_weight(sample_weight, X)
+            weight = read_sample_weight(to_pandas(sample_weight), X)
             if self.action == "weight":
                 rows = np.arange(len(weight))
                 weight *= cleaner.label_distributions_[rows, cleaner.training_rows().given]
@@ -342,7 +343,7 @@ class CleanedClassifier(
         given = rows.given
         labels, kept = given, np.ones(len(given), dtype=bool)
         if self.action != "weight":
-            issue = cleaner.row_issues()["is_label_issue"].to_numpy()
+            issue = to_pandas(cleaner.row_issues())["is_label_issue"].to_numpy()
             if self.action == "relabel":
                 labels = np.where(issue, rows.corrected, given)
             else:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nllearn._annotators import set_annotators
 from nllearn._base import LabelIssuesMixin, TrainingRows
+from nllearn._frames import library_of, to_pandas
 from nllearn._labels import check_labels
 from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import check_params, check_rows, check_same_rows, resolve_device
@@ -213,9 +214,9 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or None
-            Embeddings or a table of numbers: array, memmap, DataFrame or sparse matrix. None
-            takes the logarithms of `pred_probs` as the rows: labels are then cleaned by
-            predictions alone.
+            Embeddings or a table of numbers: array, memmap, sparse matrix, or frame of pandas,
+            polars or pyarrow. None takes the logarithms of `pred_probs` as the rows: labels are
+            then cleaned by predictions alone.
         y : array-like of shape (n_samples,) or (n_samples, n_annotators)
             Given labels of any dtype, some of them wrong. A column for each annotator, at least
             two, with None, NaN or NaT where there is no label; a DataFrame names them. Rows
@@ -248,7 +249,10 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         ValueError
             For bad parameters (all are reported at once) or bad data.
         """
-        pred_probs = align_predictions(pred_probs, y if X is None else X)
+        library = library_of(pred_probs, y) if X is None else library_of(X, y)
+        X, y, sample_weight, trusted = map(to_pandas, (X, y, sample_weight, trusted))
+        classes, graph = to_pandas(classes), to_pandas(neighbor_graph)
+        pred_probs = align_predictions(to_pandas(pred_probs), y if X is None else X)
         beside = dict(sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
         self._without_rows = X is None
         if X is None:
@@ -261,8 +265,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
             index = row_index(X)
         X, y = self._check_data(X, y)
         with torch_state(self.n_jobs):
-            self._clean(X, y, **beside, neighbor_graph=neighbor_graph, classes=classes)
-        self._index = index
+            self._clean(X, y, **beside, neighbor_graph=graph, classes=classes)
+        self._index, self.frame_library_ = index, library
         return self
 
     # -- after fit
@@ -290,7 +294,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         """
         self._check_can_score("score_labels")
         X_new = self._check_new_rows(X_new)
-        y_new = check_labels(y_new)
+        y_new = check_labels(to_pandas(y_new))
         X_new, y_new = validate_data(
             self, X_new, y_new, dtype="numeric", accept_sparse="csr", reset=False
         )
@@ -382,6 +386,7 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     def _check_new_rows(self, X_new: Any) -> Any:
         """New rows of a kind that can be read; of a fit without rows the logarithms."""
+        X_new = to_pandas(X_new)
         check_rows(X_new)
         if not self._without_rows:
             return X_new

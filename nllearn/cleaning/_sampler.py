@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from nllearn._frames import library_of, like, to_pandas
 from nllearn._labels import check_labels
 from nllearn._validation import check_same_rows
 from nllearn.cleaning._inputs import align_predictions, refuse_annotators
@@ -131,11 +132,13 @@ class SamplerBase(_Base):
         y : array or Series of shape (n_kept,)
             Their labels.
         """
+        given = X, y
+        X, y = map(to_pandas, given)
         params = _passed(
-            sample_weight=sample_weight,
-            trusted=trusted,
-            pred_probs=align_predictions(pred_probs, X),
-            neighbor_graph=neighbor_graph,
+            sample_weight=to_pandas(sample_weight),
+            trusted=to_pandas(trusted),
+            pred_probs=align_predictions(to_pandas(pred_probs), X),
+            neighbor_graph=to_pandas(neighbor_graph),
         )
         refuse_annotators(y)
         check_same_rows(X, y=y, **params)
@@ -151,7 +154,9 @@ class SamplerBase(_Base):
             checked = self._check_data(X, y)
             self.sampling_strategy_: dict[Any, int] = {}
             rows, labels = _in_their_form(X, y, *self._fit_resample(*checked, **params))
-        return _with_index(self, X, rows), _with_index(self, y, labels)
+        rows, labels = _with_index(self, X, rows), _with_index(self, y, labels)
+        self.frame_library_ = library_of(*given)
+        return like(rows, given[0]), like(labels, given[1])
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
         y, binarized = check_target_type(y, indicate_one_vs_all=True)

@@ -30,7 +30,8 @@ def find_label_issues(
     pred_probs : array-like of shape (n_samples, n_classes)
         Probabilities from a model that has not seen the row's label, as by
         ``cross_val_predict(..., method="predict_proba")`` with shuffled folds. Columns in the
-        order of the sorted labels, or a DataFrame whose columns are named by the labels.
+        order of the sorted labels, or a DataFrame whose columns are named by the labels, also
+        of polars or pyarrow.
     trusted : array-like of bool of shape (n_samples,), optional
         Rows whose label is known to be right.
     classes : array-like of shape (n_classes,), optional
@@ -39,8 +40,8 @@ def find_label_issues(
     Returns
     -------
     table : DataFrame
-        One row per label, with the index of `pred_probs` or `y` where one has one, and the
-        columns of :meth:`LabelCleaner.label_issues`.
+        One row per label, with the index of `pred_probs` or `y` where one has one, or in its
+        library, and the columns of :meth:`LabelCleaner.label_issues`.
 
     Raises
     ------

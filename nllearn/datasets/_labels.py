@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from nllearn._frames import like, to_pandas
 from nllearn._labels import label_values
 from nllearn._validation import check_rows
 
@@ -33,11 +34,14 @@ class Labels:
         Position of each row's label in `classes`.
     series : pandas Series or None
         The input when it was a Series; gives index and name back.
+    given : any
+        The input itself, whose library the labels are given back in.
     """
 
     classes: Any
     codes: np.ndarray
     series: pd.Series | None
+    given: Any = None
 
     @property
     def n_classes(self) -> int:
@@ -46,9 +50,9 @@ class Labels:
     def decode(self, codes: np.ndarray) -> np.ndarray | pd.Series:
         """Labels for `codes`, as a new array or Series in the dtype of the input."""
         values = self.classes.take(codes)
-        if self.series is None:
-            return values
-        return pd.Series(values, index=self.series.index, name=self.series.name)
+        if self.series is not None:
+            values = pd.Series(values, index=self.series.index, name=self.series.name)
+        return like(values, self.given)
 
 
 def read_labels(y: ArrayLike | pd.Series) -> Labels:
@@ -69,6 +73,7 @@ def read_labels(y: ArrayLike | pd.Series) -> Labels:
         If `y` is not one-dimensional, has missing values, mixes types that cannot be sorted,
         or has fewer than two classes.
     """
+    given, y = y, to_pandas(y)
     values = label_values("y", y)
     try:
         distinct, first_row, codes = np.unique(values, return_index=True, return_inverse=True)
@@ -85,7 +90,7 @@ def read_labels(y: ArrayLike | pd.Series) -> Labels:
         )
     if isinstance(y, pd.Series):
         # The rows themselves carry dtypes that numpy has no name for (categories, nullable).
-        return Labels(y.array.take(first_row), codes, y)
+        return Labels(y.array.take(first_row), codes, y, given)
     return Labels(distinct, codes, None)
 
 
@@ -112,6 +117,7 @@ def read_integer_labels(y: ArrayLike | pd.Series, n_classes: int, *, mapping: st
     ValueError
         If `y` has another dtype or a label outside the range.
     """
+    given, y = y, to_pandas(y)
     values = label_values("y", y)
     rule = f"mapping={mapping!r} needs integer labels 0..{n_classes - 1}"
     y_dtype = getattr(y, "dtype", values.dtype)
@@ -127,7 +133,7 @@ def read_integer_labels(y: ArrayLike | pd.Series, n_classes: int, *, mapping: st
         raise ValueError(f"{rule}; y holds {values[outside][0]}. {fix}")
     if isinstance(y, pd.Series):
         classes = pd.Series(np.arange(n_classes)).astype(y.dtype).array
-        return Labels(classes, values.astype(np.intp), y)
+        return Labels(classes, values.astype(np.intp), y, given)
     return Labels(np.arange(n_classes).astype(values.dtype), values.astype(np.intp), None)
 
 
@@ -176,6 +182,7 @@ def read_features(X: Any, n: int) -> np.ndarray:
     """
     if hasattr(X, "tocsr"):
         raise ValueError("X is a sparse matrix; it must be dense. Give X.toarray().")
+    X = to_pandas(X)
     check_rows(X)
     values = np.asarray(X)
     if values.dtype == object and hasattr(X, "to_numpy"):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._frames import to_pandas
 from nllearn.exceptions import MissingExtraError
 
 __all__ = ["axes_or_new", "given_codes"]
@@ -54,5 +55,5 @@ def given_codes(estimator: Any) -> np.ndarray:
     codes : int64 ndarray of shape (n,)
     """
     check_is_fitted(estimator)
-    given = estimator.label_issues()["given_label"].to_numpy()
+    given = to_pandas(estimator.label_issues())["given_label"].to_numpy()
     return np.searchsorted(estimator.classes_, given)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nllearn._delimited import write_delimited
+from nllearn._frames import to_pandas
 from nllearn.exceptions import MissingExtraError
 from nllearn.inspection._files import check_free, write_whole
 from nllearn.inspection._frames import as_frame
@@ -92,7 +93,7 @@ def export_issues(
     Parameters
     ----------
     issues : DataFrame of n rows
-        What ``label_issues()`` returns.
+        What ``label_issues()`` returns, of any library.
     path : str or path
         Ends in ``.csv``, ``.parquet`` or ``.jsonl``.
     content : array-like of length n or DataFrame of n rows, optional
@@ -137,6 +138,7 @@ def export_issues(
         )
     if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise MissingExtraError("Parquet needs pyarrow: pip install 'nllearn[table]'")
+    issues = as_frame("issues", issues)
     frame = _with_content(issues, content)
     if only_issues:
         frame = frame[issues["is_label_issue"].to_numpy(dtype=bool)]
@@ -173,8 +175,10 @@ def _with_content(issues: pd.DataFrame, content: Any) -> pd.DataFrame:
         raise ValueError(
             f"content has {len(content)} rows and issues has {len(issues)}; pass one per row"
         )
-    is_table = hasattr(content, "columns") or hasattr(content, "column_names")
-    content = as_frame("content", content if is_table else {"content": list(content)})
+    content = to_pandas(content)
+    content = as_frame(
+        "content", content if hasattr(content, "columns") else {"content": list(content)}
+    )
     taken = [str(name) for name in content.columns if name in frame.columns]
     if taken:
         raise ValueError(f"content has the column(s) {taken}, which issues has too; rename them")

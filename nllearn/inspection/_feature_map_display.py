@@ -9,6 +9,7 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._frames import to_pandas
 from nllearn.inspection._axes import axes_or_new, given_codes
 from nllearn.inspection._map import feature_map
 
@@ -221,7 +222,8 @@ def _make_anchors(
     hallucinator = getattr(estimator, "hallucinator_", None)
     if hallucinator is None or n_anchors < 1:
         return none
-    easy = np.flatnonzero(estimator.label_issues()["is_easy"].to_numpy(dtype=bool))
+    issues = to_pandas(estimator.label_issues())
+    easy = np.flatnonzero(issues["is_easy"].to_numpy(dtype=bool))
     if len(np.unique(given[easy])) < 2:
         return none
     mean = features.mean(0)

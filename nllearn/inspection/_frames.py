@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from nllearn._frames import to_pandas
 from nllearn._validation import is_tensor, refuse_tensor
 
 __all__ = ["as_frame", "items_of"]
@@ -35,6 +36,7 @@ def as_frame(name: str, table: Any, *, max_columns: int | None = None) -> pd.Dat
     ValueError
         If it has more than two dimensions, or is no table at all.
     """
+    table = to_pandas(table)
     if isinstance(table, pd.DataFrame):
         return table
     if isinstance(table, pd.Series):
@@ -44,10 +46,6 @@ def as_frame(name: str, table: Any, *, max_columns: int | None = None) -> pd.Dat
         return pd.DataFrame(sparse.csc_array(table)[:, :max_columns].toarray())
     if isinstance(table, dict):
         return pd.DataFrame(table)
-    if hasattr(table, "column_names") and hasattr(table, "column"):  # pyarrow
-        return pd.DataFrame({str(n): table.column(n).to_pylist() for n in table.column_names})
-    if hasattr(table, "get_column") and hasattr(table, "columns"):  # polars
-        return pd.DataFrame({str(n): table.get_column(n).to_list() for n in table.columns})
     if is_tensor(table):
         refuse_tensor(name, table)
     is_rows = isinstance(table, list) and table and all(isinstance(row, dict) for row in table)
@@ -80,6 +78,7 @@ def items_of(name: str, values: Any, what: str) -> Any:
     ValueError
         If it has no rows by number.
     """
+    values = to_pandas(values)
     if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
         values = values.iloc[:, 0]
     no_rows = isinstance(values, str | bytes | os.PathLike | dict | set | pd.DataFrame)
@@ -87,7 +86,7 @@ def items_of(name: str, values: Any, what: str) -> Any:
         raise ValueError(
             f"{name} is a {type(values).__name__}; pass a sequence of {what}, one per row"
         )
-    # Series of pandas find rows by index, and those of other libraries hold objects of theirs.
+    # Series of pandas find rows by index, and arrays of pyarrow hold objects of its own.
     for method in ("to_pylist", "to_list"):
         if hasattr(values, method):
             return getattr(values, method)()

@@ -12,8 +12,10 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import pandas as pd
 
+from nllearn._frames import to_pandas
 from nllearn.inspection._exports import plain_value
 from nllearn.inspection._files import check_free, write_whole
+from nllearn.inspection._frames import as_frame
 
 __all__ = ["export_label_studio", "label_studio_config", "label_studio_decisions"]
 
@@ -84,6 +86,7 @@ def export_label_studio(
     if path.suffix.lower() != ".json":
         raise ValueError(f"{path}: tasks of Label Studio end in .json")
     _check_kind(kind)
+    issues = as_frame("issues", issues)
     if "annotator" in issues.columns:
         raise ValueError(
             "the table has one row per label; pass row_issues(), which has one per row"
@@ -95,7 +98,7 @@ def export_label_studio(
     shown = np.ones(len(issues), dtype=bool)
     if only_issues:
         shown = issues["is_label_issue"].to_numpy(dtype=bool)
-    content = list(content)
+    content = list(to_pandas(content))
     tasks = [_task(issues, row, str(content[row]), kind) for row in np.flatnonzero(shown).tolist()]
     text = json.dumps(tasks, ensure_ascii=False, allow_nan=False, indent=1)
     return write_whole(path, lambda file: file.write(text.encode("utf-8")), overwrite=overwrite)

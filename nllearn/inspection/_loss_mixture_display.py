@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._frames import to_pandas
 from nllearn.functional.loss_mixture import scale_losses, small_loss_posterior
 from nllearn.inspection._axes import axes_or_new
 
@@ -81,7 +82,8 @@ class LossMixtureDisplay:
                 f"{type(estimator).__name__} trains no network, so it has no losses; pass losses "
                 "of a model to from_predictions"
             )
-        issue = estimator.label_issues()["is_label_issue"].to_numpy(dtype=bool)
+        issues = to_pandas(estimator.label_issues())
+        issue = issues["is_label_issue"].to_numpy(dtype=bool)
         return cls.from_predictions(losses, is_issue=issue, ax=ax, bins=bins)
 
     @classmethod

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._frames import to_pandas
 from nllearn.inspection._files import write_whole
 from nllearn.inspection._thresholds import threshold_table
 
@@ -78,7 +79,7 @@ def write_model_card(
     '# Model card: Iris'
     """
     check_is_fitted(estimator, "label_quality_")
-    issues = estimator.row_issues()
+    issues = to_pandas(estimator.row_issues())
     name = type(estimator).__name__
     lines = [
         f"# Model card: {_cell(title or name)}",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nllearn._frames import to_pandas
 from nllearn.inspection._axes import axes_or_new, given_codes
 
 __all__ = ["LabelQualityDisplay"]
@@ -77,7 +78,7 @@ class LabelQualityDisplay:
         display : LabelQualityDisplay
         """
         given = estimator.classes_[given_codes(estimator)]
-        quality = estimator.row_issues()["label_quality"]
+        quality = to_pandas(estimator.row_issues())["label_quality"]
         return cls.from_predictions(y_true, given, quality, n_bins=n_bins, ax=ax)
 
     @classmethod

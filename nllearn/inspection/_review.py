@@ -14,6 +14,7 @@ from nllearn._labels import label_index
 from nllearn.inspection._audit_payload import audit_payload, check_audit_rows
 from nllearn.inspection._content import content_reader
 from nllearn.inspection._files import check_free
+from nllearn.inspection._frames import as_frame
 from nllearn.inspection._map import feature_map
 from nllearn.inspection._nearest import named_rows, nearest_rows, similarity_of
 from nllearn.inspection._page import render_page
@@ -154,6 +155,7 @@ def write_review_page(
         raise ValueError(f"max_rows={max_rows!r} must be at least 1")
     if not isinstance(predicted_by, str) or not predicted_by:
         raise ValueError(f"predicted_by={predicted_by!r} must be a word, such as 'network'")
+    issues = as_frame("issues", issues)
     classes, codes = _codes(issues, classes)
     n, n_classes = len(issues), len(classes)
     issue = issues["is_label_issue"].to_numpy(dtype=bool)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nllearn._frames import to_pandas
 from nllearn.inspection._axes import axes_or_new
 from nllearn.inspection._thresholds import threshold_table
 
@@ -67,7 +68,7 @@ class ThresholdDisplay:
         display : ThresholdDisplay
         """
         check_is_fitted(estimator, "label_quality_")
-        quality = estimator.row_issues()["label_quality"]
+        quality = to_pandas(estimator.row_issues())["label_quality"]
         return cls.from_quality(quality, audit=audit, thresholds=thresholds, ax=ax)
 
     @classmethod

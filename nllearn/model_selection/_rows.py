@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from nllearn._frames import to_pandas
 from nllearn._labels import label_arrays
 from nllearn.model_selection._checks import codes_of
 
@@ -90,6 +91,7 @@ def row_keys(X: Any) -> np.ndarray:
         The same in every process. Two given different rows share one with a probability of
         about 1e-19.
     """
+    X = to_pandas(X)
     if isinstance(X, pd.DataFrame):
         return pd.util.hash_pandas_object(X, index=False).to_numpy()
     if sparse.issparse(X):

@@ -18,7 +18,7 @@ from nllearn.tables._description import Reading
 from nllearn.tables._errors import TableError
 from nllearn.tables._features import build_transformer, feature_matrix, prepare_columns
 from nllearn.tables._labels import LabelColumn, missing_error, read_flips, read_labels
-from nllearn.tables._numbers import NumberFormat, read_numbers
+from nllearn.tables._numbers import NumberFormat, is_number, read_numbers
 from nllearn.tables._reading import Table, read_embeddings, read_table
 from nllearn.tables._results import (
     FINAL_COLUMNS,
@@ -48,6 +48,7 @@ __all__ = [
     "date_order",
     "earlier_columns",
     "feature_matrix",
+    "is_number",
     "is_true",
     "missing_error",
     "plan_columns",

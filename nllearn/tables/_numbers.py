@@ -16,6 +16,7 @@ __all__ = [
     "PLAIN",
     "NumberFormat",
     "choose_formats",
+    "is_number",
     "looks_numeric",
     "plain_numbers",
     "read_numbers",
@@ -101,6 +102,11 @@ def read_numbers(cells: pd.Series[Any], form: NumberFormat) -> NDArray[np.float6
     matches = form.pattern().fullmatch
     found = np.array([_number(text, form) if matches(text) else np.nan for text in bare])
     return np.where(codes < 0, np.nan, found[codes])
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a cell is one number, with decimal point or comma, and nothing else."""
+    return any(form.pattern().fullmatch(text.translate(_SAME)) for form in _FORMATS)
 
 
 def looks_numeric(cells: pd.Series[Any]) -> bool:

@@ -36,6 +36,8 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SEPARATORS = (",", ";", "\t", "|")
+# Bytes that are looked at to find the encoding.
+_SAMPLE = 1 << 16
 # Records, and characters, that are looked at to find the separator.
 _N_RECORDS, _HEAD = 100, 1_000_000
 # Lines that a title above the header may have.
@@ -143,10 +145,16 @@ def decode_text(path: Path, data: bytes, asked: str | None) -> tuple[str, str]:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise TableError(
-            f"{path}: byte {error.start} is not {encoding.removesuffix('-sig')} text; "
-            f"name the encoding, for example --encoding {_guess(data) or 'cp1252'}"
-        ) from error
+        name = encoding.removesuffix("-sig")
+        found = f"byte {error.start} is not {name} text"
+        if marked:
+            # No option helps: the mark says what the file is.
+            found = f"begins with the mark of {name}, but {found}; it is cut off or damaged"
+            raise TableError(f"{path}: {found}, save it anew") from error
+        likely = _guess(data) or "cp1252"
+        tried = codecs.lookup(encoding).name == codecs.lookup(likely).name
+        example = "" if tried else f", for example --encoding {likely}"
+        raise TableError(f"{path}: {found}; name the encoding{example}") from error
     except LookupError:
         raise TableError(f"--encoding: {encoding!r} is not an encoding that Python knows") from None
     if "\0" in text:
@@ -159,12 +167,17 @@ def decode_text(path: Path, data: bytes, asked: str | None) -> tuple[str, str]:
 
 
 def _guess(data: bytes) -> str | None:
-    """Name UTF-16 without a mark, in which every second byte of Latin text is zero."""
-    sample = np.frombuffer(data[: len(data) // 2 * 2][:4096], dtype=np.uint8).reshape(-1, 2) == 0
-    even, odd = sample.mean(axis=0) if len(sample) else (0.0, 0.0)
-    if max(even, odd) < 0.4 or min(even, odd) > 0.1:
+    """Name UTF-16 without a mark, whose line breaks, at least, have a zero byte."""
+    if b"\0" not in data:
         return None
-    return "utf-16-le" if odd > even else "utf-16-be"
+    for name in ("utf-16-le", "utf-16-be"):
+        # A letter that the end of the sample cuts is no error.
+        decoder = codecs.getincrementaldecoder(name)()
+        with contextlib.suppress(UnicodeDecodeError):
+            text = decoder.decode(data[:_SAMPLE])
+            if "\0" not in text and ("\n" in text or "\r" in text):
+                return name
+    return None
 
 
 def _split_off_head(text: str, named: str | None, reading: Reading) -> tuple[str, str]:

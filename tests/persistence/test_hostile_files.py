@@ -137,6 +137,8 @@ def _without(name):
 OS = ["os.system", {"command": "touch harm"}]
 EDITS = {
     "class by path": (_into("class", value="os.system"), "'os.system' is none of"),
+    "another library": (_into("frame_library", value="os"), "'os', not of polars or pyarrow"),
+    "library that is no text": (_into("frame_library", value=["polars"]), "frames are of"),
     "another class": (_into("class", value="LabelCleaner"), "unexpected keyword"),
     "class that is no text": (_into("class", value=["a"]), "is none of"),
     "component by path": (_into("params", "selector", value={"component": OS}), "'os.system'"),

@@ -106,6 +106,37 @@ def test_utf_16_without_a_mark_is_named(tmp_path, encoding):
         read_table(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("words", ["город,класс\nмосква,да\n", "大小,类\n一丁,好\n"])
+def test_utf_16_of_every_script_is_named(tmp_path, encoding, words):
+    # Beyond Latin only separators and line breaks have a zero byte.
+    path = write(tmp_path / "t.csv", words * 20, encoding)
+    for asked in (None, "cp1252", "utf-8"):
+        with pytest.raises(TableError, match=f"--encoding {encoding}"):
+            read_table(path, encoding=asked)
+    assert read_table(path, encoding=encoding).n_rows == 39
+
+
+@pytest.mark.parametrize(
+    ("data", "asked", "message"),
+    [
+        ("größe,k\n1,ä\n".encode("cp1252"), None, "example --encoding cp1252$"),
+        ("größe,k\n1,ä\n".encode("cp1252"), "utf-16-le", "example --encoding cp1252$"),
+        # A stray zero byte makes no UTF-16 of it.
+        (b"gr\xf6\xdfe,k\n1,x\0y\n", None, "example --encoding cp1252$"),
+        # What was tried is not named again.
+        (b"a\x81,k\n1,2\n", "windows-1252", "not windows-1252 text; name the encoding$"),
+        # Where a mark says what it is, no option helps.
+        ("size,k\n1,a\n".encode("utf-16")[:-1], "cp1252", "mark of utf-16.*cut off or damaged"),
+        (b"\xef\xbb\xbfgr\xf6sse,k\n1,a\n", None, "mark of utf-8.*cut off or damaged"),
+    ],
+)
+def test_the_hint_on_an_encoding_follows_the_bytes(tmp_path, data, asked, message):
+    (tmp_path / "t.csv").write_bytes(data)
+    with pytest.raises(TableError, match=message):
+        read_table(tmp_path / "t.csv", encoding=asked)
+
+
 @pytest.mark.parametrize(
     ("cells", "values"),
     [

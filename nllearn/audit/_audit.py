@@ -158,21 +158,22 @@ class Audit:
         """Share of right labels after the changes minus that before, as (value, low, high).
 
         Where only "wrong" is known of a changed label and there are more than two classes, the
-        corrected label is right with the probability that the posterior gives it among the others;
-        without a posterior anything between no and all of them is.
+        corrected label is right with the probability that the posterior gives it among the others,
+        for the value and the lower end; for the upper end it is right. Without a posterior, it is
+        wrong for the lower end, and right in half of the cases for the value.
         """
         changed = self.audited.changed
         n = len(changed)
         if not changed.any():
             return Interval(0.0, 0.0, 0.0)
-        least, most = self._corrected_right()
+        least, middle, most = self._corrected_right()
         bounds = [
             self._bound(values - self.right, changed, upper=upper, limits=(-1.0, 1.0))
             for values, upper in ((least, False), (most, True))
         ]
         # Without an answer in a stratum nothing is claimed about its changes.
-        middle = self._mean((least + most) / 2 - self.right, changed, np.zeros(n))
-        return _interval(middle * changed.mean(), bounds[0] / n, bounds[1] / n)
+        value = self._mean(middle - self.right, changed, np.zeros(n))
+        return _interval(value * changed.mean(), bounds[0] / n, bounds[1] / n)
 
     # -- decisions
 
@@ -361,16 +362,17 @@ class Audit:
         expected = claims / np.maximum(sizes, 1)
         return stratified_mean(values[seen], strata[self.rows[seen]], sizes, expected)
 
-    def _corrected_right(self) -> tuple[np.ndarray, np.ndarray]:
-        """Least and largest probability that the corrected label of a checked row is right."""
+    def _corrected_right(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Least, expected and largest probability that a checked row's corrected label is right."""
         corrected = self.audited.corrected[self.rows]
         known = self.true >= 0
-        least = most = (corrected == self.true).astype(np.float64)
-        if self.audited.corrected_proba is None:
-            return np.where(known, least, 0.0), np.where(known, most, 1.0)
-        others = 1.0 - self.audited.quality[self.rows].astype(np.float64)
-        share = np.minimum(self.audited.corrected_proba[self.rows] / np.maximum(others, 1e-12), 1.0)
-        return np.where(known, least, share), np.where(known, most, share)
+        seen = (corrected == self.true).astype(np.float64)
+        least, expected = np.zeros(len(seen)), np.full(len(seen), 0.5)
+        if self.audited.corrected_proba is not None:
+            others = 1.0 - self.audited.quality[self.rows].astype(np.float64)
+            share = self.audited.corrected_proba[self.rows] / np.maximum(others, 1e-12)
+            least = expected = np.minimum(share, 1.0)
+        return tuple(np.where(known, seen, unknown) for unknown in (least, expected, 1.0))
 
 
 def _interval(value: float, low: float, high: float) -> Interval:

@@ -40,7 +40,17 @@ class NormalPrior(NamedTuple):
         return -0.5 * z**2 - np.log(self.spread[axis] * np.sqrt(2 * np.pi))
 
     def range(self, axis: int) -> tuple[float, float]:
-        """Three standard deviations to either side."""
+        """Three standard deviations of one parameter to either side.
+
+        Parameters
+        ----------
+        axis : int
+            Number of the parameter.
+
+        Returns
+        -------
+        low, high : float
+        """
         reach = 3 * self.spread[axis]
         return float(self.centre[axis] - reach), float(self.centre[axis] + reach)
 

@@ -15,10 +15,18 @@ _LEAST_SHARE = 1e-9
 class Cells:
     """Rows counted by group, bin of the margin, and whether and to which share they differ.
 
-    Cells are sorted by group; `starts` are the first ones of every group, the others have shape
-    (n_cells,). `share` is the mean of the given label's share in the errors, `differs` says
-    whether the cell's rows differ from the prediction, `counts` are their weights, `known` those
-    of trusted rows.
+    Parameters
+    ----------
+    starts : int64 ndarray of shape (n_groups,)
+        First cell of every group, ascending.
+    bins : int64 ndarray of shape (n_cells,)
+        Bin of the margin.
+    differs : bool ndarray of shape (n_cells,)
+        Whether the given labels of the cell differ from the prediction.
+    share : float64 ndarray of shape (n_cells,)
+        Geometric mean of the given labels' shares in the errors; 1 of a cell without any.
+    counts, known : float64 ndarray of shape (n_cells,)
+        Weights of the rows: of those that are not trusted, and of the trusted ones.
     """
 
     starts: np.ndarray
@@ -38,7 +46,27 @@ def count_cells(
     known: np.ndarray,
     weights: np.ndarray,
 ) -> Cells:
-    """Cells of the rows. Shares are averaged as logarithms: they range over magnitudes."""
+    """Count rows in cells.
+
+    Shares range over magnitudes, so they are binned and averaged as logarithms.
+
+    Parameters
+    ----------
+    groups, bins : int64 ndarray of shape (n,)
+        Group, and bin of the margin, from 0 on.
+    share : ndarray of shape (n,)
+        Share of the given label in the errors, in [0, 1].
+    n_share_bins : int
+        Bins of the share, of about as many rows each.
+    differs, known : bool ndarray of shape (n,)
+        Rows that differ from the prediction, and trusted ones.
+    weights : ndarray of shape (n,)
+
+    Returns
+    -------
+    cells : Cells
+        Only those with rows.
+    """
     log_share = np.log(np.clip(share, _LEAST_SHARE, 1.0))
     counted = differs & ~known & (weights > 0)
     share_bin = np.zeros(len(bins), np.int64)
@@ -66,7 +94,21 @@ def count_cells(
 def margin_bins(
     margin: np.ndarray, weights: np.ndarray, n_bins: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bin of every row by its margin, of equal weight, and the mean margin of every bin."""
+    """Bin rows by margin, into bins of equal weight.
+
+    Parameters
+    ----------
+    margin, weights : ndarray of shape (n,)
+    n_bins : int
+        At most; bins of equal margins or without weight are left out.
+
+    Returns
+    -------
+    bins : int64 ndarray of shape (n,)
+        Bin of every row, small margins first.
+    means : float64 ndarray of shape (n_bins,)
+        Mean margin of every bin.
+    """
     order = np.argsort(margin, kind="stable")
     total = np.cumsum(weights[order])
     sorted_bins = ((total - 0.5 * weights[order]) * n_bins / total[-1]).astype(np.int64)

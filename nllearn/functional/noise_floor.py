@@ -165,12 +165,12 @@ def fit_noise_floor(
         _CONFIDENT_SHARE * mass.sum() if learnt_features else None,
     )
 
-    def cells(groups: np.ndarray, bins: np.ndarray, share_bins: int) -> Cells:
-        return count_cells(groups, bins, share, share_bins, differs, known, weights)
+    def cells(groups: np.ndarray, bins: np.ndarray) -> Cells:
+        return count_cells(groups, bins, share, _SHARE_BINS, differs, known, weights)
 
     together = np.zeros(len(margin), np.int64)
     similar = (0.0,) if error_share is None or n_classes < 3 else _SIMILAR
-    fine = cells(together, bins, _SHARE_BINS)
+    fine = cells(together, bins)
     models = [_common_rate(curve, fine, part) for part in similar]
     evidence = np.array([model.log_evidence for model in models])
     mass = np.exp(evidence - logsumexp(evidence))
@@ -178,8 +178,8 @@ def fit_noise_floor(
     rate = float(mass @ [model.rate for model in models])
     if predicted is not None:
         part, coarse = similar[int(evidence.argmax())], curve.coarse_bins()[bins]
-        common = _common_rate(curve, cells(together, coarse, _SHARE_BINS), part, True)
-        own = _rate_per_class(curve, cells(predicted, coarse, _SHARE_BINS), part)
+        common = _common_rate(curve, cells(together, coarse), part, True)
+        own = _rate_per_class(curve, cells(predicted, coarse), part)
         trust = float(expit(own.log_evidence - common.log_evidence))
         error = trust * own.error + (1.0 - trust) * error
         rate = trust * own.rate + (1.0 - trust) * rate

@@ -31,10 +31,12 @@ import numpy as np
 from _runs import DOCS, Runs, markdown_table
 
 N_COLUMNS, N_CLASSES, EPOCHS, WIDTH = 128, 10, 3, 256
+#: Of the rows that the cleaner sees.
+CLEANER_CLASSES = 100
 SIZES = {
     "MixNNClassifier": (5_000, 15_000, 45_000),
     "AnchorHallucinationClassifier": (5_000, 15_000, 45_000),
-    "LabelCleaner": (10_000, 40_000, 100_000),
+    "LabelCleaner": (10_000, 100_000, 1_000_000),
 }
 # What is measured once more on a memmap, with nothing declared free.
 ON_DISK = ("MixNNClassifier", "AnchorHallucinationClassifier")
@@ -69,11 +71,13 @@ class Peak:
         self.bytes = max(self._most, anonymous_bytes()) - self._start
 
 
-def make_rows(n: int, path: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+def make_rows(
+    n: int, path: Path | None = None, n_classes: int = N_CLASSES
+) -> tuple[np.ndarray, np.ndarray]:
     """Clustered rows, in memory or in a file, and labels of which 30 % are wrong."""
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((N_CLASSES, N_COLUMNS), dtype=np.float32)
-    y = rng.integers(0, N_CLASSES, n)
+    centres = rng.standard_normal((n_classes, N_COLUMNS), dtype=np.float32)
+    y = rng.integers(0, n_classes, n)
     shape = (n, N_COLUMNS)
     X = np.empty(shape, np.float32) if path is None else np.memmap(path, "f4", "w+", shape=shape)
     for start in range(0, n, 10_000):
@@ -81,7 +85,14 @@ def make_rows(n: int, path: Path | None = None) -> tuple[np.ndarray, np.ndarray]
         noise = rng.standard_normal((len(some), N_COLUMNS), dtype=np.float32)
         X[start : start + 10_000] = centres[some] + 2.0 * noise
     wrong = rng.random(n) < 0.3
-    return X, np.where(wrong, (y + rng.integers(1, N_CLASSES, n)) % N_CLASSES, y)
+    return X, np.where(wrong, (y + rng.integers(1, n_classes, n)) % n_classes, y)
+
+
+def make_truth(n: int, n_classes: int) -> np.ndarray:
+    """True labels of :func:`make_rows`."""
+    rng = np.random.default_rng(0)
+    rng.standard_normal((n_classes, N_COLUMNS), dtype=np.float32)
+    return rng.integers(0, n_classes, n)
 
 
 def measure(method: str, n: int, on_disk: bool) -> dict[str, float]:
@@ -90,13 +101,15 @@ def measure(method: str, n: int, on_disk: bool) -> dict[str, float]:
     from nllearn.classifiers import _preprocessing
     from nllearn.training import _inference
 
-    params = {} if method == "LabelCleaner" else {"max_epochs": EPOCHS}
+    is_cleaner = method == "LabelCleaner"
+    params = {} if is_cleaner else {"max_epochs": EPOCHS}
     estimator = getattr(nllearn, method)(device="cpu", random_state=0, **params)
     # Libraries load and compile on first use; that is no cost of a row.
-    if n > (60_000 if method == "LabelCleaner" else 30_000):
+    if n > 30_000:
         type(estimator)(**params, neighbors="descent").fit(*make_rows(400))
     with tempfile.TemporaryDirectory() as folder:
-        X, y = make_rows(n, Path(folder) / "X" if on_disk else None)
+        path = Path(folder) / "X" if on_disk else None
+        X, y = make_rows(n, path, CLEANER_CLASSES if is_cleaner else N_CLASSES)
         if on_disk:
             _preprocessing.free_bytes = _inference.free_bytes = lambda device: 0.0
         wall, cpu = time.perf_counter(), time.process_time()
@@ -104,10 +117,12 @@ def measure(method: str, n: int, on_disk: bool) -> dict[str, float]:
             estimator.fit(X, y)
         seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
         gc.collect()
-    return {"peak": float(peak.bytes), **seconds}
+    truth = make_truth(n, CLEANER_CLASSES if is_cleaner else N_CLASSES)
+    right = float((estimator.corrected_labels_ == truth).mean())
+    return {"peak": float(peak.bytes), "labels": right, **seconds}
 
 
-def run_sizes(runs: Runs) -> None:
+def run_sizes(runs: Runs, methods: list[str]) -> None:
     """Measure every size in a process of its own, forked from one that is warm."""
     from nllearn import LabelCleaner, MixNNClassifier
 
@@ -116,6 +131,7 @@ def run_sizes(runs: Runs) -> None:
         cls(device="cpu").fit(*make_rows(400))
     todo = [(m, n, False) for m, sizes in SIZES.items() for n in sizes]
     todo += [(m, n, True) for m in ON_DISK for n in SIZES[m]]
+    todo = [item for item in todo if item[0] in methods]
     for method, n, on_disk in sorted(todo, key=lambda item: item[1]):
         key = {"method": method, "n": n, "on_disk": on_disk}
         if not runs.done(**key):
@@ -292,6 +308,7 @@ def main() -> None:
     """Measure what is missing, then render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", action="store_true")
+    parser.add_argument("--methods", nargs="*", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--render", action="store_true")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -306,7 +323,7 @@ def main() -> None:
             one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
             os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | one)
         else:
-            run_sizes(Runs("memory"))
+            run_sizes(Runs("memory"), args.methods)
     render()
 
 

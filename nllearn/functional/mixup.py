@@ -61,8 +61,7 @@ def mixup(
     mixed_x, mixed_targets : Tensors of the shapes of `x` and `targets`
     """
     wide = weights.view(-1, *([1] * (x.dim() - 1)))
-    mixed_x = torch.lerp(x[partners], x, wide)
-    return mixed_x, torch.lerp(targets[partners], targets, weights.unsqueeze(1))
+    return x[partners].lerp_(x, wide), targets[partners].lerp_(targets, weights.unsqueeze(1))
 
 
 def clean_weights(clean_proba: torch.Tensor, neighbors: torch.Tensor) -> torch.Tensor:

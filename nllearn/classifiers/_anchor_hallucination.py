@@ -238,7 +238,8 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
         hard_rows = torch.nonzero(training & ~easy).squeeze(1)
 
         targets = F.one_hot(sample_state.given, loop.n_classes).float()
-        labelled, confidence = easy.clone(), clean_proba.clone()
+        # Of an unlabelled row's label nothing is kept.
+        labelled, confidence = easy.clone(), clean_proba * easy
         if len(hard_rows) and self.n_votes:
             unit, mean = centred_unit_rows(bank.features, loop.active)
             anchors = self._make_anchors(bank.features - mean, mean, easy_rows, loop)
@@ -324,25 +325,21 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
     ) -> torch.Tensor:
         """MixMatch on the batch: labelled rows by cross-entropy, the others by squared error."""
         sample_state, generator = loop.sample_state, loop.batch_stream
-        # Without a view the two copies of a batch would be the same rows: one is enough.
-        n_views = 1 if loop.view is None else 2
         both = seen = x
         if loop.view is not None and loop.weak is not None:
-            both = torch.cat([loop.weak(x, generator) for _ in range(n_views)])
-            seen = both
+            # Two views of every row; without views they would be the same, and one is enough.
+            rows = rows.repeat(2)
+            both = seen = torch.cat([loop.weak(x, generator) for _ in range(2)])
             if loop.view is not loop.weak:
-                seen = torch.cat([loop.view(x, generator) for _ in range(n_views)])
+                seen = torch.cat([loop.view(x, generator) for _ in range(2)])
+        labelled, weight = sample_state.labelled[rows], sample_state.weight[rows]
         with torch.no_grad():
             guess = net.teach(both).softmax(1)
-            guess = guess.view(n_views, len(x), -1).mean(0)
-            labelled = sample_state.labelled[rows]
-            refined = refine_targets(
-                sample_state.targets[rows], guess, sample_state.confidence[rows]
-            )
-            targets = torch.where(labelled.unsqueeze(1), refined, guess)
-            targets = sharpen(targets, self.temperature).repeat(n_views, 1)
-        weight = sample_state.weight[rows].repeat(n_views)
-        labelled = labelled.repeat(n_views)
+            if len(rows) > len(x):
+                guess = guess.view(2, len(x), -1).mean(0).repeat(2, 1)
+            targets = sample_state.targets.index_select(0, rows)
+            targets = refine_targets(targets, guess, sample_state.confidence[rows])
+            targets = sharpen(targets, self.temperature)
         if self.mixup_alpha:
             lam = beta_weights(len(seen), self.mixup_alpha, generator=generator, device=x.device)
             partners = to_device(torch.randperm(len(seen), generator=generator), x.device)

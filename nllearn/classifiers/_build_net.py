@@ -58,10 +58,9 @@ def build_net(
         "warmup_epochs": loop.schedule.warmup_epochs,
     }
     own = estimator.net_params or {}
-    if loop.device.type == "cuda" and isinstance(name, str):
-        if not any(key in own for key in _WITHOUT_FUSED):
-            # One operation for all weights instead of a dozen.
-            settings = {**settings, "fused": True}
+    if isinstance(name, str) and not any(key in own for key in _WITHOUT_FUSED):
+        # One operation for all weights instead of a dozen.
+        settings = {**settings, "fused": True}
     callbacks = list(estimator.callbacks or [])
     delay = progress_delay(estimator.verbose)
     if delay is not None and (loop.group is None or loop.group.is_main):

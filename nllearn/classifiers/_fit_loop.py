@@ -169,7 +169,8 @@ class FitLoop:
         if view is not None:
             x = view(x, self.batch_stream)
         logits, _ = net.infer(x)
-        return soft_cross_entropy(logits, state.targets[idx], state.weight[idx])
+        targets = state.targets.index_select(0, idx)
+        return soft_cross_entropy(logits, targets, state.weight[idx])
 
     # -- a refresh
 

@@ -131,6 +131,8 @@ def posterior_from_features(
     -------
     posterior : LabelPosterior
     """
+    if input_rows is not None and input_rows.posterior is not None:
+        return input_rows.posterior
     in_blocks, n_classes = features.dtype == torch.float16, sample_state.n_classes
     labels = NoisyLabels(
         sample_state.given, n_classes, sample_state.row_weight, sample_state.trusted
@@ -150,16 +152,13 @@ def posterior_from_features(
             "learnt_features": True,
         }
         return _estimate(X_unit, graph, labels, annotators, boundary_noise, settings)
-    if input_rows.posterior is None:
-        graph = find_active_neighbors(
-            X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)
-        )
-        if in_blocks:
-            _release(neighbors)
-        settings = {"generator": input_rows.generator(), "n_landmarks": _N_LANDMARKS}
-        input_rows.posterior = _estimate(
-            X_unit, graph, labels, annotators, boundary_noise, settings
-        )
+    graph = find_active_neighbors(
+        X_unit, neighbors, active, n_voting_neighbors(len(active), n_classes)
+    )
+    if in_blocks:
+        _release(neighbors)
+    settings = {"generator": input_rows.generator(), "n_landmarks": _N_LANDMARKS}
+    input_rows.posterior = _estimate(X_unit, graph, labels, annotators, boundary_noise, settings)
     return input_rows.posterior
 
 

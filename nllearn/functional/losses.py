@@ -29,8 +29,8 @@ def soft_cross_entropy(
     """
     if weights is None:
         return F.cross_entropy(logits, targets)
-    losses = F.cross_entropy(logits, targets, reduction="none")
-    return (losses * weights).sum() / weights.sum().clamp_min(1e-12)
+    share = weights / weights.sum().clamp_min(1e-12)
+    return F.cross_entropy(logits, targets * share.unsqueeze(1), reduction="sum")
 
 
 def squared_error(
@@ -50,10 +50,11 @@ def squared_error(
     -------
     loss : scalar Tensor
     """
-    errors = (logits.softmax(1) - targets).square().mean(1)
+    errors = logits.softmax(1) - targets
+    errors = torch.linalg.vecdot(errors, errors) / errors.shape[1]
     if weights is None:
         return errors.mean()
-    return (errors * weights).sum() / weights.sum().clamp_min(1e-12)
+    return errors @ (weights / weights.sum().clamp_min(1e-12))
 
 
 def ramp_up(epoch: int, start: int, length: int) -> float:

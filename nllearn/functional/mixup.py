@@ -38,10 +38,9 @@ def beta_weights(
     # torch's Beta distribution takes no generator; two gamma draws do the same.
     shape = torch.full((2, n), float(alpha), dtype=torch.float64)
     gammas = torch._standard_gamma(shape, generator=generator)  # noqa: SLF001
-    total = gammas.sum(0)
     # Where both underflow, alpha is so small that the weight is as good as one.
-    lam = torch.where(total > 1e-290, gammas[0] / total, torch.ones_like(total))
-    return to_device(torch.maximum(lam, 1.0 - lam).float(), device)
+    larger, total = gammas.amax(0).clamp_min(1e-290), gammas.sum(0).clamp_min(1e-290)
+    return to_device((larger / total).float(), device)
 
 
 def mixup(
@@ -62,8 +61,7 @@ def mixup(
     mixed_x, mixed_targets : Tensors of the shapes of `x` and `targets`
     """
     wide = weights.view(-1, *([1] * (x.dim() - 1)))
-    mixed_x = torch.lerp(x[partners], x, wide)
-    return mixed_x, torch.lerp(targets[partners], targets, weights.unsqueeze(1))
+    return x[partners].lerp_(x, wide), targets[partners].lerp_(targets, weights.unsqueeze(1))
 
 
 def clean_weights(clean_proba: torch.Tensor, neighbors: torch.Tensor) -> torch.Tensor:

@@ -144,7 +144,7 @@ def sharpen(probs: torch.Tensor, temperature: float) -> torch.Tensor:
     """
     if temperature == 1.0:
         return probs
-    return F.softmax(probs.clamp_min(1e-12).log() / temperature, dim=1)
+    return probs.clamp_min(1e-12).log_().div_(temperature).softmax(1)
 
 
 def posterior_given_label(

@@ -196,10 +196,9 @@ class LearnedHallucinator(BaseHallucinator):
         # One copy to the device for the whole phase.
         pairs = torch.stack([torch.stack([first[pick], second[pick]]) for pick in picks])
         for u, v in pairs.to(features.device):
-            anchors = self._combine(features[u], features[v])
-            loss = hallucination_loss(
-                anchors, features[u], features[v], head(anchors), labels[u], self.lambda_p
-            )
+            near, far = features[u], features[v]
+            anchors = self._combine(near, far)
+            loss = hallucination_loss(anchors, near, far, head(anchors), labels[u], self.lambda_p)
             # Gradients for the hallucinator alone: those of a frozen head never exist.
             grads = torch.autograd.grad(loss, list(self.module_.parameters()))
             for parameter, grad in zip(self.module_.parameters(), grads, strict=True):

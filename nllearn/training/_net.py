@@ -258,13 +258,15 @@ class NoisyLabelNet(NeuralNet):
         """Logits of the scoring module, in evaluation mode; call it without gradients."""
         teacher = self.scoring_module
         was_training = teacher.training
-        teacher.eval()
+        if was_training:
+            teacher.eval()
         with self._precision():
             if self._group is None:
                 logits = teacher(x)[0].float()
             else:
                 (logits,) = self._group.by_rows(len(x), lambda rows: (teacher(x[rows])[0].float(),))
-        teacher.train(was_training)
+        if was_training:
+            teacher.train()
         return logits
 
     def _precision(self) -> Any:
@@ -274,7 +276,8 @@ class NoisyLabelNet(NeuralNet):
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """One forward and backward pass with the method's loss."""
-        self._set_training(True)
+        if not self.module_.training:
+            self._set_training(True)
         x, (_, rows) = batch
         assert self.batch_loss is not None
         loss = self.batch_loss(self, x, rows)

@@ -78,7 +78,8 @@ class TensorSource:
         -------
         batch : float32 Tensor of shape (b, ...)
         """
-        return self._ready(self.x[rows.to(self.x.device)])
+        # An index in brackets copies number by number: of images twenty times as slow.
+        return self._ready(self.x.index_select(0, rows.to(self.x.device)))
 
     def passes(self) -> Iterator[torch.Tensor]:
         """All rows in order, in pieces that fit a pass without gradients."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from skorch.callbacks import (
@@ -100,3 +101,28 @@ def test_what_net_params_change_stands_in_the_resolved_parameters(cls, blobs):
     clf = cls(max_epochs=2, net_params=net_params, random_state=0).fit(X, noisy)
     found = {name: clf.resolved_params_[name] for name in net_params}
     assert found == net_params
+
+
+def test_a_callback_that_predicts_on_the_way_changes_nothing(cls, blobs):
+    X, _, noisy = blobs
+
+    class Predicts(Callback):
+        def on_batch_end(self, net, **kwargs):
+            net.module_.eval()
+
+    alone, watched = (
+        cls(max_epochs=4, callbacks=callbacks, random_state=0).fit(X, noisy)
+        for callbacks in (None, [Predicts()])
+    )
+    np.testing.assert_array_equal(watched.predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_named_optimisers_are_fused_and_compute_what_the_others_do(cls, blobs, optimizer):
+    X, _, noisy = blobs
+    fused, plain = (
+        cls(max_epochs=4, optimizer=optimizer, net_params=net_params, random_state=0).fit(X, noisy)
+        for net_params in (None, {"optimizer__foreach": False})
+    )
+    assert [clf.net_.optimizer_.defaults["fused"] for clf in (fused, plain)] == [True, None]
+    np.testing.assert_allclose(fused.predict_proba(X), plain.predict_proba(X), atol=1e-3)

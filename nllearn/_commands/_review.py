@@ -192,8 +192,8 @@ def rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> An
         if table.cells is not None and len(other):
             row = frame.index[other[0]]
             raise ValueError(
-                f"{path}: row {row} has the label {found[other[0]]!r}, but the model was fitted "
-                f"with {given[other[0]]!r} there ({len(other)} rows differ); pass the table of the "
+                f"{path}: row {row} has the label {str(found[other[0]])!r}, but the model was fitted "
+                f"with {str(given[other[0]])!r} there ({len(other)} rows differ); pass the table of the "
                 "fit with its rows in the same order"
             )
     return frame

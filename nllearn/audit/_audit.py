@@ -372,7 +372,9 @@ class Audit:
             others = 1.0 - self.audited.quality[self.rows].astype(np.float64)
             share = self.audited.corrected_proba[self.rows] / np.maximum(others, 1e-12)
             least = expected = np.minimum(share, 1.0)
-        return tuple(np.where(known, seen, unknown) for unknown in (least, expected, 1.0))
+        most = np.ones(len(seen))
+        least, expected, most = (np.where(known, seen, part) for part in (least, expected, most))
+        return least, expected, most
 
 
 def _interval(value: float, low: float, high: float) -> Interval:

@@ -295,7 +295,7 @@ def _log_likelihood(
     spread = ((1.0 - similar) * (1.0 - s) + (others - 1) * similar * s) / others
     without = np.where(differs, w * s, 1.0 - w)
     added = np.where(differs, (1.0 - w) * even + w * (spread - s), w / others - (1.0 - w))
-    known = 0.0
+    known = np.zeros((len(w), len(starts)))
     if cells.known.any():
         own = np.clip(np.where(differs, w, 1.0 - w), _LEAST, None)
         known = np.add.reduceat(np.log(own) * cells.known, starts, axis=1)

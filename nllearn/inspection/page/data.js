@@ -31,7 +31,7 @@ function qualityText(value) {
   if (part === 0 || part === 100) return `${part} %`;
   if (part < 0.01) return "<0.01 %";
   if (part > 99.9) return ">99.9 %";
-  return `${part.toFixed(part < 1 ? 2 : part < 10 || part > 99 ? 1 : 0)} %`;
+  return `${part.toFixed(part < 0.995 ? 2 : part < 9.95 || part > 99 ? 1 : 0)} %`;
 }
 
 /** A bar from 0 to 1; what it says stands beside it as text. */

@@ -190,11 +190,11 @@ def rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> An
         other = np.flatnonzero(found != given)
         # Typed files may hold 1.0 where the model has 1.
         if table.cells is not None and len(other):
-            row = frame.index[other[0]]
+            row, here, there = frame.index[other[0]], str(found[other[0]]), str(given[other[0]])
             raise ValueError(
-                f"{path}: row {row} has the label {str(found[other[0]])!r}, but the model was fitted "
-                f"with {str(given[other[0]])!r} there ({len(other)} rows differ); pass the table of the "
-                "fit with its rows in the same order"
+                f"{path}: row {row} has the label {here!r}, but the model was fitted with "
+                f"{there!r} there ({len(other)} rows differ); pass the table of the fit with its "
+                "rows in the same order"
             )
     return frame
 

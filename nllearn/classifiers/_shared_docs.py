@@ -123,6 +123,8 @@ _SHARED = {
         Only with several annotators, of shape (n_annotators, n_annotators): share of the rows
         labelled by both on which two agree; share of the labels that one of two seems to have
         from the other.
+    frame_library_ : {"polars", "pyarrow"} or None
+        Library of the frames that `fit` got, in which tables are given back; None for pandas.
     has_signal_ : bool
         Whether the features tell anything about the labels. If not, no label is changed.
     n_undecided_ : int

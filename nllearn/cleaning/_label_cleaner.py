@@ -120,6 +120,8 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         Probability that the given label is right; NaN where an annotator gave none.
     corrected_labels_ : ndarray of shape (n_samples,)
         Most probable label, in the dtype of y; ties go to the given one.
+    frame_library_ : {"polars", "pyarrow"} or None
+        Library of the frames that `fit` got, in which tables are given back; None for pandas.
     has_signal_ : bool
         Whether the features tell anything about the labels. If not, no label is changed.
     n_undecided_ : int

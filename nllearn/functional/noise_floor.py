@@ -25,12 +25,14 @@ from nllearn.functional.margin_cells import Cells, count_cells, margin_bins
 
 __all__ = ["NoiseFloor", "fit_noise_floor"]
 
-# The most confident tenth of the rows: a priori the predictor errs there at this part of its mean
-# rate, and nowhere less. Classes that overlap have pairs of rows that no feature tells apart, and
-# without it a predictor that always errs and noise that is always there look alike. Without noise
-# the part is 0 to .35 on the data of the harm page, .07 on average. A larger one keeps more right
-# labels where classes overlap, a smaller one finds more of the noise of people.
-_CONFIDENT_SHARE, _CONFIDENT_ERROR = 0.1, 0.15
+# What is assumed of the most confident tenth of the rows: the means of the exponential priors of
+# its error, and of its error over the mean error. Without them a predictor that always errs and
+# noise that is always there look alike. The second is 0 to .35 without noise on the data of the
+# harm page, .07 on average.
+_CONFIDENT_SHARE, _CONFIDENT_ERROR, _CONFIDENT_PART = 0.1, 0.03, 0.15
+# Nowhere does the predictor err less than this part of its mean rate: classes that overlap have
+# pairs of rows that no feature tells apart.
+_LAPSE = 0.2
 # Of a, log b and logit r, wide enough for errors from 1 to 99 % of the rows.
 _PRIOR = NormalPrior(np.array([1.0, 1.3, -1.0]), np.array([1.5, 0.7, 2.0]))
 # Shares of the noise that goes where errors go, as probable as each other.
@@ -94,7 +96,7 @@ def fit_noise_floor(
     .. math:: w(m) = \frac{C - 1}{C} \left(\epsilon + (1 - \epsilon)\,
               \sigma(a - b\, m / \tilde m)\right)
 
-    with :math:`\tilde m` the median margin of the rows that count and :math:`\epsilon` .15 of
+    with :math:`\tilde m` the median margin of the rows that count and :math:`\epsilon` a fifth of
     the mean of the sigmoid. Where errors are made, class j is the true one with probability
     :math:`s_j`. Noise is shared out evenly, but for a part :math:`\rho` of it that goes where
     errors go. Then another label than the predicted class is given with probability
@@ -104,10 +106,10 @@ def fit_noise_floor(
               + r\, \frac{(1 - \rho)(1 - s_j) + (C - 2) \rho s_j}{C - 1}\right)
 
     whose sum over j is d(m). Posterior means of w and r are taken over a grid of a, log b and
-    logit r, for five values of :math:`\rho`, under weak priors; the grid is narrowed to where the
-    posterior is. The error of the most confident tenth, over the mean error, has an exponential
-    prior of mean .15. On trusted rows, whose label is the true one, prediction and label differ
-    with probability w alone.
+    logit r, for nine values of :math:`\rho`, under weak priors; the grid is narrowed to where the
+    posterior is. The error of the most confident tenth has an exponential prior of mean
+    .03, and over the mean error one of mean .15. On trusted rows, whose label is the true one,
+    prediction and label differ with probability w alone.
 
     Noise may be larger in some classes than in others. Rows of such a class have smaller margins
     too, which one rate for all would take for errors. So a second model has a rate for every
@@ -209,7 +211,7 @@ class _ErrorCurve:
         """Errors for all pairs of a and log b, of shape (len(a) * len(log_b), n_bins)."""
         slope = np.tile(np.exp(log_b), len(a))
         sigmoid = expit(np.repeat(a, len(log_b))[:, None] - slope[:, None] * self.x)
-        least = 0.0 if self.n_seen is not None else _CONFIDENT_ERROR
+        least = 0.0 if self.n_seen is not None else _LAPSE
         lapse = least * (sigmoid @ self.share)[:, None]
         return self.chance * (lapse + (1.0 - lapse) * sigmoid)
 
@@ -220,7 +222,7 @@ class _ErrorCurve:
         at_top = errors[:, confident] @ (self.share[confident] / self.share[confident].sum())
         if self.n_seen is not None:
             return -at_top * self.n_seen
-        return -at_top / (_CONFIDENT_ERROR * (errors @ self.share))
+        return -at_top / _CONFIDENT_ERROR - at_top / (_CONFIDENT_PART * (errors @ self.share))
 
     def coarse_bins(self) -> np.ndarray:
         """Number of one of fewer bins of about equal weight, for each bin."""

@@ -104,12 +104,12 @@ def slow_floor(
 
     def errors(a, log_b):
         sigmoid = [1 / (1 + math.exp(-(a - math.exp(log_b) * margin[i] / median))) for i in rows]
-        lapse = 0.0 if learnt else 0.15 * sum(sigmoid) / n
+        lapse = 0.0 if learnt else 0.2 * sum(sigmoid) / n
         return [chance * (lapse + (1 - lapse) * s) for s in sigmoid]
 
     def log_prior(w):
         top = sum(w[-n_top:]) / n_top
-        return -top * 0.1 * n if learnt else -top / (0.15 * sum(w) / n)
+        return -top * 0.1 * n if learnt else -top / 0.03 - top / (0.15 * sum(w) / n)
 
     def log_likelihood(row, s, own, r, part):
         if trusted[row]:

@@ -15,7 +15,7 @@ __all__ = ["error_shares", "fit_error_temperature"]
 _TEMPERATURES = tuple(np.exp(np.linspace(-0.5, 4.0, 19)).tolist())
 _EVEN_SHARES = (0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 # Normal prior of the logarithm of the inverse temperature, for scores of mean top 1.
-_CENTRE, _SPREAD = 1.5, 0.5
+_CENTRE, _SPREAD = 1.5, 1.0
 # Rows that the temperature is found on; more change nothing that can be measured.
 _N_SAMPLE = 2000
 

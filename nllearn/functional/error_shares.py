@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 
 from nllearn.functional.blocks import row_blocks
+from nllearn.functional.grid_posterior import NormalPrior
 
 __all__ = ["error_shares", "fit_error_temperature"]
 
 # Inverse temperatures that are compared, and shares of rows whose label is any other class.
 _TEMPERATURES = tuple(np.exp(np.linspace(-0.5, 4.0, 19)).tolist())
 _EVEN_SHARES = (0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
-# Normal prior of the logarithm of the inverse temperature, for scores of mean top 1.
-_CENTRE, _SPREAD = 1.5, 1.0
+# Of the logarithm of the inverse temperature, for scores of mean top 1.
+_PRIOR = NormalPrior(np.array([1.5]), np.array([1.0]))
 # Rows that the temperature is found on; more change nothing that can be measured.
 _N_SAMPLE = 2000
 
@@ -60,7 +59,9 @@ def fit_error_temperature(
     noise, of which some part u goes to all classes alike:
 
     .. math:: \max_{\beta, u} \sum_i
-              \ln\left(\frac{u}{C - 1} + (1 - u)\, s_{i, \tilde y_i}(\beta)\right)
+              \ln\left(\frac{u}{C - 1} + (1 - u)\, s_{i, \tilde y_i}(\beta)\right) + \ln p(\beta)
+
+    The logarithm of the inverse temperature has a normal prior, for a few rows.
 
     Parameters
     ----------
@@ -83,6 +84,6 @@ def fit_error_temperature(
     def log_likelihood(inverse_temperature: float) -> float:
         share = error_shares(evidence, predicted, codes, inverse_temperature)
         found = (even / (n_classes - 1) + (1.0 - even) * share).log().sum(1).max()
-        return float(found) - 0.5 * ((math.log(inverse_temperature) - _CENTRE) / _SPREAD) ** 2
+        return float(found + _PRIOR.log_density(np.log(inverse_temperature), 0))
 
     return max(_TEMPERATURES, key=log_likelihood)

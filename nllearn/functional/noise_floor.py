@@ -290,22 +290,23 @@ def _log_likelihood(
 
     `w` has shape (curves, cells). What is the same for all of them is left out.
     """
-    others, differs, s = n_classes - 1, cells.differs, cells.share
-    counts, starts = cells.counts, cells.starts
+    others, differs = n_classes - 1, cells.differs
+    # In float32: the logarithms are most of the time, and their sums are of one group only.
+    w, s, counts = (a.astype(np.float32) for a in (w, cells.share, cells.counts))
     # P(j) is linear in r: what there is without noise, and what noise adds.
     even = (1.0 - similar) / others + similar * s
     spread = ((1.0 - similar) * (1.0 - s) + (others - 1) * similar * s) / others
     without = np.where(differs, w * s, 1.0 - w)
     added = np.where(differs, (1.0 - w) * even + w * (spread - s), w / others - (1.0 - w))
-    known = np.zeros((len(w), len(starts)))
+    known = np.zeros((len(w), len(cells.starts)))
     if cells.known.any():
         own = np.clip(np.where(differs, w, 1.0 - w), _LEAST, None)
-        known = np.add.reduceat(np.log(own) * cells.known, starts, axis=1)
-    out = np.empty((len(w), len(starts), len(r)))
-    for k, rate in enumerate(r):
+        known = np.add.reduceat(np.log(own) * cells.known, cells.starts, axis=1)
+    out = np.empty((len(w), len(cells.starts), len(r)))
+    for k, rate in enumerate(r.astype(np.float32)):
         rows = rate * added
         rows += without
         np.log(np.maximum(rows, 1e-15, out=rows), out=rows)
         rows *= counts
-        out[:, :, k] = np.add.reduceat(rows, starts, axis=1) + known
+        out[:, :, k] = np.add.reduceat(rows, cells.starts, axis=1) + known
     return out

@@ -14,51 +14,29 @@ from functools import cached_property
 import torch
 
 from nllearn.functional.blocks import row_blocks
+from nllearn.functional.triangular import (
+    COLUMNS,
+    is_upper_triangular,
+    transposed_inverse,
+    triangular_product,
+    with_added,
+)
 
 __all__ = [
     "RIDGES",
-    "KernelMap",
     "RidgeAxes",
     "RidgeSystem",
-    "kernel_features",
-    "kernel_map",
     "leave_one_out",
     "leave_one_out_scores",
     "ridge_system",
 ]
 
-# Directions of the landmarks' kernel matrix that are kept, by eigenvalue over the largest one.
-_RANK_TOLERANCE = 1e-6
 # A ridge below this share of a row's mean feature length cannot be told from rounding.
 _JITTER = 1e-6
 # Ridges that the plain regression chooses from.
 RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
 
-# Columns of a block of a product that is only needed on one side of the diagonal: whole cache
-# lines, of 250 columns a product takes a fifth longer. Rows of features that the cache holds.
-_COLUMNS, _CACHED_ROWS, _FEW_ROWS = 192, 1024, 64
-
 Blocks = Callable[[], Iterator[tuple[slice, torch.Tensor]]]
-
-
-@dataclass(frozen=True)
-class KernelMap:
-    """From unit rows to features whose inner products approximate a Gaussian kernel.
-
-    Parameters
-    ----------
-    landmarks : float32 Tensor of shape (m, d)
-        Unit rows.
-    gamma : float
-        ``exp(-gamma |x - z|^2)``.
-    projection : float32 Tensor of shape (m, r)
-        Inverse square root of the landmarks' kernel matrix, r its rank. Upper triangular where
-        the rank is full.
-    """
-
-    landmarks: torch.Tensor
-    gamma: float
-    projection: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -93,11 +71,11 @@ class RidgeAxes:
         -------
         coordinates : float32 Tensor of shape (b, r)
         """
-        return _product(features - self.mean, self.vectors, self._is_upper)
+        return triangular_product(features - self.mean, self.vectors, self._is_upper)
 
     @cached_property
     def _is_upper(self) -> bool:
-        return _is_upper(self.vectors)
+        return is_upper_triangular(self.vectors)
 
 
 @dataclass(frozen=True)
@@ -191,11 +169,11 @@ class RidgeSystem:
         axes : RidgeAxes
             The directions form an upper triangular matrix, unless rounding forbids it.
         """
-        lower, failed = torch.linalg.cholesky_ex(_with_added(self.gram, self.added(ridge)))
+        lower, failed = torch.linalg.cholesky_ex(with_added(self.gram, self.added(ridge)))
         if bool(failed):
             _, vectors = self._eigen
             return self._along(vectors.double() * self.shrinkage(ridge).double().sqrt())
-        return self._along(_transposed_inverse(lower))
+        return self._along(transposed_inverse(lower))
 
     def _along(self, vectors: torch.Tensor) -> RidgeAxes:
         moments = (vectors.T @ self.products).float()
@@ -226,104 +204,6 @@ class RidgeSystem:
             else:
                 high = middle
         return float(10.0**high)
-
-
-def kernel_map(rows: torch.Tensor, n_landmarks: int, generator: torch.Generator) -> KernelMap:
-    """Draw landmarks and take the kernel's width from their distances.
-
-    ``gamma`` is one over the median squared distance of two landmarks (one over the
-    mean, where most are duplicates).
-
-    Parameters
-    ----------
-    rows : Tensor of shape (n, d)
-        Unit rows.
-    n_landmarks : int
-        Capped at n.
-    generator : torch.Generator
-        On the CPU.
-
-    Returns
-    -------
-    kmap : KernelMap
-    """
-    drawn = torch.randperm(len(rows), generator=generator)[: min(n_landmarks, len(rows))]
-    landmarks = rows[drawn.to(rows.device)].float()
-    squared = (2.0 - 2.0 * landmarks @ landmarks.T).clamp_min(0.0)
-    off = squared[~torch.eye(len(landmarks), dtype=torch.bool, device=rows.device)]
-    width = float(off.median()) if len(off) else 1.0
-    if width < 1e-6:
-        width = float(off.mean()) if len(off) else 1.0
-    gamma = 1.0 / width if width > 1e-12 else 1.0
-    kernel = torch.exp(-gamma * squared).double()
-    return KernelMap(landmarks, gamma, _inverse_root(kernel).float().contiguous())
-
-
-def _inverse_root(kernel: torch.Tensor) -> torch.Tensor:
-    """A matrix P with ``P P^T`` the inverse of a kernel matrix, on the directions that it has."""
-    # The largest sum of a column is not below the largest eigenvalue, and hardly above.
-    least = _RANK_TOLERANCE * float(kernel.sum(0).max())
-    if not bool(torch.linalg.cholesky_ex(_with_added(kernel, -least)).info):
-        return _transposed_inverse(torch.linalg.cholesky(kernel))
-    values, vectors = torch.linalg.eigh(kernel)
-    kept = values > _RANK_TOLERANCE * values[-1]
-    return vectors[:, kept] / values[kept].sqrt()
-
-
-def _with_added(matrix: torch.Tensor, value: float) -> torch.Tensor:
-    """A copy with a number added along the diagonal."""
-    out = matrix.clone()
-    out.diagonal().add_(value)
-    return out
-
-
-def _transposed_inverse(lower: torch.Tensor) -> torch.Tensor:
-    """Of a lower triangular matrix."""
-    eye = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
-    return torch.linalg.solve_triangular(lower, eye, upper=False).T
-
-
-def kernel_features(rows: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
-    """Landmark features of a block of unit rows.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (b, d)
-        Unit rows.
-    kmap : KernelMap
-
-    Returns
-    -------
-    features : float32 Tensor of shape (b, r)
-    """
-    out = rows.new_empty((len(rows), kmap.projection.shape[1]), dtype=torch.float32)
-    directions = 2.0 * kmap.gamma * kmap.landmarks.T
-    constant = directions.new_tensor(-2.0 * kmap.gamma)
-    # To look for the zeros costs as much as the product with some rows.
-    is_upper = len(rows) > _FEW_ROWS and _is_upper(kmap.projection)
-    for some in row_blocks(len(rows), _CACHED_ROWS):
-        kernel = torch.addmm(constant, rows[some].float(), directions).clamp_max_(0.0).exp_()
-        _product(kernel, kmap.projection, is_upper, out[some])
-    return out
-
-
-def _product(
-    rows: torch.Tensor, matrix: torch.Tensor, is_upper: bool, out: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Rows times a matrix; of an upper triangular one the zeros are left out."""
-    if not is_upper:
-        return torch.mm(rows, matrix, out=out)
-    if out is None:
-        out = rows.new_empty((len(rows), matrix.shape[1]))
-    for columns in row_blocks(len(matrix), _COLUMNS):
-        stop = columns.stop
-        torch.mm(rows[:, :stop], matrix[:stop, columns], out=out[:, columns])
-    return out
-
-
-def _is_upper(matrix: torch.Tensor) -> bool:
-    """Whether a matrix is square and has nothing below its diagonal."""
-    return matrix.shape[0] == matrix.shape[1] and not bool(matrix.tril(-1).any())
 
 
 def ridge_system(blocks: Blocks, weights: torch.Tensor, targets: torch.Tensor) -> RidgeSystem:
@@ -376,7 +256,7 @@ def _upper_products(weighted: torch.Tensor, features: torch.Tensor) -> torch.Ten
     """The upper half of ``weighted.T @ features``; below it nothing is right."""
     r = features.shape[1]
     out = features.new_zeros((r, r))
-    for columns in row_blocks(r, _COLUMNS):
+    for columns in row_blocks(r, COLUMNS):
         start = columns.start
         torch.mm(weighted[:, columns].T, features[:, start:], out=out[columns, start:])
     return out

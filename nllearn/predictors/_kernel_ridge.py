@@ -10,11 +10,10 @@ import torch
 from sklearn.utils import check_random_state
 
 from nllearn.functional.calibration import agreement
+from nllearn.functional.kernel_features import KernelMap, kernel_features
 from nllearn.functional.kernel_ridge import (
-    KernelMap,
     RidgeAxes,
     RidgeSystem,
-    kernel_features,
     leave_one_out,
     ridge_system,
 )

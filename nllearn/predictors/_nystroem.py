@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from nllearn.functional.blocks import row_blocks
-from nllearn.functional.kernel_ridge import kernel_features, kernel_map
+from nllearn.functional.kernel_features import kernel_features, kernel_map
 from nllearn.functional.mixup import smooth_over_neighbors
 
 __all__ = ["NystroemFeatures"]

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from nllearn.functional.kernel_features import KernelMap, kernel_features, kernel_map
 from nllearn.functional.kernel_ridge import (
-    KernelMap,
-    kernel_features,
-    kernel_map,
     leave_one_out,
     leave_one_out_scores,
     ridge_system,

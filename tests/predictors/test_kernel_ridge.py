@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nllearn.functional.kernel_ridge import kernel_features
+from nllearn.functional.kernel_features import kernel_features
 from nllearn.functional.mixup import smooth_over_neighbors
 from nllearn.predictors import (
     LeaveOneOutKernelRidge,

@@ -11,9 +11,11 @@ from nllearn.label_model._annotators import (
     consensus_posterior,
     estimate_annotator_posterior,
 )
+from nllearn.label_model._boundary_noise import fit_boundary_noise
 from nllearn.label_model._data import AnnotatorLabels, NoisyLabels
 from nllearn.label_model._estimate import estimate_label_posterior
-from nllearn.label_model._noise import NoiseModel, fit_boundary_noise, fit_noise
+from nllearn.label_model._noise import fit_noise
+from nllearn.label_model._noise_model import NoiseModel
 from nllearn.label_model._result import AnnotatorEstimates, LabelPosterior
 from nllearn.label_model._unit_rows import RowScaling, choose_scaling
 from nllearn.label_model._warnings import warn_of_doubt, warn_of_lost_classes

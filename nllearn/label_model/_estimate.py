@@ -11,13 +11,10 @@ from torch.nn import functional as F
 
 from nllearn.functional.stacking import stack_predictions
 from nllearn.functional.transition import expected_transition
+from nllearn.label_model._boundary_noise import clean_weight_at_boundary, fit_boundary_noise
 from nllearn.label_model._data import NoisyLabels
-from nllearn.label_model._noise import (
-    NoiseModel,
-    clean_weight_at_boundary,
-    fit_boundary_noise,
-    fit_noise,
-)
+from nllearn.label_model._noise import fit_noise
+from nllearn.label_model._noise_model import NoiseModel
 from nllearn.label_model._predictions import predict_labels
 from nllearn.label_model._result import LabelPosterior
 from nllearn.predictors import NeighborGraph

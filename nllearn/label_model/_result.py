@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nllearn.label_model._noise import NoiseModel
+from nllearn.label_model._noise_model import NoiseModel
 from nllearn.predictors import KernelRidge
 
 __all__ = ["AnnotatorEstimates", "LabelPosterior"]

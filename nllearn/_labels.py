@@ -10,7 +10,7 @@ import pandas as pd
 from nllearn._frames import to_pandas
 from nllearn._validation import is_tensor, refuse_tensor
 
-__all__ = ["check_labels", "label_arrays", "label_index", "label_values"]
+__all__ = ["check_labels", "columns_by_class", "label_arrays", "label_index", "label_values"]
 
 
 def check_labels(y: Any) -> Any:
@@ -262,3 +262,47 @@ def _label_array(name: str, labels: Any) -> np.ndarray:
         plain = np.asarray(array.tolist())
         array = plain if plain.ndim == 1 else array
     return array
+
+
+def columns_by_class(name: str, table: Any, classes: np.ndarray) -> Any:
+    """Put columns that are named by the classes into their order.
+
+    Parameters
+    ----------
+    name : str
+        What an error calls the table.
+    table : any
+        Something other than a frame is returned as it is, and so is a frame whose columns count
+        from 0 or are of another number than the classes.
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+
+    Returns
+    -------
+    table : any
+
+    Raises
+    ------
+    ValueError
+        For columns with other names.
+    """
+    names = getattr(table, "columns", None)
+    if names is None:
+        return table
+    names = list(names)
+    if names == list(range(len(names))) or len(names) != len(classes):
+        # Columns that count from 0 have no names; another number of them is refused by shape.
+        return table
+    words = [str(value) for value in classes.tolist()]
+    found = [str(column) for column in names]
+    if found == [f"column_{i}" for i in range(len(names))]:
+        return table  # polars counts in this way
+    foreign = sorted(set(found) - set(words))
+    if foreign or len(set(found)) < len(found):
+        raise ValueError(
+            f"{name} has the columns {names[:20]}, and {foreign[:5] or 'some'} are no classes "
+            f"or come twice; the classes are {words[:20]}. Name the columns by the classes, or "
+            f"pass {name}.to_numpy() with columns in the order of the sorted labels"
+        )
+    values = np.asarray(table)
+    return values[:, [found.index(word) for word in words]]

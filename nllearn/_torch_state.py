@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import joblib
+import numpy as np
 import torch
 
 from nllearn.exceptions import NoisyLabelWarning
@@ -120,6 +121,8 @@ def torch_state(n_jobs: int | None = None, *, is_small: bool = True) -> Iterator
                 stack.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
+        # Numpy's defaults: probabilities underflow.
+        stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
         yield n_threads
 
 

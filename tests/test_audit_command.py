@@ -281,3 +281,60 @@ def test_every_kind_of_cleaned_table_is_audited(cleaned, tmp_path, ending):
     words = ["--label", "kind", "--sample", 20, "--out", tmp_path / "s.csv"]
     assert run("audit", out, *words) == 0
     assert len(pd.read_csv(tmp_path / "s.csv")) == 20
+
+
+@pytest.mark.parametrize("kind", ["table", "model"])
+def test_the_answers_go_into_the_final_labels(cleaned, tmp_path, capsys, kind):
+    folder, truth = cleaned
+    shown = ["--table", folder / "wine.csv"] if kind == "model" else []
+    sample, final = tmp_path / "sample.csv", tmp_path / "final.csv"
+    assert run("audit", *sources(folder)[kind], "--sample", 40, "--out", sample, *shown) == 0
+    answered = fill(sample, sample, lambda row, given: truth[row], drop=range(30, 40))
+    rows = answered["row"].astype(int).to_numpy()[:30]
+    table = ["--table", folder / "out.csv", "--label", "kind", "--undecided", "given"]
+    assert run("apply", sample, *table, "-o", final) == 0
+    found = pd.read_csv(final, dtype=str, keep_default_na=False)
+    assert sorted(np.flatnonzero(found["is_reviewed"] == "True")) == sorted(rows)
+    assert (found["final_label"].to_numpy()[rows] == truth[rows]).all()
+    others = np.setdiff1d(np.arange(len(found)), rows)
+    assert (found["final_label"][others] == found["kind"][others]).all()
+    # An answer without the true class decides nothing.
+    fill(sample, sample, lambda row, given: "wrong", drop=range(1, 40))
+    capsys.readouterr()
+    assert run("apply", sample, *table, "-o", tmp_path / "none.csv") == 0
+    assert "0 labels decided by hand" in capsys.readouterr().out
+    fill(sample, sample, lambda row, given: "pink", drop=range(1, 40))
+    assert run("apply", sample, *table, "-o", tmp_path / "none.csv", "--force") == 2
+    assert "true_label is 'pink'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["table", "model"])
+def test_a_sample_shows_what_the_file_says_in_its_encoding(tmp_path, capsys, kind):
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    lines = [
+        f"{i + 13:06d};{rng.normal(4 * c, 1):.2f};{rng.normal():.1f} %;{['süß', 'herb'][c]}"
+        for i, c in enumerate(y)
+    ]
+    source, out, model = (tmp_path / name for name in ("a.csv", "out.csv", "a.model"))
+    source.write_text("\n".join(["Nr;Süße;Anteil;Art", *lines]).replace(".", ",") + "\n", "cp1252")
+    words = ["--label", "Art", "--encoding", "cp1252", "--report", tmp_path / "p.html"]
+    assert run("clean", source, *words, "-o", out, "--save", model) == 0
+    # A spreadsheet tells UTF-8 by its mark, and by that the next command does.
+    assert out.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert re.search(r'"0000\d\d"|"0001\d\d"', (tmp_path / "p.html").read_text("utf-8"))
+    sample = tmp_path / "sample.csv"
+    where = [out, "--label", "Art"] if kind == "table" else [model]
+    shown = [] if kind == "table" else ["--table", source]
+    assert run("audit", *where, "--sample", 30, "-o", sample, *shown) == 0
+    encoding = "cp1252" if kind == "model" else "utf-8-sig"
+    cells = pd.read_csv(sample, sep=";", dtype=str, encoding=encoding, keep_default_na=False)
+    row = int(cells["row"][0])
+    assert [*cells.iloc[0, 3:6]] == lines[row].replace(".", ",").split(";")[:3]
+    assert cells.columns.tolist().count("Art") == 0
+    cells["true_label"] = "right"
+    cells.to_csv(sample, sep=";", index=False, encoding=encoding)
+    capsys.readouterr()
+    assert run("audit", *where, "--answers", sample) == 0
+    said = capsys.readouterr().out
+    assert "30 of 120, 0 labels wrong" in said and "nan" not in said

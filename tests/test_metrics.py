@@ -235,6 +235,11 @@ def test_label_dtypes_may_differ_between_arguments():
     assert label_accuracy([True, False], np.array([True, True], dtype=object)) == 0.5
 
 
+def test_large_whole_numbers_stay_different():
+    large = np.array([2**62, 2**62 + 1])
+    assert label_accuracy(large.astype(np.uint64), np.full(2, large[1])) == 0.5
+
+
 def test_arguments_as_lists_and_series():
     table = ([0, 1, 1], [0, 1, 0], [0, 0, 0], [0.9, 0.8, 0.1], [True, False, True], [1, 2, 3])
     expected = scores(*(np.array(column) for column in table))

@@ -208,6 +208,26 @@ def test_cells_are_written_as_they_were_read(tmp_path, cell):
         assert b"\r\n" not in out.read_bytes() or "\r\n" in cell
 
 
+def test_undecided_rows_are_told_apart_in_the_table(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = X[:, 0] + rng.normal(scale=0.7, size=400) > 0
+    pd.DataFrame(X, columns=["a", "b"]).assign(k=y).to_csv(tmp_path / "t.csv", index=False)
+    out = tmp_path / "out.csv"
+    assert run("clean", tmp_path / "t.csv", "--label", "k", "-o", out) == 0
+    said = capsys.readouterr().out
+    n = int(re.search(r"undecided +(\d+) rows", said)[1])
+    found = pd.read_csv(out)
+    flips = found["boundary_quality"] < 0.5
+    assert n == (flips & (found["corrected_label"] == found["k"])).sum() > 0
+    # A second round leaves the column aside, and another's column of that name is kept.
+    assert run("clean", out, "--label", "k", "-o", tmp_path / "two.csv") == 0
+    assert "boundary_quality" in capsys.readouterr().out
+    taken = pd.read_csv(tmp_path / "t.csv").assign(boundary_quality=1)
+    taken.to_csv(tmp_path / "taken.csv", index=False)
+    assert run("clean", tmp_path / "taken.csv", "--label", "k", "-o", tmp_path / "no.csv") == 2
+
+
 def test_a_review_that_is_not_finished_keeps_the_given_labels_where_asked(tmp_path, capsys):
     frame = people()
     frame.loc[[3, 13, 25, 40], "label"] = "z"

@@ -58,6 +58,7 @@ SETTINGS = {
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
     "deterministic": deterministic,
     "default_device": other_device,
+    "numpy's errors": lambda: np.errstate(all="raise"),
 }
 
 

@@ -14,6 +14,7 @@ from nllearn._base._training_rows import TrainingRows
 from nllearn._doc_links import DocLinkMixin
 from nllearn._frames import from_pandas, library_of, to_pandas
 from nllearn._torch_state import on_cpu
+from nllearn._validation import check_same_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,6 +166,19 @@ class IssueTablesMixin(DocLinkMixin, metaclass=ABCMeta):
         check_is_fitted(self, "label_quality_")
         return from_pandas(self._row_table(threshold), self.frame_library_)
 
+    def _check_order(self, **named: Any) -> None:
+        """Refuse what has the training rows in another order, by their index."""
+        import pandas as pd
+
+        index = self.training_rows().index
+        if index is not None:
+            check_same_rows(pd.Series(0, index=index), to="label_issues()", **named)
+
+    def _forget_fit(self) -> None:
+        """Drop the fitted attributes: a fit that failed must not pass for fitted."""
+        for name in [name for name in vars(self) if name[0] != "_" and name[-1] == "_"]:
+            delattr(self, name)
+
     def _row_table(self, threshold: float | None) -> pd.DataFrame:
         """Table of :meth:`row_issues` as one of pandas."""
         from nllearn.inspection import label_issue_table
@@ -233,6 +247,7 @@ class IssueTablesMixin(DocLinkMixin, metaclass=ABCMeta):
             )
         if not (isinstance(confidence, Real) and 0.0 < float(confidence) < 1.0):
             raise ValueError(f"confidence={confidence!r} must be a number between 0 and 1")
+        self._check_order(groups=groups)
         codes, names = pd.factorize(pd.Series(groups), sort=True, use_na_sentinel=False)
         counts, rates, low, high = noise_rates_by_group(
             self._row_quality(self.training_rows()), codes, float(confidence)

@@ -10,9 +10,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nllearn._base._audit import AuditMixin
-from nllearn._frames import library_of
+from nllearn._frames import library_of, to_pandas
 from nllearn._torch_state import torch_state
-from nllearn._validation import check_same_rows
 
 if TYPE_CHECKING:
     from nllearn.audit import Audit
@@ -84,12 +83,7 @@ class LabelIssuesMixin(AuditMixin):
         from nllearn.inspection import write_review_page
 
         rows = self.training_rows()
-        if rows.index is not None:
-            import pandas as pd
-
-            own = pd.Series(0, index=rows.index)
-            shown = dict(images=images, texts=texts, table=table, names=names)
-            check_same_rows(own, to="label_issues()", **shown)
+        self._check_order(images=images, texts=texts, table=table, names=names)
         if audit is not None and np.ndim(audit) == 0:
             audit = self.audit_sample(audit, random_state=0)
         with torch_state(self.n_jobs, is_small=False):
@@ -192,6 +186,7 @@ class LabelIssuesMixin(AuditMixin):
             return labels
         if X is None:
             raise ValueError("refit=True needs X: fit keeps no copy of the rows")
+        self._check_order(X=to_pandas(X))
         known, _ = apply_decisions_to(self, decisions, undecided="given")
         library = self.frame_library_
         self.fit(X, known, trusted=decided)

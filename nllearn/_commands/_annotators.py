@@ -6,8 +6,9 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nllearn._commands._files import refuse_existing
 from nllearn._commands._options import CommandError, reading_of, say
-from nllearn._commands._review import refuse_existing, write_page
+from nllearn._commands._review import write_page
 from nllearn._commands._rows import embeddings_of, features_of, plans_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def clean_annotated(args: argparse.Namespace, names: list[str], estimator: Any) 
     say(args, f"written: {args.output}")
     if args.report:
         options = {"threshold": args.threshold, "overwrite": args.force}
-        write_page(estimator, table.frame, args.report, **options)
+        write_page(estimator, table.written, args.report, **options)
         say(args, f"written: {args.report}")
     return float(estimator.noise_rate_)
 
@@ -164,7 +165,7 @@ def _long(args: argparse.Namespace, table: Table) -> tuple[Table, Any]:
     for option in ("item", "annotator", "label"):
         if getattr(args, option) not in table.frame.columns:
             raise unknown_column(getattr(args, option), table.names, option=f"--{option}")
-    cells = table.frame if table.cells is None else table.cells
+    cells = table.written
     column = read_labels(table, args.label, keep_na_words=table.reading.keep_na_words)
     items, _ = pd.factorize(cells[args.item].astype(str))
     people, names = pd.factorize(cells[args.annotator].astype(str), sort=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nllearn._commands._files import refuse_existing
 from nllearn._commands._options import (
     CommandError,
     add_reading_options,
@@ -15,7 +15,8 @@ from nllearn._commands._options import (
     reading_of,
     say,
 )
-from nllearn._commands._review import refuse_existing, rows_of_fit
+from nllearn._commands._review import rows_of_fit
+from nllearn._commands._sample import RIGHT, WRONG, read_answers, write_sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from nllearn.tables import Reading
 
 __all__ = ["add_audit_command"]
-
-# Columns of the sample; the answers go into the last.
-SAMPLE_COLUMNS = ("row", "given_label", "true_label")
-# Answers that name no class, unless a class is called so.
-RIGHT, WRONG = "right", "wrong"
 
 
 def add_audit_command(commands: Any) -> None:
@@ -90,13 +86,13 @@ def _audit(args: argparse.Namespace) -> None:
         refuse_existing(args.output, force=args.force)
     audited, numbers, shown, reading = _read_source(args)
     if args.sample is None:
-        _sum_up(args, audited, numbers)
+        _sum_up(args, audited, numbers, reading)
         return
 
     from nllearn.audit import draw_audit_sample
 
     rows = draw_audit_sample(audited, args.sample, random_state=args.seed)
-    _write_sample(args.output, audited, numbers, rows, shown, reading, force=args.force)
+    write_sample(args.output, audited, numbers, rows, shown, reading, force=args.force)
     say(args, f"written: {args.output}, {len(rows)} of {len(numbers)} rows")
     say(args, f"next: fill in true_label (a class, {RIGHT} or {WRONG}; from the top if not all)")
 
@@ -167,7 +163,7 @@ def _read_cleaned(
             f"{args.source}: label_quality must be between 0 and 1 in every row that has a label"
         )
     words = np.array([str(value) for value in labels.given])
-    cells = table.frame if table.cells is None else table.cells
+    cells = table.written
     corrected = cells["corrected_label"].astype(str).to_numpy()[numbers]
     classes = np.unique(np.concatenate([words, corrected.astype(str)]))
     audited = AuditedLabels(
@@ -175,69 +171,55 @@ def _read_cleaned(
         corrected=np.searchsorted(classes, corrected.astype(str)),
         quality=quality[numbers],
         classes=classes,
+        boundary_quality=_boundary_quality(table.frame, numbers),
     )
     shown = cells.drop(columns=args.label)
     return audited, numbers, shown.iloc[numbers].reset_index(drop=True), table.reading
 
 
-def _write_sample(
-    path: str,
-    audited: AuditedLabels,
-    numbers: np.ndarray,
-    rows: np.ndarray,
-    shown: pd.DataFrame | None,
-    reading: Reading,
-    *,
-    force: bool,
-) -> None:
-    """Write the rows with an empty column. What cleaning suggests is not shown: it would lead.
-
-    The spreadsheet that opened the table opens the sample: separator and encoding are the same.
-    """
+def _boundary_quality(frame: pd.DataFrame, numbers: np.ndarray) -> np.ndarray | None:
+    """Quality if noise lies at the class boundary, where the cleaned table has it."""
     import pandas as pd
 
-    from nllearn._atomic_write import atomic_write
-    from nllearn.inspection import guard_cell
-    from nllearn.tables import RESULT_COLUMNS, is_number
+    from nllearn.tables import BOUNDARY_COLUMN
 
-    def guarded(cell: Any) -> Any:
-        # No spreadsheet runs a number.
-        return guard_cell(cell) if isinstance(cell, str) and not is_number(cell) else cell
-
-    sample = pd.DataFrame(
-        {
-            "row": numbers[rows],
-            "given_label": [str(label) for label in audited.classes[audited.given[rows]]],
-            "true_label": "",
-        }
-    )
-    if shown is not None:
-        free = shown.iloc[rows].reset_index(drop=True)
-        hidden = {*SAMPLE_COLUMNS, *RESULT_COLUMNS}
-        free = free.drop(columns=[name for name in free.columns if name in hidden])
-        sample = pd.concat([sample, free], axis=1)
-    sample = sample.map(guarded)
-    own = "," if reading.separator in (None, "\t") else reading.separator
-    separator = "\t" if path.lower().endswith(".tsv") else own
-    with atomic_write(path, lambda target: refuse_existing(str(target), force=force)) as temporary:
-        sample.to_csv(
-            temporary,
-            sep=separator,
-            encoding=reading.encoding or "utf-8",
-            index=False,
-            lineterminator="\n",
-        )
+    if BOUNDARY_COLUMN not in frame.columns:
+        return None
+    values = pd.to_numeric(frame[BOUNDARY_COLUMN], errors="coerce").to_numpy(dtype=float)[numbers]
+    return values if ((values >= 0) & (values <= 1)).all() else None
 
 
-def _sum_up(args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarray) -> None:
+def _sum_up(
+    args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarray, reading: Reading
+) -> None:
     """Read the answers and print what they show."""
+    import numpy as np
+
+    from nllearn.audit import Audit
     from nllearn.inspection import threshold_lines
 
     audit = _audit_of_page(args.answers, audited)
     if audit is None:
-        audit = _audit_of_sample(args, audited, numbers)
-    for text in (*audit.summary(args.fdr), *threshold_lines(audited.quality, audit=audit)):
+        answers = read_answers(
+            args.answers,
+            audited.given,
+            audited.classes,
+            numbers,
+            source=args.source,
+            encodings=(args.encoding, reading.encoding),
+        )
+        rows, codes = np.array(list(answers)), np.array(list(answers.values()))
+        audit = Audit(audited, rows, codes == audited.given[rows], codes)
+    # Those are steps in Python; here trusted rows settle where noise lies.
+    summary = [text for text in audit.summary(args.fdr) if not text.startswith("next: fit ")]
+    for text in (*summary, *threshold_lines(audited.quality, audit=audit)):
         say(args, text)
+    say(
+        args,
+        "next: nllearn apply ANSWERS --table CLEANED --label COLUMN -o FINAL writes these "
+        "labels; nllearn clean FINAL --label final_label --trusted is_reviewed cleans again with "
+        "them",
+    )
 
 
 def _audit_of_page(path: str, audited: AuditedLabels) -> Audit | None:
@@ -254,79 +236,3 @@ def _audit_of_page(path: str, audited: AuditedLabels) -> Audit | None:
     given, corrected = (audited.classes[codes] for codes in (audited.given, audited.corrected))
     labels = pd.DataFrame({"given_label": given, "corrected_label": corrected})
     return audit_labels(audited, *audit_answers(labels, path))
-
-
-def _audit_of_sample(
-    args: argparse.Namespace, audited: AuditedLabels, numbers: np.ndarray
-) -> Audit:
-    """Audit of the sample that was written with --sample and filled in."""
-    import numpy as np
-
-    from nllearn.audit import Audit
-    from nllearn.inspection import unguard_cell
-    from nllearn.tables import read_table
-
-    # A spreadsheet may have saved the answers with another separator, which is found.
-    encoding = {} if args.encoding is None else {"encoding": args.encoding}
-    cells = read_table(args.answers, label="true_label", **encoding).cells
-    if cells is None:
-        raise CommandError(
-            f"--answers: {args.answers} must be the .csv or .tsv that --sample wrote, "
-            "or what the review page exported"
-        )
-    lacking = [name for name in SAMPLE_COLUMNS if name not in cells.columns]
-    if lacking:
-        raise CommandError(f"--answers: {args.answers} has no column {lacking[0]!r}")
-    place = {int(number): position for position, number in enumerate(numbers)}
-    code_of = {str(label): code for code, label in enumerate(audited.classes)}
-    true: dict[int, int] = {}  # position among the rows -> position in the classes
-    lines = cells[list(SAMPLE_COLUMNS)].astype(str).itertuples(index=False)
-    for line, (word, given, cell) in enumerate(lines, start=2):
-        answer = unguard_cell(cell.strip())
-        if not answer:
-            continue
-        where = f"{args.answers}, line {line}"
-        row = place.get(int(word)) if word.strip().isdecimal() else None
-        if row is None or row in true:
-            how = "comes twice" if row is not None else f"is no row of {args.source} with a label"
-            raise CommandError(f"{where}: row {word!r} {how}")
-        code = int(audited.given[row])
-        if _code_of(unguard_cell(given), code_of) != code:
-            raise CommandError(
-                f"{where}: the given label is {given!r}, but {args.source} has "
-                f"{str(audited.classes[code])!r}; the answers belong to other data"
-            )
-        true[row] = _answer(answer, code, code_of, where)
-    if not true:
-        raise CommandError(f"--answers: the column true_label of {args.answers} is empty")
-    rows, codes = np.array(list(true)), np.array(list(true.values()))
-    return Audit(audited, rows, codes == audited.given[rows], codes)
-
-
-def _answer(word: str, given: int, code_of: dict[str, int], where: str) -> int:
-    """Position of the true label in the classes; -1 for one that is wrong and not known."""
-    found = _code_of(word, code_of)
-    if found is not None:
-        return found
-    if word.lower() == RIGHT:
-        return given
-    if word.lower() == WRONG:
-        return 1 - given if len(code_of) == 2 else -1
-    known = ", ".join(map(repr, list(code_of)[:20]))
-    raise CommandError(
-        f"{where}: true_label is {word!r}; write one of the classes ({known}), {RIGHT}, {WRONG}, "
-        "or nothing for a row that nobody looked at"
-    )
-
-
-def _code_of(word: str, code_of: dict[str, int]) -> int | None:
-    """Position of a class by its text; a spreadsheet may have made 1.0 of 1."""
-    if word in code_of:
-        return code_of[word]
-    with contextlib.suppress(ValueError):
-        value = float(word)
-        for name, code in code_of.items():
-            with contextlib.suppress(ValueError):
-                if float(name) == value:
-                    return code
-    return None

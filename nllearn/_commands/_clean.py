@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nllearn._commands._annotators import clean_annotated, label_columns
+from nllearn._commands._files import refuse_existing
 from nllearn._commands._options import (
     CommandError,
     add_column_options,
@@ -22,7 +23,7 @@ from nllearn._commands._options import (
     number,
     say,
 )
-from nllearn._commands._review import refuse_existing, rows_shown, write_page
+from nllearn._commands._review import rows_shown, write_page
 from nllearn._commands._rows import embeddings_of, features_of, plans_of, read_rows
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def _clean(args: argparse.Namespace) -> int:
 
     from nllearn.inspection import threshold_lines
     from nllearn.tables import (
+        BOUNDARY_COLUMN,
         RESULT_COLUMNS,
         check_output,
         earlier_columns,
@@ -149,7 +151,8 @@ def _clean(args: argparse.Namespace) -> int:
             refuse_existing(extra, force=args.force)
     table, labels = read_rows(args)
     earlier = earlier_columns(table, labels.name)
-    refuse_taken(table, [name for name in RESULT_COLUMNS if name not in earlier])
+    added = (*RESULT_COLUMNS, BOUNDARY_COLUMN)
+    refuse_taken(table, [name for name in added if name not in earlier])
     if earlier:
         say(
             args,
@@ -172,6 +175,8 @@ def _clean(args: argparse.Namespace) -> int:
     if args.audit is not None and args.audit > len(given):
         raise CommandError(f"--audit {args.audit}: there are {len(given)} rows with a label")
     trusted = None if args.trusted is None else _trusted(table, args.trusted)[known]
+    if trusted is not None:
+        say(args, f"known to be right     {int(trusted.sum())} of {len(trusted)} rows")
     names = None if args.id is None else _row_names(args, table)[known]
     reading = replace(table.reading, n_rows=table.n_rows, id=args.id, rows=np.flatnonzero(known))
     if n_missing and args.missing_labels == "drop":
@@ -212,7 +217,8 @@ def _clean(args: argparse.Namespace) -> int:
         say(
             args,
             f"undecided             {estimator.n_undecided_} rows near a class boundary keep their "
-            "label; check about thirty of them and name them with --trusted",
+            "label: those of low boundary_quality; check about thirty of them and name them with "
+            "--trusted",
         )
     if n_missing:
         how = "left out" if args.missing_labels == "drop" else "filled with the prediction"
@@ -221,7 +227,7 @@ def _clean(args: argparse.Namespace) -> int:
     if args.report:
         # With the threshold, so that page and table mark the same rows.
         options = {"threshold": args.threshold, "overwrite": args.force, "audit": args.audit}
-        write_page(estimator, table.frame[known], args.report, **rows_shown(reading), **options)
+        write_page(estimator, table.written[known], args.report, **rows_shown(reading), **options)
         say(args, f"written: {args.report}")
     if args.save:
         estimator.save(args.save, overwrite=args.force)
@@ -294,7 +300,7 @@ def _row_names(args: argparse.Namespace, table: Table) -> Any:
 
     if args.id not in table.frame.columns:
         raise unknown_column(args.id, table.names, option="--id")
-    column = (table.frame if table.cells is None else table.cells)[args.id]
+    column = table.written[args.id]
     names = column.where(column.notna(), "").astype(str)
     n_twice = int(names.duplicated(keep=False).sum())
     if n_twice:

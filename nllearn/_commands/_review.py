@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nllearn._atomic_write import check_replaceable
+from nllearn._commands._files import refuse_existing
 from nllearn._commands._options import add_page_audit, add_reading_options, reading_of, say
+from nllearn._commands._sample import is_sample, read_answers
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from nllearn.inspection import Decision
     from nllearn.tables import Reading, Table
 
-__all__ = ["add_review_commands", "refuse_existing", "rows_of_fit", "rows_shown", "write_page"]
+__all__ = ["add_review_commands", "rows_of_fit", "rows_shown", "write_page"]
 
 
 def add_review_commands(commands: Any) -> None:
@@ -59,7 +62,8 @@ def add_review_commands(commands: Any) -> None:
     apply.add_argument(
         "decisions",
         metavar="DECISIONS",
-        help=".json or .csv that the review page exported, or the JSON export of Label Studio",
+        help=".json or .csv that the review page exported, the JSON export of Label Studio, or "
+        "the sample of `nllearn audit` with its answers",
     )
     apply.add_argument("--table", required=True, help="the table that `nllearn clean` wrote")
     apply.add_argument("--label", required=True, metavar="COLUMN", help="its label column")
@@ -87,27 +91,6 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
     add_reading_options(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-
-
-def refuse_existing(path: str, *, force: bool) -> None:
-    """Refuse to replace a file, before any work is done.
-
-    Parameters
-    ----------
-    path : str
-    force : bool
-        The user allows it.
-
-    Raises
-    ------
-    ValueError
-        If the file is there and `force` is False.
-    OSError
-        If it is a device, a pipe or a socket.
-    """
-    if os.path.exists(path) and not force:
-        raise ValueError(f"{path} exists; use --force to replace it")
-    check_replaceable(path)
 
 
 def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
@@ -172,10 +155,10 @@ def _report(args: argparse.Namespace) -> None:
 
 
 def rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> Any:
-    """Rows that a model was fitted on, in their order, checked by the labels they have."""
+    """Rows that a model was fitted on, as they are written, checked by the labels they have."""
     import numpy as np
 
-    frame, n = table.frame, len(estimator.label_quality_)
+    frame, n = table.written, len(estimator.label_quality_)
     if reading.rows is not None and len(frame) == reading.n_rows:
         frame = frame.iloc[reading.rows]
     if len(frame) != n:
@@ -184,9 +167,8 @@ def rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> An
             "fit, or its rows that have a label"
         )
     if reading.label in table.names:
-        words = (table.frame if table.cells is None else table.cells)[reading.label]
         given = estimator.classes_[estimator.training_rows().given].astype(str)
-        found = words.loc[frame.index].astype(str).to_numpy()
+        found = frame[reading.label].astype(str).to_numpy()
         other = np.flatnonzero(found != given)
         # Typed files may hold 1.0 where the model has 1.
         if table.cells is not None and len(other):
@@ -255,14 +237,21 @@ def _apply(args: argparse.Namespace) -> None:
         given=None if scored is None else scored.to_numpy(dtype=bool),
     )
     known = np.flatnonzero(~labels.missing)
-    values = (table.frame if table.cells is None else table.cells)["corrected_label"]
+    values = table.written["corrected_label"]
     corrected = _in_type_of(labels.given, values.to_numpy()[known])
     cleaned = pd.DataFrame({"given_label": labels.given, "corrected_label": corrected}, index=known)
-    final, decided = _or_one_line(
-        lambda: apply_decisions_to(cleaned, args.decisions, undecided=args.undecided)
-    )
-    # Rows without a label keep what cleaning put there.
-    columns = pd.DataFrame({"final_label": values.astype(object).copy(), "is_reviewed": False})
+
+    def decide() -> tuple[Any, Any]:
+        decisions = args.decisions
+        if is_sample(decisions):
+            decisions = _decisions_of_sample(args, cleaned, table.reading)
+        return apply_decisions_to(cleaned, decisions, undecided=args.undecided)
+
+    final, decided = _or_one_line(decide)
+    is_corrected = args.undecided == "corrected"
+    # Rows without a label keep what cleaning put there, or what stood there before.
+    others = (values if is_corrected else table.written[args.label]).astype(object)
+    columns = pd.DataFrame({"final_label": others.copy(), "is_reviewed": False})
     columns.loc[known, "final_label"] = pd.Series(final.tolist(), index=known, dtype=object)
     columns.loc[known, "is_reviewed"] = decided
     if "is_reviewed" in earlier:
@@ -277,7 +266,46 @@ def _apply(args: argparse.Namespace) -> None:
             f"note: {n_undecided} of these are suggestions that nobody decided; --undecided given "
             "keeps the given label there",
         )
+    n_others = len(others) - len(known)
+    if n_others:
+        how = "filled with the prediction" if is_corrected else "left as they are"
+        say(args, f"rows without a label  {n_others}, {how}")
     say(args, f"written: {args.output}")
+
+
+def _decisions_of_sample(
+    args: argparse.Namespace, cleaned: pd.DataFrame, reading: Reading
+) -> list[Decision]:
+    """Decisions about the rows that were looked at for an audit."""
+    import numpy as np
+
+    from nllearn.inspection import Decision
+    from nllearn.tables import count_of
+
+    given, corrected = (cleaned[name].astype(str).to_numpy() for name in cleaned.columns)
+    classes = np.unique(np.concatenate([given, corrected]).astype(str))
+    codes = np.searchsorted(classes, given.astype(str))
+    answers = read_answers(
+        args.decisions,
+        codes,
+        classes,
+        cleaned.index.to_numpy(),
+        source=args.table,
+        encodings=(args.encoding, reading.encoding),
+    )
+    decisions = []
+    for row, code in answers.items():
+        action = "skip" if code < 0 else "reject" if code == codes[row] else "other"
+        label = "" if code < 0 else str(classes[code])
+        decisions.append(Decision(row, action, str(given[row]), label))
+    n_unknown = sum(code < 0 for code in answers.values())
+    if n_unknown:
+        say(
+            args,
+            f"note: {count_of(n_unknown, 'label')} said to be wrong, without the true class; name "
+            "it to have the row decided",
+        )
+    return decisions
 
 
 def _in_type_of(given: Any, values: Any) -> Any:

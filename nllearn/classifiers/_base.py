@@ -140,8 +140,9 @@ class BaseNoisyLabelClassifier(
             with torch_state(self.n_jobs), process_group(resolve_device(self.device)) as group:
                 fitted, start = self._fit_network(X, labels, drawn, group)
         except BaseException:
-            # Also on Ctrl-C: a network that is trained half must not predict.
-            self.__dict__.pop("net_", None)
+            # Also on Ctrl-C: a network that is trained half must not predict, and what an earlier
+            # fit left belongs to other rows.
+            self._forget_fit()
             raise
         if self.skipped_images_:
             keep_given_labels(fitted, self.skipped_images_, labels.trusted, labels.weight)

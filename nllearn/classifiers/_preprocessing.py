@@ -161,7 +161,7 @@ class ColumnStandardizer:
                 scale = np.std(rows, axis=0, dtype=np.float64)
         refuse_overflow(X, scale)
         # Rounding leaves a tiny spread on constant columns; it must not be blown up.
-        constant = scale <= 1e-10 * np.maximum(1.0, np.abs(self.mean))
+        constant = scale <= 1e-10 * np.abs(self.mean)
         self.scale = np.where(constant, 1.0, scale)
 
     @classmethod

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.utils.validation import column_or_1d
 from torch.utils.data import Dataset
 
-from nllearn._labels import check_labels, label_index
+from nllearn._labels import check_labels, columns_by_class, label_index
 from nllearn._validation import check_trusted, read_sample_weight
 from nllearn.images import is_path_like_column
 from nllearn.label_model import ReadAnnotators, read_annotators
@@ -195,7 +195,7 @@ def check_pred_probs(pred_probs: Any, n_rows: int, classes: np.ndarray) -> np.nd
     """Check out-of-sample probabilities: shape, range, sums."""
     if pred_probs is None:
         return None
-    probs = _as_array("pred_probs", _by_class(pred_probs, classes))
+    probs = _as_array("pred_probs", columns_by_class("pred_probs", pred_probs, classes))
     if probs.shape != (n_rows, len(classes)):
         raise ValueError(
             f"pred_probs has shape {probs.shape}; expected ({n_rows}, {len(classes)}), one row per "
@@ -277,30 +277,6 @@ def find_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
             f"y_new has labels that fit has not seen: {unknown}; known are {classes[:20].tolist()}"
         )
     return codes
-
-
-def _by_class(pred_probs: Any, classes: np.ndarray) -> Any:
-    """Put columns that are named by the classes into their order; other names are an error."""
-    names = getattr(pred_probs, "columns", None)
-    if names is None:
-        return pred_probs
-    names = list(names)
-    if names == list(range(len(names))) or len(names) != len(classes):
-        # Columns that count from 0 have no names; another number of them is refused by shape.
-        return pred_probs
-    words = [str(value) for value in classes.tolist()]
-    found = [str(name) for name in names]
-    if found == [f"column_{i}" for i in range(len(names))]:
-        return pred_probs  # polars counts in this way
-    foreign = sorted(set(found) - set(words))
-    if foreign or len(set(found)) < len(found):
-        raise ValueError(
-            f"pred_probs has the columns {names[:20]}, and {foreign[:5] or 'some'} are no classes "
-            f"or come twice; the classes are {words[:20]}. Name the columns by the classes, or "
-            "pass pred_probs.to_numpy() with columns in the order of the sorted labels"
-        )
-    values = np.asarray(pred_probs)
-    return values[:, [found.index(word) for word in words]]
 
 
 def log_probabilities(probs: Any) -> np.ndarray:

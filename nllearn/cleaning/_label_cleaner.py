@@ -464,26 +464,28 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         self.classes_ = data.classes
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
-
-        # What a fit that fails leaves must not pass for fitted.
-        self.__dict__.pop("label_quality_", None)
         small = fit_work(data.X.shape, self.n_landmarks, len(data.classes)) < LEAST_WORK
-        with (
-            torch_state(self.n_jobs, is_small=small) as n_threads,
-            stage_progress(self.verbose) as advance,
-        ):
-            fitted = fit_stages(
-                data,
-                neighbors=self.neighbors,
-                n_neighbors=self.n_neighbors,
-                n_landmarks=self.n_landmarks,
-                boundary_noise=self.boundary_noise,
-                predictors=self.predictors,
-                compare_rows=not self._without_rows,
-                seed=seed,
-                device=device,
-                advance=advance,
-            )
+        try:
+            with (
+                torch_state(self.n_jobs, is_small=small) as n_threads,
+                stage_progress(self.verbose) as advance,
+            ):
+                fitted = fit_stages(
+                    data,
+                    neighbors=self.neighbors,
+                    n_neighbors=self.n_neighbors,
+                    n_landmarks=self.n_landmarks,
+                    boundary_noise=self.boundary_noise,
+                    predictors=self.predictors,
+                    compare_rows=not self._without_rows,
+                    seed=seed,
+                    device=device,
+                    advance=advance,
+                )
+        except BaseException:
+            # Also on Ctrl-C: what an earlier fit left belongs to other rows.
+            self._forget_fit()
+            raise
         self._set_fitted(fitted.posterior, fitted.given, data.trusted, data.weight)
         self._evidence |= fitted.duplicates
         set_annotators(self, fitted.annotators, data.weight)

@@ -7,12 +7,13 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 
 from nllearn._frames import library_of, like, to_pandas
 from nllearn._labels import check_labels
 from nllearn._validation import check_same_rows
-from nllearn.cleaning._inputs import align_predictions, refuse_annotators
+from nllearn.cleaning._inputs import align_predictions, refuse_annotators, row_index
 from nllearn.exceptions import NoisyLabelWarning
 
 __all__ = ["HAS_IMBLEARN", "SamplerBase", "warn_of_dropped_classes"]
@@ -42,7 +43,8 @@ def _refuse_lost_params() -> None:
     caller = frame and frame.f_back and frame.f_back.f_back
     if caller is None or caller.f_code.co_name != "_fit_resample_one":
         return
-    lost = (caller.f_locals.get("params") or {}).get("fit")
+    params = caller.f_locals.get("params") or {}
+    lost = [name for name in params.get("fit") or () if name not in params.get("fit_resample", ())]
     if lost:
         raise TypeError(
             f"imbalanced-learn's Pipeline does not pass {', '.join(map(repr, lost))} on to a "
@@ -150,13 +152,31 @@ class SamplerBase(_Base):
                 # The base class gives back a Series for a Series.
                 labels = type(y)(labels, index=y.index, name=getattr(y, "name", None))
             rows, labels = super().fit_resample(X, labels, **params)
+            if isinstance(y, pd.Series):
+                labels = labels.astype(y.dtype)
         else:
             checked = self._check_data(X, y)
             self.sampling_strategy_: dict[Any, int] = {}
             rows, labels = _in_their_form(X, y, *self._fit_resample(*checked, **params))
         rows, labels = _with_index(self, X, rows), _with_index(self, y, labels)
-        self.frame_library_ = library_of(*given)
+        self._index, self.frame_library_ = row_index(X), library_of(*given)
         return like(rows, given[0]), like(labels, given[1])
+
+    def get_metadata_routing(self) -> Any:
+        """Requests of this estimator, for metadata routing.
+
+        imbalanced-learn's Pipeline asks ``fit`` as well as ``fit_resample``, and calls the latter
+        alone; so what is set for it need not be set for ``fit`` too.
+
+        Returns
+        -------
+        routing : MetadataRequest
+        """
+        routing = super().get_metadata_routing()
+        for name, wanted in routing.fit_resample.requests.items():
+            if wanted is not None and routing.fit.requests.get(name) is None:
+                routing.fit.add_request(param=name, alias=False)
+        return routing
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
         y, binarized = check_target_type(y, indicate_one_vs_all=True)
@@ -166,8 +186,6 @@ class SamplerBase(_Base):
 
 def _in_their_form(X: Any, y: Any, rows: Any, labels: Any) -> tuple[Any, Any]:
     """Rows and labels in the container of X and y."""
-    import pandas as pd
-
     if isinstance(X, pd.DataFrame):
         rows = pd.DataFrame(rows, columns=X.columns).astype(X.dtypes.to_dict())
     if isinstance(y, pd.Series):

@@ -247,7 +247,9 @@ def _labels_of(source: Any) -> tuple[np.ndarray, np.ndarray, Any]:
         raise ValueError(f"the table has no column {missing}; pass what label_issues() returns")
     given, corrected = (table[name].to_numpy() for name in ("given_label", "corrected_label"))
     classes = getattr(source, "classes_", None)
-    if classes is None:
+    if classes is not None:
+        given, corrected = given.astype(classes.dtype), corrected.astype(classes.dtype)
+    else:
         classes = [*dict.fromkeys([*given.tolist(), *corrected.tolist()])]
     return given, corrected, classes
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from nllearn._delimited import write_delimited
 from nllearn._frames import to_pandas
+from nllearn._validation import check_same_rows
 from nllearn.exceptions import MissingExtraError
 from nllearn.inspection._files import check_free, write_whole
 from nllearn.inspection._frames import as_frame
@@ -176,6 +177,8 @@ def _with_content(issues: pd.DataFrame, content: Any) -> pd.DataFrame:
             f"content has {len(content)} rows and issues has {len(issues)}; pass one per row"
         )
     content = to_pandas(content)
+    if not issues.index.equals(pd.RangeIndex(len(issues))):
+        check_same_rows(issues, to="issues", content=content)
     content = as_frame(
         "content", content if hasattr(content, "columns") else {"content": list(content)}
     )

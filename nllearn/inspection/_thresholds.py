@@ -127,7 +127,7 @@ def threshold_lines(label_quality: Any, *, audit: Any = None) -> list[str]:
         if audit is not None:
             wrong += f" ({row['low']:.0%} to {row['high']:.0%})"
         lines.append(
-            f"  {threshold:<20}{int(row['n_flagged']):>9}  {wrong:<24}{row['share_found']:.0%}"
+            f"  {threshold:<20}{int(row['n_flagged']):>9}  {wrong:<24}{_share(row['share_found'])}"
         )
     return [*(lines if len(lines) > 1 else []), _hint(table.loc[_EVEN], word)]
 
@@ -137,7 +137,14 @@ def _hint(even: pd.Series, word: str) -> str:
     n = int(even["n_flagged"])
     if n == 0:
         return "look at               no row is more probably wrong than right"
+    found = even["share_found"]
+    share = "" if np.isnan(found) else f", {found:.0%} of all wrong labels"
     return (
-        f"look at               {n} rows, quality below {_EVEN}: {even['precision']:.0%} wrong, "
-        f"{even['share_found']:.0%} of all wrong labels ({word})"
+        f"look at               {n} rows, quality below {_EVEN}: {even['precision']:.0%} wrong"
+        f"{share} ({word})"
     )
+
+
+def _share(value: float) -> str:
+    """A share for the screen; of no wrong labels there is none."""
+    return "" if np.isnan(value) else f"{value:.0%}"

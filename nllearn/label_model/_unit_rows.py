@@ -73,7 +73,7 @@ def choose_scaling(
     if not (spread > 0).any():
         return None
     uniform = np.full_like(spread, spread.max())
-    single = np.where(spread > 1e-7 * spread.max(), spread, np.inf)
+    single = np.where(spread > 0, spread, np.inf)
     active = np.flatnonzero(weight > 0)
     order = torch.randperm(len(active), generator=generator)[:_N_TRIED].numpy()
     rows = active[np.sort(order)]

@@ -30,6 +30,9 @@ def joint_codes(**named: Any) -> list[np.ndarray]:
             f"label dtypes are {dtypes}; text and numbers are never equal. "
             "Convert one side, for example with y.astype(str)."
         )
+    if {array.dtype.kind for array in arrays} == {"i", "u"}:
+        # Together numpy makes them float, in which large numbers are equal.
+        arrays = [array.astype(object) for array in arrays]
     try:
         _, codes = np.unique(np.concatenate(arrays), return_inverse=True)
     except TypeError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nllearn._labels import label_arrays
+from nllearn._labels import columns_by_class, label_arrays
 
 __all__ = [
     "check_classes",
@@ -76,9 +76,9 @@ def check_quality(label_quality: Any, n_rows: int) -> np.ndarray:
     return quality
 
 
-def check_distributions(name: str, values: Any, n_rows: int, n_classes: int) -> np.ndarray:
-    """Check rows of probabilities."""
-    rows = np.asarray(values)
+def check_distributions(name: str, values: Any, n_rows: int, classes: np.ndarray) -> np.ndarray:
+    """Check rows of probabilities; columns that are named by the classes are put in their order."""
+    rows, n_classes = np.asarray(columns_by_class(name, values, classes)), len(classes)
     if rows.shape != (n_rows, n_classes):
         raise ValueError(
             f"{name} has shape {rows.shape}; expected ({n_rows}, {n_classes}), one row per label "

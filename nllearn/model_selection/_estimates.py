@@ -124,7 +124,7 @@ def expected_accuracy(
     """
     (predicted,) = label_arrays(y_pred=y_pred)
     known = check_classes(classes)
-    q = check_distributions("label_distributions", label_distributions, len(predicted), len(known))
+    q = check_distributions("label_distributions", label_distributions, len(predicted), known)
     weight = check_row_weight(sample_weight, len(predicted))
     codes = codes_of(predicted, known)
     right = np.where(codes >= 0, q[np.arange(len(q)), codes], 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from nllearn._labels import label_arrays
+from nllearn._validation import check_same_rows
 from nllearn.model_selection._checks import (
     check_classes,
     check_distributions,
@@ -122,6 +123,7 @@ class WeightedAccuracyScorer(_Scorer):
 
     def __init__(self, X: Any, y: Any, label_quality: Any):
         (labels,) = label_arrays(y=y)
+        check_same_rows(X, y=y, label_quality=label_quality)
         self._rows = RowTable(X, labels, check_quality(label_quality, len(labels)))
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -196,8 +198,9 @@ class ExpectedAccuracyScorer(_Scorer):
     def __init__(self, X: Any, y: Any, label_distributions: Any):
         (labels,) = label_arrays(y=y)
         self._classes = check_classes(np.unique(labels))
+        check_same_rows(X, y=y, label_distributions=label_distributions)
         q = check_distributions(
-            "label_distributions", label_distributions, len(labels), len(self._classes)
+            "label_distributions", label_distributions, len(labels), self._classes
         )
         self._rows = RowTable(X, labels, q)
 

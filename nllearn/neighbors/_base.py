@@ -50,10 +50,12 @@ class BaseNeighbors(BaseEstimator):
         ValueError
             If X is not two-dimensional or has no row.
         """
+        self._torch = isinstance(X, torch.Tensor)
+        if not self._torch:
+            X = np.ascontiguousarray(X, dtype=np.float32)
         if X.ndim != 2 or len(X) == 0:
             raise ValueError(f"X has shape {tuple(X.shape)}; expected (n, d) with n of at least 1")
-        self._torch = isinstance(X, torch.Tensor)
-        rows = X if self._torch else torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32))
+        rows = X if self._torch else torch.from_numpy(X)
         self.n_samples_fit_ = len(rows)
         self._fit(rows.float())
         return self

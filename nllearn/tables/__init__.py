@@ -15,12 +15,13 @@ from nllearn.tables._balance import balance_blocks, similarity_spread
 from nllearn.tables._columns import TRUE_LABEL, ColumnPlan, plan_columns, plan_text
 from nllearn.tables._dates import as_dates, date_order
 from nllearn.tables._description import Reading
-from nllearn.tables._errors import TableError
+from nllearn.tables._errors import TableError, count_of
 from nllearn.tables._features import build_transformer, feature_matrix, prepare_columns
 from nllearn.tables._labels import LabelColumn, missing_error, read_flips, read_labels
 from nllearn.tables._numbers import NumberFormat, is_number, read_numbers
 from nllearn.tables._reading import Table, read_embeddings, read_table
 from nllearn.tables._results import (
+    BOUNDARY_COLUMN,
     FINAL_COLUMNS,
     RESULT_COLUMNS,
     earlier_columns,
@@ -32,6 +33,7 @@ from nllearn.tables._results import (
 from nllearn.tables._writing import check_output, refuse_taken, write_table
 
 __all__ = [
+    "BOUNDARY_COLUMN",
     "FINAL_COLUMNS",
     "RESULT_COLUMNS",
     "TRUE_LABEL",
@@ -45,6 +47,7 @@ __all__ = [
     "balance_blocks",
     "build_transformer",
     "check_output",
+    "count_of",
     "date_order",
     "earlier_columns",
     "feature_matrix",

@@ -17,11 +17,12 @@ __all__ = [
     "is_id_name",
     "is_index_name",
     "is_text",
+    "looks_like_codes",
     "mean_words",
     "short",
 ]
 
-_ID_NAME = re.compile(r"(?:^|[\s_.\-])(?:id|uuid|guid)$", re.IGNORECASE)
+_ID_NAME = re.compile(r"(?:^|[\s_.\-])(?:id|uuid|guid|nr)$", re.IGNORECASE)
 _CAMEL_ID = re.compile(r"[a-z0-9](?:Id|ID|Uuid|UUID)$")
 _INDEX_NAME = re.compile(r"^(?:|index|row|rowid|nr|unnamed: \d+)$", re.IGNORECASE)
 # One word per run of non-blanks; scripts that put no blanks between words count by character.
@@ -96,6 +97,25 @@ def mean_words(values: pd.Series[Any]) -> float:
     """Count the words of a column of strings, on average over (a sample of) its cells."""
     sample = values if len(values) <= 2000 else values.sample(2000, random_state=0)
     return float(np.mean([len(_WORD.findall(value)) for value in sample]))
+
+
+def looks_like_codes(cells: pd.Series[Any]) -> bool:
+    """Tell whether digits are codes, such as 01067: of one width, some with zeros before them."""
+    if not is_text(cells):
+        return False
+    words = cells.dropna()
+    if not all(isinstance(word, str) for word in words):
+        return False
+    words = words[words != ""]
+    if not len(words):
+        return False
+    widths = words.str.len()
+    return bool(
+        widths.iloc[0] > 1
+        and (widths == widths.iloc[0]).all()
+        and words.str.isdecimal().all()
+        and words.str.startswith("0").any()
+    )
 
 
 def is_index_name(name: str) -> bool:

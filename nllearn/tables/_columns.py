@@ -15,6 +15,7 @@ from nllearn.tables._cells import (
     is_gap,
     is_id_name,
     is_index_name,
+    looks_like_codes,
     mean_words,
     short,
 )
@@ -39,6 +40,8 @@ USED_ROLES = ("number", "category", "text", "array", "images")
 TRUE_LABEL = "true_label"
 # More values than this are pooled: one-hot columns that few rows use are noise to a network.
 MAX_CATEGORIES = 50
+# Share of its rows that an id tells apart.
+_MOSTLY = 0.9
 # A column of text has at least this many words per cell on average; names and codes have fewer.
 MIN_TEXT_WORDS = 4.0
 # Text that reads as a number in at least this share of the cells is a column of numbers.
@@ -132,6 +135,8 @@ def plan_columns(
     plans = []
     for name in map(str, table.frame.columns):
         column = table.frame[name]
+        if looks_like_codes(table.written[name]):
+            column = table.written[name]
         if name == label:
             plans.append(ColumnPlan(name, "label", "the given labels"))
         elif name in asked:
@@ -257,7 +262,7 @@ def _plan_column(
     if pd.api.types.is_numeric_dtype(column.dtype):
         return _plan_number(name, *as_numbers(column), form)
     unread = None
-    if not isinstance(column.dtype, pd.CategoricalDtype):
+    if not isinstance(column.dtype, pd.CategoricalDtype) and not looks_like_codes(column):
         # Numbers with a few words between them, such as "?" for a gap.
         numbers, words = as_numbers(column, form)
         share = float(np.isfinite(numbers).sum() / len(values))
@@ -321,8 +326,11 @@ def _plan_number(
     whole = bool((finite % 1 == 0).all())
     use = f"{option_for('--numeric', name)} uses it"
     steps = np.diff(finite)
+    # A few rows of a table are often there twice.
+    if whole and is_index_name(name) and n_values > max(2, _MOSTLY * len(finite)):
+        return ColumnPlan(name, "id", f"an id by its name ({use}; --id names the rows by it)")
     if whole and n_values == len(finite) and len(finite) > 2:
-        if is_id_name(name) or is_index_name(name):
+        if is_id_name(name):
             how = f"{use}; --id names the rows by it"
             return ColumnPlan(name, "id", f"an id: every value differs ({how})")
         if (steps > 0).all() or (steps < 0).all():

@@ -78,14 +78,6 @@ class Reading:
                 f"--separator: {self.separator!r} is not one character, such as ';', '|' or tab"
             )
 
-    @property
-    def common_decimal(self) -> str:
-        """Decimal mark for new numbers in a text file: what the columns write, most of them."""
-        if self.decimal is not None:
-            return self.decimal
-        marks = [form.decimal for form in self.numbers.values()]
-        return "," if marks.count(",") > marks.count(".") else "."
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a file."""
         stored = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -29,6 +29,7 @@ _SHARE = r"[%‰]"
 # A word behind the number: 12 kg, 3.5 m², 40 °C, 5 stars.
 _MEASURE = r"(?<=\d )°?[^\W\d_]+[²³.]?$"
 _UNIT = re.compile(rf"{_CURRENCY}|{_SHARE}|{_MEASURE}")
+_NOT_ZERO = re.compile(r"[1-9]")
 _LOOSE = re.compile(r"[-+(]?\d[\d.,' ]*\)?-?")
 # Every kind of blank and apostrophe that separates thousands, and the minus of typesetters.
 _SAME = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
@@ -82,8 +83,8 @@ def read_numbers(cells: pd.Series[Any], form: NumberFormat) -> NDArray[np.float6
     """Read text as numbers of one format; what is none is NaN.
 
     A currency, a percent sign or a word behind the number is left away where the whole column has
-    the same one, a percent sign in every cell. A minus may stand behind, and parentheses are a
-    minus.
+    the same one, a percent sign in every cell with a number. A minus may stand behind, and
+    parentheses are a minus.
 
     Parameters
     ----------
@@ -224,8 +225,8 @@ def _without_unit(cells: list[str]) -> list[str]:
     if len(units) != 1:
         return bare
     unit = units.pop()
-    if re.fullmatch(_SHARE, unit) and any(unit not in t and t.strip("+-0.,") for t in bare):
-        return bare  # 39 % and 0.39 are not in one unit
+    if re.fullmatch(_SHARE, unit) and any(unit not in t and _NOT_ZERO.search(t) for t in bare):
+        return bare  # 39 % and 0.39 are not in one unit; words are gaps
     return [_strip_once(text, unit) for text in bare]
 
 

@@ -79,6 +79,24 @@ class Table:
         """Names of the columns, arrays of an NPZ file included."""
         return [*map(str, self.frame.columns), *self.blocks]
 
+    @property
+    def written(self) -> pd.DataFrame:
+        """Cells as the file writes them, where it is text."""
+        return self.frame if self.cells is None else self.cells
+
+    @property
+    def common_decimal(self) -> str:
+        """Decimal mark for new numbers in a text file: that of most columns that have one."""
+        if self.reading.decimal is not None:
+            return self.reading.decimal
+        cells = self.written
+        marks = [
+            form.decimal
+            for name, form in self.reading.numbers.items()
+            if name in cells and cells[name].str.contains(form.decimal, regex=False).any()
+        ]
+        return "," if marks.count(",") > marks.count(".") else "."
+
     def select(self, rows: NDArray[np.bool_]) -> Table:
         """Return the table with the marked rows alone."""
         return replace(

@@ -13,6 +13,7 @@ from nllearn.tables._errors import TableError, option_for
 from nllearn.tables._reading import Table
 
 __all__ = [
+    "BOUNDARY_COLUMN",
     "FINAL_COLUMNS",
     "RESULT_COLUMNS",
     "earlier_columns",
@@ -27,6 +28,8 @@ RESULT_COLUMNS = (
     "predicted_label",
     "predicted_proba",
 )
+# Of a label cleaner that leaves open whether noise lies at the class boundary.
+BOUNDARY_COLUMN = "boundary_quality"
 # What `nllearn apply` adds.
 FINAL_COLUMNS = ("final_label", "is_reviewed")
 # Words for true and false, as programs and spreadsheets in several languages write them.
@@ -58,12 +61,13 @@ def earlier_columns(table: Table, label: str) -> dict[str, str]:
     dict of str to str
         Column -> what it is. Empty for a table that was not cleaned.
     """
-    names = [name for name in (*RESULT_COLUMNS, *FINAL_COLUMNS) if name in table.frame.columns]
+    written = (*RESULT_COLUMNS, BOUNDARY_COLUMN, *FINAL_COLUMNS)
+    names = [name for name in written if name in table.frame.columns]
     if "corrected_label" not in names or len(names) < 2:
         return {}
     found = dict.fromkeys(names, "result of an earlier cleaning")
     found.pop(label, None)
-    values = table.frame if table.cells is None else table.cells
+    values = table.written
     corrected = values["corrected_label"].astype(str)
     known = set(corrected) | set(values[label].astype(str))
     for name in table.frame.columns:
@@ -161,9 +165,10 @@ def result_columns(
 
     Returns
     -------
-    DataFrame of n_rows rows, columns `RESULT_COLUMNS`
+    DataFrame of n_rows rows, columns `RESULT_COLUMNS` and `boundary_quality`, where there is one
     """
-    columns = issues[list(RESULT_COLUMNS)].set_axis(np.flatnonzero(known), axis=0)
+    names = [name for name in (*RESULT_COLUMNS, BOUNDARY_COLUMN) if name in issues.columns]
+    columns = issues[names].set_axis(np.flatnonzero(known), axis=0)
     if proba is None:
         return columns
     predicted = classes[proba.argmax(axis=1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import importlib.util
 import json
@@ -136,12 +137,13 @@ def _delimited_writer(
 ) -> Callable[[BinaryIO], Any]:
     """Write as CSV or TSV, with the marks of the input where it is of the same kind."""
     # Whoever wrote a byte order mark, which names these encodings, reads by it.
-    mark = table.reading.encoding in ("utf-8-sig", "utf-16", "utf-32")
+    # A spreadsheet takes UTF-8 for it by its mark alone, where the table had another encoding.
+    mark = (table.reading.encoding or "utf-8") != "utf-8"
     separator, decimal = ("\t", ".") if ending == ".tsv" else (",", ".")
     if table.cells is not None and ending == ending_of(table.path).removesuffix(".gz"):
         separator = table.reading.separator or separator
-        decimal = table.reading.common_decimal
-    base = table.frame if table.cells is None else table.cells
+        decimal = table.common_decimal
+    base = table.written
     spelled = {
         name: _spelled(new_columns[name], base[name] if name in base.columns else None, decimal)
         for name in new_columns.columns
@@ -178,6 +180,9 @@ def _write_xlsx(file: BinaryIO, frame: pd.DataFrame) -> None:
     sheet = book.create_sheet()
 
     def cell(value: Any) -> Any:
+        if isinstance(value, dt.datetime) and value.tzinfo is None and not is_gap(value):
+            # A day is written as such; pandas has no other type for it.
+            return value.date() if value == dt.datetime(*value.timetuple()[:3]) else value
         value = _plain(value)
         if not isinstance(value, str):
             return value if not isinstance(value, list | dict) else json.dumps(value)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback, EarlyStopping
 
 from nllearn import LabelCleaner, MixNNClassifier
@@ -108,6 +109,18 @@ def test_ctrl_c_after_a_fit_leaves_nothing_of_the_old_one(cls, blobs):
         clf.fit(X, noisy)
     with pytest.raises(NotFittedError):
         clf.predict(X)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(clf)
+    cleaner = LabelCleaner(random_state=0).fit(X, noisy)
+
+    class Pressed:
+        def predict_out_of_sample(self, X, y, sample_weight=None):
+            press()
+
+    with pytest.raises(KeyboardInterrupt):
+        cleaner.set_params(predictors=["neighbors", Pressed()]).fit(X, noisy)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(cleaner)
 
 
 def test_ctrl_c_leaves_the_cleaner_unfitted(blobs):

@@ -200,6 +200,13 @@ def test_fit_leaves_global_random_state(cls, blobs, global_random_state_untouche
     cls(max_epochs=4, random_state=0, augmentation="weak").fit(X, noisy).predict(X)
 
 
+@pytest.mark.parametrize("unit", [1e-100, 1e-12, 1e9])
+def test_units_of_the_columns_do_not_matter(cls, blobs, unit):
+    X, y, noisy = blobs
+    one, other = (cls(max_epochs=8, random_state=0).fit(X * u, noisy) for u in (1.0, unit))
+    assert abs(one.score(X, y) - other.score(X * unit, y)) < 0.05
+
+
 def test_random_state_instance_and_none(cls, blobs):
     X, _, noisy = blobs
     a = cls(max_epochs=3, random_state=np.random.RandomState(0)).fit(X, noisy)

@@ -162,6 +162,15 @@ def test_units_of_columns_do_not_matter_where_they_differ_wildly(blobs):
     assert (cleaner.corrected_labels_ == y).mean() > 0.9
 
 
+@pytest.mark.parametrize("spread", [1e-12, 1e10, 1e100])
+def test_one_column_of_a_far_larger_spread_hides_no_other(blobs, spread):
+    X, y, noisy = blobs
+    wide = spread * (np.random.default_rng(1).normal(size=len(X)) + 50)
+    cleaner = fitted(np.column_stack([X, wide]), noisy)
+    assert cleaner.has_signal_
+    assert (cleaner.corrected_labels_ == y).mean() > 0.9
+
+
 def test_one_column_is_enough():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], 50)

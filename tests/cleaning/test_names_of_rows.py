@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from nllearn import LabelCleaner, MixNNClassifier
 from nllearn.datasets import make_symmetric_noise
+from nllearn.inspection import export_issues
 
 N = 90
 
@@ -93,6 +94,24 @@ def test_what_the_page_shows_in_another_order_is_refused(data, tmp_path):
     LabelCleaner(random_state=0).fit(X.to_numpy(), y).report(tmp_path / "r.html", table=turned)
 
 
+def test_what_comes_after_fit_in_another_order_is_refused(data, tmp_path):
+    X, y, _ = data
+    X = X.set_axis([f"r{i}" for i in range(N)])
+    est = LabelCleaner(random_state=0).fit(X, y)
+    turned, path = X.iloc[::-1], tmp_path / "issues.csv"
+    with pytest.raises(ValueError, match=r"X has the rows of label_issues\(\) in another"):
+        est.apply_decisions([], refit=True, X=turned)
+    with pytest.raises(ValueError, match=r"groups has the rows of label_issues\(\) in another"):
+        est.noise_by(pd.Series(0, index=turned.index))
+    with pytest.raises(ValueError, match="content has the rows of issues in another"):
+        export_issues(est.label_issues(), path, content=turned)
+    export_issues(est.label_issues(), path, content=X)
+    est.apply_decisions([], refit=True, X=X)
+    # What was fitted as an array has no names of rows.
+    est.fit(X.to_numpy(), y).noise_by(pd.Series(0, index=turned.index))
+    export_issues(est.label_issues(), path, content=turned, overwrite=True)
+
+
 def test_an_array_has_no_index_that_an_error_could_name(data):
     X, y, _ = data
     with pytest.raises(ValueError, match=r"pass y\.sort_index\(\), or y\.to_numpy\(\)"):
@@ -126,9 +145,19 @@ def test_fit_resample_keeps_the_index(data, action, index):
     kept = index if action == "relabel" else index[cleaner.sample_indices_]
     assert rows.index.equals(kept) and labels.index.equals(kept)
     assert labels.name == "animal" and len(kept) <= N
+    assert cleaner.label_issues().index.equals(index)
     pd.testing.assert_frame_equal(rows, X.loc[kept])
     rows, labels = cleaner.fit_resample(X.to_numpy(), y)
     assert isinstance(rows, np.ndarray) and isinstance(labels, np.ndarray)
+
+
+@pytest.mark.parametrize("dtype", ["category", "Int64", "int8", "Float32", "string", "object"])
+def test_fit_resample_keeps_the_dtype_of_a_series(data, dtype):
+    X, y, _ = data
+    labels = pd.Series(y == "cat").astype(int).astype(dtype)
+    for action in ("relabel", "drop"):
+        _, found = LabelCleaner(random_state=0, action=action).fit_resample(X, labels)
+        assert found.dtype == labels.dtype
 
 
 def test_nothing_passed_to_a_pipeline_is_ignored(data):
@@ -149,7 +178,9 @@ def test_nothing_passed_to_a_pipeline_is_ignored(data):
     make(LabelCleaner(random_state=0)).fit(X, y)
     with config_context(enable_metadata_routing=True):
         cleaner = LabelCleaner(random_state=0).set_fit_resample_request(trusted=True)
-        fitted = make(cleaner.set_fit_request(trusted=False)).fit(X, y, trusted=trusted)
-        assert fitted[0].label_quality_.min() == 1
+        assert make(cleaner).fit(X, y, trusted=trusted)[0].label_quality_.min() == 1
+        for told in (False, True):
+            cleaner.set_fit_request(trusted=told)
+            assert make(cleaner).fit(X, y, trusted=trusted)[0].label_quality_.min() == 1
         with pytest.raises(Exception, match="not explicitly set"):
             make(LabelCleaner().set_fit_request(trusted=True)).fit(X, y, trusted=trusted)

@@ -53,6 +53,7 @@ def test_other_dtypes_of_labels(values):
     decision = Decision(0, "other", str(values[0]), str(values[1]))
     labels, _ = apply_decisions_to(Fitted(), [decision])
     assert labels.tolist() == [values[1], values[1]]
+    assert labels.dtype == Fitted.classes_.dtype
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,14 @@ def test_frames_and_series(trap):
     frame = pd.DataFrame(X, index=np.arange(240)[::-1]).add_prefix("c")
     names = pd.Series(noisy, index=frame.index)
     scorer = ExpectedAccuracyScorer(frame, names, cleaner.label_distributions_)
+    turned = pd.DataFrame(cleaner.label_distributions_, columns=cleaner.classes_)
+    turned = turned[turned.columns[::-1]]
+    other = ExpectedAccuracyScorer(frame, names, turned)
+    tree = TREE.fit(frame, names)
+    assert other(tree, frame, names) == scorer(tree, frame, names)
+    quality = pd.Series(cleaner.label_quality_, index=frame.index)
+    with pytest.raises(ValueError, match="label_quality has the rows of X in another order"):
+        WeightedAccuracyScorer(frame, names, quality.sample(frac=1.0, random_state=0))
     np.testing.assert_array_equal(
         cross_val_score(TREE, frame, names, cv=FOLDS, scoring=scorer, error_score="raise"),
         cross_val_score(

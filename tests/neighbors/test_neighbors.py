@@ -115,7 +115,7 @@ def test_distances_can_be_left_out(searcher):
 
 
 @both
-@pytest.mark.parametrize("change", [np.float64, np.float16, np.asfortranarray])
+@pytest.mark.parametrize("change", [np.float64, np.float16, np.asfortranarray, np.ndarray.tolist])
 def test_other_kinds_of_arrays_are_accepted(searcher, change):
     rows = random_rows(12)
     made = change(rows)

@@ -193,6 +193,44 @@ def test_typed_columns():
     np.testing.assert_allclose(np.diff(prepared["wait"]), 3600)
 
 
+def test_ids_stay_ids_where_rows_are_there_twice(tmp_path):
+    rng = np.random.default_rng(0)
+    numbers = [*range(1000, 1190), *range(1000, 1010)]
+    frame = pd.DataFrame(
+        {
+            "nr": numbers,
+            "Kunden-Nr": rng.permutation(numbers),
+            "PLZ": [f"{n:05d}" for n in rng.choice([1067, 10115, 80331], 200)],
+            "code": [f"{n:06d}" for n in numbers],
+            "level": [f"{n:02d}" for n in rng.integers(10, 99, 200)],
+            "kind": rng.choice(["a", "b"], 200),
+        }
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    table = read_table(tmp_path / "t.csv", label="kind")
+    roles = {plan.name: plan.role for plan in plan_columns(table, "kind")}
+    assert roles == {
+        "nr": "id",
+        "Kunden-Nr": "id",
+        "PLZ": "category",
+        "code": "unused",
+        "level": "number",
+        "kind": "label",
+    }
+    asked = {plan.name: plan.role for plan in plan_columns(table, "kind", numeric=["code"])}
+    assert asked["code"] == "number"
+
+
+def test_a_word_among_percentages_is_a_gap(tmp_path):
+    cells = [f"{n / 10:.1f} %" for n in range(100, 300)]
+    frame = pd.DataFrame({"share": cells, "kind": ["a", "b"] * 100})
+    for word, is_number in (("k.A.", True), ("0", True), ("0.39", False)):
+        frame.loc[5, "share"] = word
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        plan = plan_columns(read_table(tmp_path / "t.csv", label="kind"), "kind")[0]
+        assert (plan.role == "number") == is_number
+
+
 def test_true_labels_are_never_learned_from_unasked():
     rng = np.random.default_rng(0)
     frame = {"n": rng.normal(size=40), "true_label": [0, 1] * 20, "label": rng.integers(0, 2, 40)}

@@ -50,12 +50,14 @@ def test_wrong_encoding_says_what_to_do(tmp_path):
         ("a;k\n1,5;x\n2;y\n", ";", ",", [1.5, 2.0]),
         ("a;k\n1.5;x\n2;y\n", ";", ".", [1.5, 2.0]),
         ("a\tk\n1.5\tx\n2\ty\n", "\t", ".", [1.5, 2.0]),
+        # Columns of whole numbers have no mark, and none to count.
+        ("a;n;m;k\n1,5;1;3;x\n2;2;5;y\n", ";", ",", [1.5, 2.0]),
         ('a,k\n"1",x;1\n2,y\n', ",", ".", [1, 2]),
     ],
 )
 def test_separators(tmp_path, text, separator, decimal, values):
     table = read_table(write(tmp_path / "t.csv", text), label="k")
-    assert (table.reading.separator, table.reading.common_decimal) == (separator, decimal)
+    assert (table.reading.separator, table.common_decimal) == (separator, decimal)
     assert table.frame["a"].tolist() == values
 
 

@@ -74,6 +74,21 @@ def test_parquet_has_types(source, tmp_path):
     assert frame["quality"].dtype == np.float32
 
 
+def test_days_and_times_stay_such_in_excel(tmp_path):
+    pytest.importorskip("openpyxl")
+    days = pd.to_datetime(["2022-11-22", None, "2023-01-05"])
+    frame = pd.DataFrame({"day": days, "at": days + pd.Timedelta(hours=3), "k": list("aba")})
+    frame.to_excel(tmp_path / "in.xlsx", index=False)
+    for one, two in (("in", "out"), ("out", "again")):
+        table = read_table(tmp_path / f"{one}.xlsx", label="k")
+        write_table(table, added(), tmp_path / f"{two}.xlsx")
+        found = pd.read_excel(tmp_path / f"{two}.xlsx")
+        for name in ("day", "at"):
+            assert pd.to_datetime(found[name]).tolist() == frame[name].tolist()
+            assert pd.api.types.is_datetime64_any_dtype(found[name])
+        frame = frame.assign(**added())
+
+
 def test_npz_round_trip(tmp_path):
     arrays = {
         "X": np.ones((3, 2), np.float16),

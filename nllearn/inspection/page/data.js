@@ -55,9 +55,8 @@ function gradientColour(value) {
 const className = (code) => DATA.classes[code];
 /** What a row is called: its file, its index, or its number. */
 const rowName = (row) => (DATA.names && DATA.names[row] !== undefined ? DATA.names[row] : String(row));
-/** The name where it is more than the number, and the number. */
-const fullName = (row) =>
-  (rowName(row) === String(row) ? `Row ${row}` : `${rowName(row)} · row ${row}`);
+/** The name alone: where a table has rows without a label, its rows have other numbers. */
+const fullName = (row) => (rowName(row) === String(row) ? `Row ${row}` : rowName(row));
 
 const contentOfRow = new Map();
 if (DATA.content) {

@@ -332,13 +332,16 @@ class AnchorHallucinationClassifier(BaseNoisyLabelClassifier):
             both = seen = torch.cat([loop.weak(x, generator) for _ in range(2)])
             if loop.view is not loop.weak:
                 seen = torch.cat([loop.view(x, generator) for _ in range(2)])
-        labelled, weight = sample_state.labelled[rows], sample_state.weight[rows]
+        labelled, weight, confidence = (
+            values.index_select(0, rows)
+            for values in (sample_state.labelled, sample_state.weight, sample_state.confidence)
+        )
         with torch.no_grad():
             guess = net.teach(both).softmax(1)
             if len(rows) > len(x):
                 guess = guess.view(2, len(x), -1).mean(0).repeat(2, 1)
             targets = sample_state.targets.index_select(0, rows)
-            targets = refine_targets(targets, guess, sample_state.confidence[rows])
+            targets = refine_targets(targets, guess, confidence)
             targets = sharpen(targets, self.temperature)
         if self.mixup_alpha:
             lam = beta_weights(len(seen), self.mixup_alpha, generator=generator, device=x.device)

@@ -170,7 +170,7 @@ class FitLoop:
             x = view(x, self.batch_stream)
         logits, _ = net.infer(x)
         targets = state.targets.index_select(0, idx)
-        return soft_cross_entropy(logits, targets, state.weight[idx])
+        return soft_cross_entropy(logits, targets, state.weight.index_select(0, idx))
 
     # -- a refresh
 

@@ -226,7 +226,9 @@ class MixNNClassifier(BaseNoisyLabelClassifier):
             places = torch.arange(len(x) // len(rows), device=x.device)
             graph = own.unsqueeze(1) + len(rows) * places
             rows = loop.rows.with_neighbors(rows)
-        weights = clean_weights(sample_state.clean_proba[rows], graph)
-        mixed, targets = mix_neighbors(x, sample_state.targets[rows], graph, weights)
+        weights = clean_weights(sample_state.clean_proba.index_select(0, rows), graph)
+        targets = sample_state.targets.index_select(0, rows)
+        mixed, targets = mix_neighbors(x, targets, graph, weights)
         logits, _ = net.infer(mixed)
-        return soft_cross_entropy(logits, targets, sample_state.weight[rows[: len(graph)]])
+        weight = sample_state.weight.index_select(0, rows[: len(graph)])
+        return soft_cross_entropy(logits, targets, weight)

@@ -190,6 +190,8 @@ def check_column(frame: Any, column: str, purpose: str) -> None:
 
 def _noise_lines(table: Any, column: str) -> str:
     """The table of noise by group as text."""
+    import pandas as pd
+
     shown = table.assign(
         noise_rate=[f"{rate:.1%}" for rate in table["noise_rate"]],
         interval=[
@@ -197,7 +199,9 @@ def _noise_lines(table: Any, column: str) -> str:
             for low, high in zip(table["low"], table["high"], strict=True)
         ],
     )
-    shown = shown.set_axis([str(name) for name in table.index])
+    shown = shown.set_axis(
+        ["(blank)" if pd.isna(name) or name == "" else str(name) for name in table.index]
+    )
     shown = shown[["n_rows", "noise_rate", "interval"]]
     shown.columns = ["rows", "wrong labels", "95 % interval"]
     return f"wrong labels by {column}:\n{shown.to_string()}"

@@ -260,6 +260,10 @@ def _cells(path: Path, text: str, separator: str) -> pd.DataFrame:
     header = ["" if pd.isna(name) else str(name) for name in cells.iloc[0]]
     check_header(path, header)
     cells = cells.iloc[1:].fillna("").reset_index(drop=True)
+    if cells.shape[1] > 1:
+        # Spreadsheets leave rows of separators alone behind the last one.
+        filled = np.flatnonzero((cells != "").any(axis=1))
+        cells = cells.iloc[: filled[-1] + 1 if len(filled) else 0]
     cells.columns = pd.Index(header, dtype=object)
     return cells
 

@@ -27,6 +27,12 @@ def test_csv_keeps_cells_and_finds_types(tmp_path):
     assert table.names == ["id", "größe", "größe_cm", "klasse", "ok"]
 
 
+def test_rows_without_any_cell_at_the_end_are_none(tmp_path):
+    path = write(tmp_path / "t.csv", "a;b;k\n1;2;x\n;;\n3;4;y\n;;\n;;\n")
+    table = read_table(path, label="k")
+    assert table.cells["k"].tolist() == ["x", "", "y"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
 def test_encodings(tmp_path, encoding):
     path = write(tmp_path / "t.csv", "größe,k\n1,ä\n2,b\n", encoding)

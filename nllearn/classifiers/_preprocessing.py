@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from nllearn._labels import check_labels
 from nllearn._validation import check_not_sparse, check_rows, check_same_rows, refuse_overflow
-from nllearn.functional.blocks import column_moments, row_blocks, standardized_rows
+from nllearn.functional.blocks import ROUNDING, column_moments, row_blocks, standardized_rows
 from nllearn.images import (
     ArrayRecords,
     ChannelStandardizer,
@@ -160,8 +160,9 @@ class ColumnStandardizer:
                 self.mean = np.asarray(np.mean(rows, axis=0, dtype=np.float64))
                 scale = np.std(rows, axis=0, dtype=np.float64)
         refuse_overflow(X, scale)
-        # Rounding leaves a tiny spread on constant columns; it must not be blown up.
-        constant = scale <= 1e-10 * np.abs(self.mean)
+        # Rounding leaves a tiny spread on constant columns, and on those that a rotation emptied;
+        # it must not be blown up.
+        constant = scale <= np.maximum(1e-10 * np.abs(self.mean), ROUNDING * scale.max(initial=0.0))
         self.scale = np.where(constant, 1.0, scale)
 
     @classmethod

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-__all__ = ["column_moments", "dense_rows", "row_blocks", "standardized_rows"]
+__all__ = ["ROUNDING", "column_moments", "dense_rows", "row_blocks", "standardized_rows"]
 
+# A column that varies by this part of the widest one may be what rounding left of others.
+ROUNDING = 1e-14
 _BLOCK = 8192
 
 

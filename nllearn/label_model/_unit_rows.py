@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from nllearn.functional.blocks import column_moments, dense_rows, row_blocks, standardized_rows
+from nllearn.functional.blocks import (
+    ROUNDING,
+    column_moments,
+    dense_rows,
+    row_blocks,
+    standardized_rows,
+)
 from nllearn.functional.nearest_rows import nearest_rows
 from nllearn.functional.neighbor_votes import log_shares, neighbor_shares
 from nllearn.functional.similarity import unit_rows
@@ -73,7 +79,7 @@ def choose_scaling(
     if not (spread > 0).any():
         return None
     uniform = np.full_like(spread, spread.max())
-    single = np.where(spread > 0, spread, np.inf)
+    single = np.where(spread > ROUNDING * spread.max(), spread, np.inf)
     active = np.flatnonzero(weight > 0)
     order = torch.randperm(len(active), generator=generator)[:_N_TRIED].numpy()
     rows = active[np.sort(order)]

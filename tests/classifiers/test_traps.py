@@ -207,6 +207,13 @@ def test_units_of_the_columns_do_not_matter(cls, blobs, unit):
     assert abs(one.score(X, y) - other.score(X * unit, y)) < 0.05
 
 
+def test_what_rounding_left_of_a_column_is_not_blown_up(cls, blobs):
+    X, y, noisy = blobs
+    left = 1e-16 * np.random.default_rng(0).normal(size=(len(X), 300))
+    one, other = (cls(max_epochs=8, random_state=0).fit(Z, noisy) for Z in (X, np.c_[X, left]))
+    assert other.score(np.c_[X, left], y) > one.score(X, y) - 0.05
+
+
 def test_random_state_instance_and_none(cls, blobs):
     X, _, noisy = blobs
     a = cls(max_epochs=3, random_state=np.random.RandomState(0)).fit(X, noisy)

@@ -162,7 +162,7 @@ def test_units_of_columns_do_not_matter_where_they_differ_wildly(blobs):
     assert (cleaner.corrected_labels_ == y).mean() > 0.9
 
 
-@pytest.mark.parametrize("spread", [1e-12, 1e10, 1e100])
+@pytest.mark.parametrize("spread", [1e-12, 1e10, 1e13])
 def test_one_column_of_a_far_larger_spread_hides_no_other(blobs, spread):
     X, y, noisy = blobs
     wide = spread * (np.random.default_rng(1).normal(size=len(X)) + 50)

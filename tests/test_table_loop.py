@@ -208,6 +208,24 @@ def test_cells_are_written_as_they_were_read(tmp_path, cell):
         assert b"\r\n" not in out.read_bytes() or "\r\n" in cell
 
 
+def test_the_page_of_texts_shows_the_other_columns_too(tmp_path):
+    frame = people()
+    frame.insert(0, "note", [f"a note of some words about {i}" for i in range(N)])
+    frame.loc[::9, "label"] = "z"
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    page = tmp_path / "p.html"
+    words = ["--report", page, "--save", tmp_path / "m", "-o", tmp_path / "o.csv", "--quiet"]
+    assert run("clean", tmp_path / "t.csv", "--label", "label", *words) == 0
+    assert run("report", tmp_path / "m", "--table", tmp_path / "t.csv", "-o", tmp_path / "q") == 0
+    for path in (page, tmp_path / "q"):
+        content = page_of(path)["content"]
+        assert (content["kind"], content["columns"]) == ("texts", ["a", "b", "c", "label"])
+        text, *cells = content["values"][0]
+        row = content["rows"][0]
+        assert text == frame["note"][row]
+        assert cells == [str(frame[name][row]) for name in "abc"] + [frame["label"][row]]
+
+
 def test_undecided_rows_are_told_apart_in_the_table(tmp_path, capsys):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 2))

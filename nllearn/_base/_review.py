@@ -50,7 +50,7 @@ class LabelIssuesMixin(AuditMixin):
         texts : sequence of str, optional
             The same for texts.
         table : DataFrame or array, optional
-            The same for tables. At most one of `images`, `texts` and `table`.
+            The same for tables; beside `images` or `texts` its cells stand below these.
         names : sequence of str, optional
             What the rows are called, on the page and in the decisions. None takes the index
             of X, or the names of the image files.

@@ -110,10 +110,11 @@ def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
         if column is not None:
             check_column(frame, column, "to show")
     shown: dict[str, Any] = {"table": frame}
-    if text is not None:
-        shown = {"texts": frame[text].astype(str).tolist()}
-    elif images is not None:
-        shown = {"images": frame[images].astype(str).tolist()}
+    lead = text if images is None else images
+    if lead is not None:
+        others = frame.drop(columns=lead)
+        shown = {"table": others if others.shape[1] else None}
+        shown["texts" if images is None else "images"] = frame[lead].astype(str).tolist()
     estimator.report(path, **shown, **options)
 
 

@@ -25,7 +25,8 @@ class Content:
     kind : {"images", "texts", "table"}
     n_rows : int
     read : callable
-        From a row number to a string (text, data URI of a JPEG) or a list of strings (cells).
+        From a row number to a string (text, data URI of a JPEG) or a list of strings: cells,
+        behind the former where both are shown.
     columns : list of str, optional
         Names of the cells.
     frame : DataFrame, optional
@@ -72,22 +73,35 @@ def content_reader(images: Any, texts: Any, table: Any, *, side: int = _SIDE) ->
     Raises
     ------
     ValueError
-        If more than one is passed, or one has no rows to read.
+        If images and texts are passed, or one has no rows to read.
     MissingExtraError
         For images without Pillow.
     """
-    passed = {"images": images, "texts": texts, "table": table}
-    names = [name for name, value in passed.items() if value is not None]
-    if not names:
-        return None
-    if len(names) > 1:
-        raise ValueError(f"{' and '.join(names)} were passed; pass one of images, texts, table")
+    if images is not None and texts is not None:
+        raise ValueError("images and texts were passed; pass one of them, and the other as table")
+    cells = None if table is None else _table_reader(table)
     if texts is not None:
-        return _text_reader(texts)
-    if table is not None:
-        return _table_reader(table)
+        return _beside(_text_reader(texts), cells)
+    if images is None:
+        return cells
     n_rows, read, files = thumbnail_reader(images, side)
-    return Content("images", n_rows, read, names=files)
+    return _beside(Content("images", n_rows, read, names=files), cells)
+
+
+def _beside(lead: Content, cells: Content | None) -> Content:
+    """A text or picture and the cells of a table: a list, the former first."""
+    if cells is None:
+        return lead
+    if cells.n_rows != lead.n_rows:
+        raise ValueError(f"table has {cells.n_rows} rows and {lead.kind} has {lead.n_rows}")
+    return Content(
+        lead.kind,
+        lead.n_rows,
+        lambda row: [lead.read(row), *cells.read(row)],  # type: ignore[list-item]
+        columns=cells.columns,
+        frame=cells.frame,
+        names=lead.names,
+    )
 
 
 def _text_reader(texts: Any) -> Content:

@@ -107,7 +107,8 @@ def write_review_page(
     texts : sequence of n str, optional
         One per row.
     table : DataFrame or array of n rows, optional
-        What to show of every row. At most one of `images`, `texts` and `table`.
+        What to show of every row: images or texts, a table, or one of the former above the
+        table's cells.
     names : sequence of n str, optional
         What the rows are called, on the page and in the decisions. None takes the index of
         `issues` where it is more than the row numbers, else the names of the image files.

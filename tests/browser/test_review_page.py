@@ -244,12 +244,22 @@ def test_hostile_text_stays_text(page, tmp_path):
     issues = issue_table(12, HOSTILE, 12)
     issues.index = [f"<b>{i}</b>" for i in range(12)]
     texts = [HOSTILE[i % len(HOSTILE)] for i in range(12)]
-    open_page(page, tmp_path / "review.html", issues=issues, texts=texts, title=HOSTILE[0])
+    table = pd.DataFrame({HOSTILE[1]: texts[::-1], "place": range(12)})
+    shown = {"texts": texts, "table": table}
+    open_page(page, tmp_path / "review.html", issues=issues, title=HOSTILE[0], **shown)
     assert page.title == HOSTILE[0]
     assert text_of(page, "#card-name") == "<b>0</b>"
     title = f"{issues['given_label'].iloc[0]} to {issues['corrected_label'].iloc[0]}"
     assert text_of(page, "#card-title") == title
     assert text_of(page, ".content .text") == texts[0]
+    # The cells of the table stand below the text, and are found by the search.
+    cells = page.find_elements("css selector", ".content dl > *")
+    assert [cell.get_property("textContent") for cell in cells] == [
+        HOSTILE[1],
+        texts[-1],
+        "place",
+        "0",
+    ]
     keys(page, "a" * 11 + "r")
     assert page.execute_script("return window.hacked === undefined")
     assert page.execute_script("return document.querySelectorAll('#list b, img').length") == 0

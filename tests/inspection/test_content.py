@@ -178,6 +178,19 @@ def test_texts_and_tables_are_cut():
     assert len(content_reader(None, None, np.ones((2, 80))).columns) == 50
 
 
+def test_a_table_stands_below_texts_and_pictures():
+    frame = pd.DataFrame({"x": [1, 2], "y": ["u", None]}, index=["p", "q"])
+    reader = content_reader(None, ["a", "b"], frame)
+    assert (reader.kind, reader.columns) == ("texts", ["x", "y"])
+    assert reader.read(1) == ["b", "2", ""]
+    assert rows_within([0, 1], 15, reader) == {0: ["a", "1", "u"]}
+    reader = content_reader(np.zeros((2, 4, 4)), None, frame)
+    assert reader.kind == "images" and reader.read(0)[1:] == ["1", "u"]
+    assert reader.read(0)[0].startswith("data:image")
+    with pytest.raises(ValueError, match="table has 3 rows and texts has 2"):
+        content_reader(None, ["a", "b"], pd.DataFrame({"x": [1, 2, 3]}))
+
+
 def test_refusals():
     assert content_reader(None, None, None) is None
     with pytest.raises(ValueError, match="images and texts were passed"):

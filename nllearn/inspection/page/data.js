@@ -63,12 +63,18 @@ if (DATA.content) {
   DATA.content.rows.forEach((row, i) => contentOfRow.set(row, DATA.content.values[i]));
 }
 
+/** Text or picture of a row, and its cells; one of the two may be missing. */
+const leadOf = (value) =>
+  (DATA.content.kind === "table" ? "" : Array.isArray(value) ? value[0] : value);
+const cellsOf = (value) =>
+  (DATA.content.kind === "table" ? value : Array.isArray(value) ? value.slice(1) : []);
+
 /** One line that stands for a row in lists and in the search. */
 function previewText(row) {
   const value = contentOfRow.get(row);
-  if (value === undefined || DATA.content.kind === "images") return "";
-  if (DATA.content.kind === "texts") return value;
-  return value.map((cell, i) => `${DATA.content.columns[i]} ${cell}`).join(" · ");
+  if (value === undefined) return "";
+  const cells = cellsOf(value).map((cell, i) => `${DATA.content.columns[i]} ${cell}`);
+  return (DATA.content.kind === "texts" ? [leadOf(value), ...cells] : cells).join(" · ");
 }
 
 /** Small element for a row: picture or one line. */
@@ -76,7 +82,7 @@ function previewElement(row) {
   const value = contentOfRow.get(row);
   if (value !== undefined && DATA.content.kind === "images") {
     const image = make("img");
-    image.src = value;
+    image.src = leadOf(value);
     image.alt = "";
     return image;
   }
@@ -90,16 +96,19 @@ function contentElement(row) {
   if (!DATA.content) return box;
   if (value === undefined) {
     box.append(make("p", "note", "Not in this file, which would have become too large."));
-  } else if (DATA.content.kind === "images") {
+    return box;
+  }
+  if (DATA.content.kind === "images") {
     const image = make("img");
-    image.src = value;
+    image.src = leadOf(value);
     image.alt = `Picture of row ${rowName(row)}`;
     box.append(image);
   } else if (DATA.content.kind === "texts") {
-    box.append(make("p", "text", value));
-  } else {
+    box.append(make("p", "text", leadOf(value)));
+  }
+  if (cellsOf(value).length) {
     const cells = make("dl", "evidence");
-    value.forEach((cell, i) =>
+    cellsOf(value).forEach((cell, i) =>
       cells.append(make("dt", "", DATA.content.columns[i]), make("dd", "", cell)));
     box.append(cells);
   }

@@ -57,6 +57,8 @@ def atomic_write(path: str | os.PathLike[Any], refuse: Callable[[Path], object])
     """
     target = Path(os.path.realpath(path))
     check_replaceable(target)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         temporary.touch(exist_ok=False)

@@ -78,7 +78,7 @@ def _build_parser() -> Parser:
         "demo",
         help="the methods against a plain network, on images of digits with 40 %% wrong labels",
         description="Train a plain network, the same on labels that LabelCleaner cleaned, and both "
-        "methods on images of handwritten digits with 40 %% part-dependent label noise. Compare "
+        "methods on images of handwritten digits with 40 % part-dependent label noise. Compare "
         "them on clean test images.",
     )
     demo.set_defaults(run=_demo)

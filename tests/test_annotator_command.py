@@ -89,6 +89,30 @@ def test_bad_options(words, told, labelled, tmp_path, capsys):
     assert not (tmp_path / "o.csv").exists()
 
 
+def test_a_line_without_an_item_and_a_review_of_several_are_refused(labelled, tmp_path, capsys):
+    frame, _, labels = labelled
+    pd.concat([frame, labels], axis=1).to_csv(tmp_path / "in.csv", index=False)
+    out, page = tmp_path / "o.csv", tmp_path / "p.html"
+    line = ("clean", tmp_path / "in.csv", "--label", "eva,bob,kim", "-o", out, "--report", page)
+    assert run(*line, "--audit", 10, "--quiet") == 0
+    assert '"audit"' in page.read_text("utf-8")
+    (tmp_path / "d.json").write_text('{"format":"nllearn-decisions","version":1,"decisions":[]}')
+    review = ("--table", out, "--label", "eva", "-o", tmp_path / "f.csv")
+    assert run("apply", tmp_path / "d.json", *review) == 2
+    assert "labels of several annotators" in capsys.readouterr().err
+    assert run("audit", out, "--label", "eva", "--sample", 5, "-o", tmp_path / "s.csv") == 2
+    assert "labels of several annotators" in capsys.readouterr().err
+    long = pd.DataFrame(
+        {"x": range(60), "i": [f"i{i // 2}" for i in range(60)], "who": ["a", "b"] * 30}
+    )
+    long["k"] = list("uv") * 30
+    long.loc[7, "i"] = ""
+    long.to_csv(tmp_path / "long.csv", index=False)
+    words = ("--label", "k", "--item", "i", "--annotator", "who", "-o", tmp_path / "n.csv")
+    assert run("clean", tmp_path / "long.csv", *words) == 2
+    assert "--item: row 7 of column 'i' is blank" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_the_exit_code_tells_of_too_much_noise(several, labelled, tmp_path, capsys):
     frame, true, labels = labelled

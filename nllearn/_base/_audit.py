@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from nllearn._base._issue_tables import IssueTablesMixin
+from nllearn._validation import check_same_rows
 
 if TYPE_CHECKING:
     from nllearn.audit import Audit, AuditedLabels
@@ -75,6 +77,7 @@ class AuditMixin(IssueTablesMixin):
         """
         from nllearn.audit import audit_labels
 
+        check_same_rows(pd.Series(0, index=np.asarray(rows)), to="rows", right=right)
         return audit_labels(self.audited_labels(), rows, right, confidence_level=confidence_level)
 
     def audited_labels(self) -> AuditedLabels:

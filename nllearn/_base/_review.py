@@ -176,7 +176,8 @@ class LabelIssuesMixin(AuditMixin):
         Raises
         ------
         ValueError
-            If the decisions belong to other data, or `refit` comes without `X`.
+            If the decisions belong to other data, or `refit` comes without `X` or with several
+            annotators.
         """
         check_is_fitted(self, "label_quality_")
         from nllearn.inspection import apply_decisions_to
@@ -184,6 +185,11 @@ class LabelIssuesMixin(AuditMixin):
         labels, decided = apply_decisions_to(self, decisions, undecided=undecided)
         if not refit:
             return labels
+        if self._annotators is not None:
+            raise ValueError(
+                "refit=True takes one label per row; with several annotators fit again on their "
+                "columns and one more, which holds the decided labels"
+            )
         if X is None:
             raise ValueError("refit=True needs X: fit keeps no copy of the rows")
         self._check_order(X=to_pandas(X))

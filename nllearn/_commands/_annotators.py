@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nllearn._commands._files import refuse_existing
+from nllearn._commands._files import check_written
 from nllearn._commands._options import CommandError, reading_of, say
 from nllearn._commands._review import write_page
 from nllearn._commands._rows import embeddings_of, features_of, plans_of
@@ -66,8 +66,10 @@ def clean_annotated(args: argparse.Namespace, names: list[str], estimator: Any) 
 
     _refuse_options(args)
     check_output(args.output, args.table, force=args.force)
-    if args.report:
-        refuse_existing(args.report, force=args.force)
+    written = {"--output": args.output, "--report": args.report}
+    check_written(
+        written, {"the table": args.table, "--embeddings": args.embeddings}, force=args.force
+    )
     table = read_table(args.table, label=names[0], **reading_of(args))
     say(args, f"{args.table}: {table.n_rows} rows, {len(table.names)} columns")
     aside = list(names)
@@ -113,7 +115,7 @@ def clean_annotated(args: argparse.Namespace, names: list[str], estimator: Any) 
         say(args, f"rows without a label  {n_missing}, filled with the prediction")
     say(args, f"written: {args.output}")
     if args.report:
-        options = {"threshold": args.threshold, "overwrite": args.force}
+        options = {"threshold": args.threshold, "overwrite": args.force, "audit": args.audit}
         write_page(estimator, table.written, args.report, **options)
         say(args, f"written: {args.report}")
     return float(estimator.noise_rate_)
@@ -180,6 +182,14 @@ def _long(args: argparse.Namespace, table: Table) -> tuple[Table, Any]:
             f"row {row} labels item {cells[args.item].iloc[row]!r} by "
             f"{cells[args.annotator].iloc[row]!r} a second time; keep one label of each"
         )
+    for option in ("item", "annotator"):
+        name = getattr(args, option)
+        blank = (cells[name].isna() | (cells[name].astype(str).str.strip() == "")).to_numpy()
+        if blank.any():
+            raise CommandError(
+                f"--{option}: row {int(blank.argmax())} of column {name!r} is blank ({blank.sum()} "
+                "rows are); fill in the name, or leave these rows out"
+            )
     values = np.full((items.max() + 1, len(names)), None, dtype=object)
     known = ~column.missing
     values[items[known], people[known]] = column.values[known]

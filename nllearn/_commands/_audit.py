@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nllearn._commands._files import refuse_existing
+from nllearn._commands._files import check_written
 from nllearn._commands._options import (
     CommandError,
     add_reading_options,
@@ -16,7 +16,7 @@ from nllearn._commands._options import (
     say,
 )
 from nllearn._commands._review import rows_of_fit
-from nllearn._commands._sample import RIGHT, WRONG, read_answers, write_sample
+from nllearn._commands._sample import RIGHT, WRONG, read_answers, refuse_annotated, write_sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ def add_audit_command(commands: Any) -> None:
         description="First draw rows with --sample and write the true label of each into the "
         "column true_label, or 'right' or 'wrong'. Then pass the file with --answers: noise rate, "
         "precision of the changes, a threshold for a wanted false discovery rate, and whether the "
-        "changes help, each with its 95 %% interval.",
+        "changes help, each with its 95 % interval.",
     )
     audit.set_defaults(run=_audit)
     audit.add_argument(
@@ -83,7 +83,8 @@ def _audit(args: argparse.Namespace) -> None:
             raise CommandError("--sample needs --out SAMPLE.csv, the file to write")
         if Path(args.output).suffix.lower() not in (".csv", ".tsv"):
             raise CommandError(f"--out: {args.output} must end in .csv or .tsv")
-        refuse_existing(args.output, force=args.force)
+        read = {args.source: args.source, "--table": args.table}
+        check_written({"--out": args.output}, read, force=args.force)
     audited, numbers, shown, reading = _read_source(args)
     if args.sample is None:
         _sum_up(args, audited, numbers, reading)
@@ -147,6 +148,7 @@ def _read_cleaned(
             f"{args.source} has no column {lacking[0]!r}; pass the table that nllearn clean wrote, "
             "or a saved model"
         )
+    refuse_annotated(table.names, args.source)
     if args.label is None:
         raise CommandError(f"name the label column of {args.source} with --label")
     quality = pd.to_numeric(table.frame["label_quality"], errors="coerce").to_numpy(dtype=float)

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nllearn._commands._annotators import clean_annotated, label_columns
-from nllearn._commands._files import refuse_existing
+from nllearn._commands._files import check_written
 from nllearn._commands._options import (
     CommandError,
     add_column_options,
@@ -146,9 +146,10 @@ def _clean(args: argparse.Namespace) -> int:
         with _interrupts():
             return exit_code(args, clean_annotated(args, several, _estimator(args)))
     check_output(args.output, args.table, force=args.force)
-    for extra in (args.report, args.save):
-        if extra:
-            refuse_existing(extra, force=args.force)
+    written = {"--output": args.output, "--report": args.report, "--save": args.save}
+    check_written(
+        written, {"the table": args.table, "--embeddings": args.embeddings}, force=args.force
+    )
     table, labels = read_rows(args)
     earlier = earlier_columns(table, labels.name)
     added = (*RESULT_COLUMNS, BOUNDARY_COLUMN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from nllearn._commands._files import check_written
 from nllearn._commands._options import (
     CommandError,
     add_column_options,
@@ -74,6 +75,7 @@ def _noise(args: argparse.Namespace) -> None:
     )
 
     check_output(args.output, args.table, force=args.force)
+    check_written({"--output": args.output}, {"--embeddings": args.embeddings}, force=args.force)
     if args.flip and args.kind != "asymmetric":
         raise CommandError(f"--flip has no effect with --type {args.kind}; use --type asymmetric")
     generator, needs_features = NOISE_TYPES[args.kind]

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nllearn._commands._files import refuse_existing
+from nllearn._commands._files import check_written
 from nllearn._commands._options import add_page_audit, add_reading_options, reading_of, say
-from nllearn._commands._sample import is_sample, read_answers
+from nllearn._commands._sample import is_sample, read_answers, refuse_annotated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,8 @@ def _report(args: argparse.Namespace) -> None:
     from nllearn.persistence import load
     from nllearn.tables import Reading, read_table
 
-    refuse_existing(args.output, force=args.force)
+    read = {"the model": args.model, "the table": args.table}
+    check_written({"--output": args.output}, read, force=args.force)
     estimator = _or_one_line(lambda: load(args.model))
     stored = getattr(estimator, "table_reading_", None)
     reading = Reading() if stored is None else Reading.from_dict(stored)
@@ -225,11 +226,13 @@ def _apply(args: argparse.Namespace) -> None:
     )
 
     check_output(args.output, args.table, force=args.force)
+    check_written({"--output": args.output}, {"the decisions": args.decisions}, force=args.force)
     table = read_table(args.table, label=args.label, **reading_of(args))
     if "corrected_label" not in table.names:
         raise ValueError(
             f"{args.table} has no column 'corrected_label'; pass the table that nllearn clean wrote"
         )
+    refuse_annotated(table.names, args.table)
     earlier = earlier_columns(table, args.label)
     taken = [name for name in FINAL_COLUMNS if name not in earlier and name != args.label]
     refuse_taken(table, taken)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import os
+from types import CellType, CodeType
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from nllearn.classifiers._given_labels import GivenLabels
@@ -57,15 +61,36 @@ def fingerprint(estimator: Any, X: Any, labels: GivenLabels) -> dict[str, str]:
 def _describe(value: Any) -> str:
     """Text of a parameter that is the same in every process."""
     if callable(value) and not isinstance(value, nn.Module) and not hasattr(value, "get_params"):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
+        return _describe_callable(value)
     if isinstance(value, np.ndarray):
         return _digest(value)
+    if isinstance(value, torch.Tensor):
+        return _digest(value.detach().cpu().numpy())
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_describe, value))})"
     if hasattr(value, "get_params"):
         inner = {key: _describe(v) for key, v in sorted(value.get_params(deep=False).items())}
         return f"{type(value).__name__}({inner})"
     if isinstance(value, nn.Module) or type(value).__repr__ is not object.__repr__:
         return repr(value)
     return type(value).__name__
+
+
+def _describe_callable(value: Any) -> str:
+    """Name of a function or callable, with what it holds: arguments, closure, code, attributes."""
+    if isinstance(value, functools.partial):
+        held = [value.func, *value.args, *sorted(value.keywords.items())]
+        return f"partial({', '.join(map(_describe, held))})"
+    name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
+    if not inspect.isfunction(value):
+        held = [] if inspect.isclass(value) else sorted(getattr(value, "__dict__", {}).items())
+        return f"{name}({', '.join(map(_describe, held))})" if held else name
+    closed = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+    plain = [c for c in value.__code__.co_consts if not isinstance(c, CodeType)]
+    text = value.__code__.co_code + repr(plain).encode()
+    code = hashlib.blake2b(text, digest_size=8).hexdigest()
+    held = [*(value.__defaults__ or ()), *closed]
+    return f"{name}({', '.join([code, *map(_describe, held)])})"
 
 
 def _digest(array: np.ndarray) -> str:

@@ -152,9 +152,11 @@ def _from_table(root: Path, table_path: Path) -> tuple[list[Path], list[Any]]:
         raise ValueError(f"{table_path} has no rows; there must be one per image")
     names: list[Any] = [_composed(word.strip()) for word in table["label"]]
     try:
-        return paths, [int(name) for name in names]
+        numbers = [int(name) for name in names]
     except ValueError:
         return paths, names
+    # 007 and 7 are two names.
+    return paths, numbers if [str(number) for number in numbers] == list(names) else names
 
 
 def _composed(name: str) -> str:

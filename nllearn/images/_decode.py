@@ -14,13 +14,21 @@ import pandas as pd
 from torch.utils.data import get_worker_info
 
 from nllearn.images._bad_images import BadImages
-from nllearn.images._pixels import read_pixels, read_size
+from nllearn.images._pixels import is_colour, read_pixels, read_size
 
-__all__ = ["decode_images", "image_size", "is_path_like_column", "read_images"]
+__all__ = [
+    "decode_images",
+    "image_size",
+    "is_path_like_column",
+    "n_channels_of",
+    "read_images",
+]
 
 # Files that one task of a thread decodes: few enough to share the work evenly, and enough that
 # handing out tasks costs nothing.
 _CHUNK = 8
+# Files whose headers tell whether images have colours.
+_N_SAMPLED = 100
 
 
 def decode_images(
@@ -154,6 +162,21 @@ def read_images(
             for _ in pool.map(decode_chunk, starts):
                 pass
     return images, bad
+
+
+def n_channels_of(files: Sequence[str]) -> int:
+    """Channels that serve all files: 1 where all are grey, else 3, by the headers of some.
+
+    Parameters
+    ----------
+    files : sequence of str
+
+    Returns
+    -------
+    n_channels : {1, 3}
+    """
+    step = max(1, len(files) // _N_SAMPLED)
+    return 3 if any(map(is_colour, files[::step])) else 1
 
 
 def _read(

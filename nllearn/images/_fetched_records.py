@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nllearn.images._bad_images import BadImages
-from nllearn.images._decode import read_images
+from nllearn.images._decode import n_channels_of, read_images
 from nllearn.images._records import BLOCK, ImageRecords
 
 __all__ = ["FetchedRecords", "PathRecords"]
@@ -93,7 +93,7 @@ class PathRecords(FetchedRecords):
     decode_size : int, tuple of int or None
         Side, or height and width, that every image is brought to.
     n_channels : int or None, default=None
-        1 or 3; None goes by the first file that can be read.
+        1 or 3; None takes 1 where all files are grey, of many those that are looked at.
     n_jobs : int or None, default=None
         Threads that decode; None takes one per CPU that the process may use.
 
@@ -122,6 +122,7 @@ class PathRecords(FetchedRecords):
         self.paths[:] = [os.fspath(p) if isinstance(p, str | os.PathLike) else p for p in paths]
         self.decode_size, self._n_jobs = decode_size, n_jobs
         bad = BadImages()
+        n_channels = n_channels or n_channels_of(list(self.paths))
         for row in range(self.n):
             first, found = self._read_some(np.array([row]), n_channels, None)
             if first is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nllearn.exceptions import MissingExtraError
 
-__all__ = ["pixels_of", "read_pixels", "read_size"]
+__all__ = ["is_colour", "pixels_of", "read_pixels", "read_size"]
 
 # A JPEG that is at least this many times larger than what is asked for is decoded at a half, a
 # quarter or an eighth of its size, which is several times faster. What is then left to shrink is
@@ -82,6 +82,31 @@ def read_pixels(
         raise _unreadable(file, error) from error
 
 
+def is_colour(file: str) -> bool:
+    """Whether a file has colours, by its header; False for one that cannot be read.
+
+    Parameters
+    ----------
+    file : str
+
+    Returns
+    -------
+    is_colour : bool
+    """
+    Image = _pillow()
+    try:
+        with Image.open(file) as image:
+            return not _is_grey(image)
+    except MemoryError:
+        raise
+    except Exception:
+        return False
+
+
+def _is_grey(image: Any) -> bool:
+    return image.mode in _GREY_MODES or image.mode.startswith("I;16")
+
+
 def pixels_of(
     image: Any, height_width: tuple[int, int] | None, n_channels: int | None
 ) -> np.ndarray:
@@ -120,7 +145,7 @@ def pixels_of(
 def _to_mode(image: Any, n_channels: int | None) -> Any:
     """Convert to 8 bits, grey or RGB, without transparency."""
     Image = _pillow()
-    is_grey = image.mode in _GREY_MODES or image.mode.startswith("I;16")
+    is_grey = _is_grey(image)
     if image.mode.startswith("I"):
         # Pillow would clip at 255 instead of scaling.
         values = np.asarray(image).astype(np.int64)

@@ -55,5 +55,5 @@ def given_codes(estimator: Any) -> np.ndarray:
     codes : int64 ndarray of shape (n,)
     """
     check_is_fitted(estimator)
-    given = to_pandas(estimator.label_issues())["given_label"].to_numpy()
+    given = to_pandas(estimator.row_issues())["given_label"].to_numpy()
     return np.searchsorted(estimator.classes_, given)

@@ -11,7 +11,7 @@ import pandas as pd
 from nllearn.inspection._frames import as_frame, items_of
 from nllearn.inspection._thumbnails import thumbnail_reader
 
-__all__ = ["Content", "content_reader", "rows_within"]
+__all__ = ["Content", "content_reader", "rows_within", "word_of"]
 
 _MAX_TEXT, _MAX_CELL, _MAX_COLUMNS = 2000, 200, 50
 _SIDE = 96
@@ -106,10 +106,11 @@ def _beside(lead: Content, cells: Content | None) -> Content:
 
 def _text_reader(texts: Any) -> Content:
     items = items_of("texts", texts, "strings")
-    return Content("texts", len(items), lambda row: _short(_word(items[row]), _MAX_TEXT))
+    return Content("texts", len(items), lambda row: _short(word_of(items[row]), _MAX_TEXT))
 
 
-def _word(value: Any) -> str:
+def word_of(value: Any) -> str:
+    """Text of a cell; that of a gap is empty."""
     is_gap = value is None or (pd.api.types.is_scalar(value) and pd.isna(value))
     return "" if is_gap else str(value)
 

@@ -211,6 +211,13 @@ def _checked(decisions: Any, given: np.ndarray, classes: Any) -> Iterator[tuple[
     value_of = {str(value): value for value in classes}
     for decision in decisions:
         row = decision.row
+        if decision.action not in _ACTIONS:
+            raise ValueError(
+                f"a decision has action={decision.action!r}; it must be one of "
+                f"{', '.join(_ACTIONS)}"
+            )
+        if isinstance(row, bool) or not isinstance(row, int | np.integer):
+            raise ValueError(f"a decision has row={row!r}; it must be a whole number")
         if not 0 <= row < len(given):
             raise ValueError(
                 f"a decision names row {row}, but there are {len(given)} rows; "

@@ -177,8 +177,7 @@ def _with_content(issues: pd.DataFrame, content: Any) -> pd.DataFrame:
             f"content has {len(content)} rows and issues has {len(issues)}; pass one per row"
         )
     content = to_pandas(content)
-    if not issues.index.equals(pd.RangeIndex(len(issues))):
-        check_same_rows(issues, to="issues", content=content)
+    check_same_rows(issues, to="issues", content=content)
     content = as_frame(
         "content", content if hasattr(content, "columns") else {"content": list(content)}
     )

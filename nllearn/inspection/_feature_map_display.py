@@ -222,7 +222,7 @@ def _make_anchors(
     hallucinator = getattr(estimator, "hallucinator_", None)
     if hallucinator is None or n_anchors < 1:
         return none
-    issues = to_pandas(estimator.label_issues())
+    issues = to_pandas(estimator.row_issues())
     easy = np.flatnonzero(issues["is_easy"].to_numpy(dtype=bool))
     if len(np.unique(given[easy])) < 2:
         return none

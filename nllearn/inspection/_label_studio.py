@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from nllearn._frames import to_pandas
+from nllearn._validation import check_same_rows
+from nllearn.inspection._content import word_of
 from nllearn.inspection._exports import plain_value
 from nllearn.inspection._files import check_free, write_whole
 from nllearn.inspection._frames import as_frame
@@ -98,8 +100,10 @@ def export_label_studio(
     shown = np.ones(len(issues), dtype=bool)
     if only_issues:
         shown = issues["is_label_issue"].to_numpy(dtype=bool)
-    content = list(to_pandas(content))
-    tasks = [_task(issues, row, str(content[row]), kind) for row in np.flatnonzero(shown).tolist()]
+    content = to_pandas(content)
+    check_same_rows(issues, to="issues", content=content)
+    content = [word_of(value) for value in content]
+    tasks = [_task(issues, row, content[row], kind) for row in np.flatnonzero(shown).tolist()]
     text = json.dumps(tasks, ensure_ascii=False, allow_nan=False, indent=1)
     return write_whole(path, lambda file: file.write(text.encode("utf-8")), overwrite=overwrite)
 

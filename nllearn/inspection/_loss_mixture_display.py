@@ -82,7 +82,7 @@ class LossMixtureDisplay:
                 f"{type(estimator).__name__} trains no network, so it has no losses; pass losses "
                 "of a model to from_predictions"
             )
-        issues = to_pandas(estimator.label_issues())
+        issues = to_pandas(estimator.row_issues())
         issue = issues["is_label_issue"].to_numpy(dtype=bool)
         return cls.from_predictions(losses, is_issue=issue, ax=ax, bins=bins)
 

@@ -7,6 +7,7 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.utils import check_random_state
+from threadpoolctl import threadpool_limits
 
 from nllearn.functional.similarity import cosine_topk
 
@@ -80,7 +81,9 @@ def feature_map(features: np.ndarray, *, max_tsne: int = 2000, random_state: int
         max_iter=500,
         random_state=int(rng.randint(np.iinfo(np.int32).max)),
     )
-    placed = tsne.fit_transform(reduced[chosen])
+    # On a busy machine its threads wait for each other: of few rows one is faster.
+    with threadpool_limits(1):
+        placed = tsne.fit_transform(reduced[chosen])
     if len(chosen) == len(unit):
         return _scaled(placed)
     return _scaled(_place_among(unit, unit[chosen], placed))

@@ -47,7 +47,9 @@ class CheckpointFolder:
     """
 
     def __init__(self, folder: str | os.PathLike[Any], keep: int = 2, seconds: float = 10.0):
-        self.folder = Path(folder)
+        if not os.fspath(folder):
+            raise ValueError("checkpoint_dir='' names no folder; '.' is the one you are in")
+        self.folder = Path(folder).expanduser()
         self.keep = keep
         self.seconds = seconds
         self._saved_at = time.monotonic()

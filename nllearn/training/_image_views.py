@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from sklearn.base import BaseEstimator
 from torch.nn import functional as F
 
 from nllearn.training._views import View, checked_view
@@ -26,7 +27,7 @@ _MAX_SHIFT = 0.3
 _MAX_CONTRAST = 0.9
 
 
-class ImageViews:
+class ImageViews(BaseEstimator):
     """Random views of standardised images, drawn for every image on its own.
 
     In this order, each step when it is switched on: a crop behind reflected borders, a

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nllearn import AnchorHallucinationClassifier, MixNNClassifier, load
-from nllearn.inspection import Decision
+from nllearn.inspection import Decision, LabelQualityDisplay, LossMixtureDisplay
 
 NAMES = np.array(["ant", "bee", "cat", "dog"])
 QUALITY = (0.8, 0.6, 0.4)
@@ -75,6 +75,10 @@ def test_quality_table_and_page(fitted, tmp_path):
     kept = dataclasses.replace(kept, given_label=given[kept.row], label=given[kept.row])
     final = clf.apply_decisions([kept])
     assert final.shape == y.shape and final[kept.row] == given[kept.row]
+    with pytest.raises(ValueError, match="refit=True takes one label per row"):
+        clf.apply_decisions([kept], refit=True, X=np.zeros((len(labels), 2)))
+    LossMixtureDisplay.from_estimator(clf)
+    LabelQualityDisplay.from_estimator(clf, y)
     card = clf.model_card(tmp_path / "card.md").read_text(encoding="utf-8")
     assert f"| rows | {len(labels)} |" in card and "| kim |" in card
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import errno
+import functools
 import os
 import signal
 import subprocess
@@ -17,7 +19,7 @@ from nllearn import AnchorHallucinationClassifier, MixNNClassifier
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.networks import MLPBackbone
 from nllearn.selectors import PuritySelector
-from nllearn.training import CheckpointFolder
+from nllearn.training import CheckpointFolder, ImageViews
 
 PARAMS = {"max_epochs": 8, "refresh_every": 2, "random_state": 0}
 
@@ -36,6 +38,14 @@ class Kill(Callback):
         epoch = net.history[-1]
         if len(net.history) == self.epoch and len(epoch["batches"]) > self.batch:
             raise KilledError
+
+
+def shift(x, generator, by):
+    return x + by
+
+
+def shift_by(number):
+    return lambda x, generator: x + number
 
 
 @pytest.fixture(autouse=True)
@@ -100,13 +110,27 @@ def test_without_a_seed_the_run_keeps_its_own(cls, blobs, tmp_path):
         ({"selector": PuritySelector()}, "parameter selector was None"),
         ({"random_state": 3}, "random_state was"),
         ({"class_weight": "balanced"}, "class_weight"),
+        ({"augmentation": shift_by(2.0)}, "parameter augmentation was"),
     ],
 )
 def test_other_parameters_are_refused_by_name(cls, blobs, tmp_path, change, words):
     X, _, noisy = blobs
-    cls(**PARAMS, checkpoint_dir=tmp_path).fit(X, noisy)
+    first = {"augmentation": shift_by(1.0)} if "augmentation" in change else {}
+    cls(**{**PARAMS, **first}, checkpoint_dir=tmp_path).fit(X, noisy)
     with pytest.raises(ValueError, match=words):
         cls(**{**PARAMS, **change}, checkpoint_dir=tmp_path).fit(X, noisy)
+
+
+def test_other_views_are_another_run(tmp_path):
+    X, y = np.random.default_rng(0).random((40, 8, 8)).astype(np.float32), np.arange(40) % 2
+    views = [ImageViews(flip=False), ImageViews(flip=True), functools.partial(shift, by=1.0)]
+    for number, view in enumerate(views):
+        fit = {"max_epochs": 2, "random_state": 0, "checkpoint_dir": tmp_path / str(number)}
+        MixNNClassifier(augmentation=view, **fit).fit(X, y)
+        MixNNClassifier(augmentation=copy.deepcopy(view), **fit).fit(X, y)
+        for other in (*views[:number], *views[number + 1 :], functools.partial(shift, by=2.0)):
+            with pytest.raises(ValueError, match="parameter augmentation was"):
+                MixNNClassifier(augmentation=other, **fit).fit(X, y)
 
 
 def test_other_data_are_refused_by_name(cls, blobs, tmp_path):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from nllearn.exceptions import MissingExtraError
 from nllearn.images import (
+    PathRecords,
     _pixels,
     decode_images,
     image_size,
@@ -101,6 +102,16 @@ def test_the_first_file_decides_between_grey_and_colour(tmp_path, rgb):
     np.testing.assert_array_equal(decode_image(grey, n_channels=3)[2], rgb[..., 0])
     expected = np.asarray(Image.fromarray(rgb).convert("L"))
     np.testing.assert_array_equal(decode_image(colour, n_channels=1)[0], expected)
+
+
+@pytest.mark.parametrize("grey_at", [0, 3, 249])
+def test_a_grey_file_among_others_takes_no_colours(tmp_path, rgb, grey_at):
+    colour = save(rgb, tmp_path / "c.png")
+    grey = save(rgb[..., 0], tmp_path / "g.png")
+    files = [colour] * 250
+    files[grey_at] = grey
+    assert PathRecords(files, None).shape[0] == 3
+    assert PathRecords([grey] * 5, None).shape[0] == 1
 
 
 def test_two_colours_are_black_and_white(tmp_path):

@@ -151,7 +151,7 @@ def fits() -> dict[str, tuple[Any, np.ndarray, np.ndarray]]:
         "MixNN, table": (MixNNClassifier(max_epochs=10, **run), *embeddings(1500, 20, 5)),
         "Anchor Hallucination, images": (
             # Without half precision, which goes by the processor.
-            AnchorHallucinationClassifier(max_epochs=5, amp=False, **run),
+            AnchorHallucinationClassifier(max_epochs=5, net_params={"amp": False}, **run),
             *digits(),
         ),
     }

@@ -112,7 +112,7 @@ def render(runs: Runs) -> str:
     header = ["rows", "tool", "CPU s", "LabelCleaner's time in its own", "given", "labels right"]
     intro = (
         "Text embeddings with 40 % symmetric noise, and weak image features with the human labels "
-        "Worst. One thread, one run each."
+        "Worst. One thread, three runs each."
     )
     return page_of(STUDY, "Time beside cleanlab", intro, [markdown_table(header, table)], runs)
 

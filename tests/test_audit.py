@@ -232,3 +232,12 @@ def test_confidence_level():
 def test_bad_input_is_named(digits, call, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         call(digits[3], digits[1])
+
+
+def test_answers_in_another_order_are_refused(digits):
+    _, y, _, cleaner = digits
+    rows = cleaner.audit_sample(30, random_state=0)
+    answers = pd.Series(y[rows], index=rows)
+    assert cleaner.audit(rows, answers).noise_rate == cleaner.audit(rows, y[rows]).noise_rate
+    with pytest.raises(ValueError, match="right has the rows of rows in another order"):
+        cleaner.audit(rows, answers.sort_index())

@@ -77,8 +77,9 @@ class AuditMixin(IssueTablesMixin):
         """
         from nllearn.audit import audit_labels
 
+        found = audit_labels(self.audited_labels(), rows, right, confidence_level=confidence_level)
         check_same_rows(pd.Series(0, index=np.asarray(rows)), to="rows", right=right)
-        return audit_labels(self.audited_labels(), rows, right, confidence_level=confidence_level)
+        return found
 
     def audited_labels(self) -> AuditedLabels:
         """Labels and claims that an audit checks.

@@ -166,13 +166,13 @@ class IssueTablesMixin(DocLinkMixin, metaclass=ABCMeta):
         check_is_fitted(self, "label_quality_")
         return from_pandas(self._row_table(threshold), self.frame_library_)
 
-    def _check_order(self, **named: Any) -> None:
+    @staticmethod
+    def _check_order(rows: TrainingRows, **named: Any) -> None:
         """Refuse what has the training rows in another order, by their index."""
         import pandas as pd
 
-        index = self.training_rows().index
-        if index is not None:
-            check_same_rows(pd.Series(0, index=index), to="label_issues()", **named)
+        if rows.index is not None:
+            check_same_rows(pd.Series(0, index=rows.index), to="label_issues()", **named)
 
     def _forget_fit(self) -> None:
         """Drop the fitted attributes: a fit that failed must not pass for fitted."""
@@ -247,10 +247,11 @@ class IssueTablesMixin(DocLinkMixin, metaclass=ABCMeta):
             )
         if not (isinstance(confidence, Real) and 0.0 < float(confidence) < 1.0):
             raise ValueError(f"confidence={confidence!r} must be a number between 0 and 1")
-        self._check_order(groups=groups)
+        rows = self.training_rows()
+        self._check_order(rows, groups=groups)
         codes, names = pd.factorize(pd.Series(groups), sort=True, use_na_sentinel=False)
         counts, rates, low, high = noise_rates_by_group(
-            self._row_quality(self.training_rows()), codes, float(confidence)
+            self._row_quality(rows), codes, float(confidence)
         )
         table = pd.DataFrame(
             {"n_rows": counts, "noise_rate": rates, "low": low, "high": high},

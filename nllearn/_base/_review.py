@@ -83,7 +83,7 @@ class LabelIssuesMixin(AuditMixin):
         from nllearn.inspection import write_review_page
 
         rows = self.training_rows()
-        self._check_order(images=images, texts=texts, table=table, names=names)
+        self._check_order(rows, images=images, texts=texts, table=table, names=names)
         if audit is not None and np.ndim(audit) == 0:
             audit = self.audit_sample(audit, random_state=0)
         with torch_state(self.n_jobs, is_small=False):
@@ -192,7 +192,7 @@ class LabelIssuesMixin(AuditMixin):
             )
         if X is None:
             raise ValueError("refit=True needs X: fit keeps no copy of the rows")
-        self._check_order(X=to_pandas(X))
+        self._check_order(self.training_rows(), X=to_pandas(X))
         known, _ = apply_decisions_to(self, decisions, undecided="given")
         library = self.frame_library_
         self.fit(X, known, trusted=decided)

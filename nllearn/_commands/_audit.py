@@ -15,8 +15,8 @@ from nllearn._commands._options import (
     reading_of,
     say,
 )
-from nllearn._commands._review import rows_of_fit
-from nllearn._commands._sample import RIGHT, WRONG, read_answers, refuse_annotated, write_sample
+from nllearn._commands._review import refuse_annotated, rows_of_fit
+from nllearn._commands._sample import RIGHT, WRONG, read_answers, write_sample
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from nllearn._commands._files import check_written
-from nllearn._commands._options import add_page_audit, add_reading_options, reading_of, say
-from nllearn._commands._sample import is_sample, read_answers, refuse_annotated
+from nllearn._commands._options import (
+    CommandError,
+    add_page_audit,
+    add_reading_options,
+    reading_of,
+    say,
+)
+from nllearn._commands._sample import is_sample, read_answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +22,7 @@ if TYPE_CHECKING:
     from nllearn.inspection import Decision
     from nllearn.tables import Reading, Table
 
-__all__ = ["add_review_commands", "rows_of_fit", "rows_shown", "write_page"]
+__all__ = ["add_review_commands", "refuse_annotated", "rows_of_fit", "rows_shown", "write_page"]
 
 
 def add_review_commands(commands: Any) -> None:
@@ -154,6 +160,28 @@ def _report(args: argparse.Namespace) -> None:
     if args.by is not None:
         say(args, _noise_lines(estimator.noise_by(frame[args.by]), args.by))
     say(args, f"written: {args.output}")
+
+
+def refuse_annotated(names: Iterable[str], path: str) -> None:
+    """Refuse a cleaned table of several annotators: its results are about what they say together.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Columns of the table.
+    path : str
+
+    Raises
+    ------
+    CommandError
+        If a column is the quality of one annotator's labels.
+    """
+    if any(name.startswith("quality of ") for name in names):
+        raise CommandError(
+            f"{path} was cleaned from the labels of several annotators, and corrected_label is "
+            "about all of them together: review and audit such labels in Python "
+            "(LabelCleaner.report and apply_decisions)"
+        )
 
 
 def rows_of_fit(table: Table, reading: Reading, estimator: Any, path: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from nllearn._commands._files import refuse_existing
@@ -16,34 +15,12 @@ if TYPE_CHECKING:
     from nllearn.audit import AuditedLabels
     from nllearn.tables import Reading
 
-__all__ = ["RIGHT", "WRONG", "is_sample", "read_answers", "refuse_annotated", "write_sample"]
+__all__ = ["RIGHT", "WRONG", "is_sample", "read_answers", "write_sample"]
 
 # Columns of the sample; the answers go into the last.
 SAMPLE_COLUMNS = ("row", "given_label", "true_label")
 # Answers that name no class, unless a class is called so.
 RIGHT, WRONG = "right", "wrong"
-
-
-def refuse_annotated(names: Iterable[str], path: str) -> None:
-    """Refuse a cleaned table of several annotators: its results are about what they say together.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Columns of the table.
-    path : str
-
-    Raises
-    ------
-    CommandError
-        If a column is the quality of one annotator's labels.
-    """
-    if any(name.startswith("quality of ") for name in names):
-        raise CommandError(
-            f"{path} was cleaned from the labels of several annotators, and corrected_label is "
-            "about all of them together: review and audit such labels in Python "
-            "(LabelCleaner.report and apply_decisions)"
-        )
 
 
 def is_sample(path: str) -> bool:

@@ -89,7 +89,8 @@ def _describe_callable(value: Any) -> str:
     plain = [c for c in value.__code__.co_consts if not isinstance(c, CodeType)]
     text = value.__code__.co_code + repr(plain).encode()
     code = hashlib.blake2b(text, digest_size=8).hexdigest()
-    held = [*(value.__defaults__ or ()), *closed]
+    # A function that calls itself is in its own closure.
+    held = [each for each in (*(value.__defaults__ or ()), *closed) if each is not value]
     return f"{name}({', '.join([code, *map(_describe, held)])})"
 
 

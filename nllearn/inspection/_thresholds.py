@@ -137,11 +137,11 @@ def _hint(even: pd.Series, word: str) -> str:
     n = int(even["n_flagged"])
     if n == 0:
         return "look at               no row is more probably wrong than right"
-    found = even["share_found"]
-    share = "" if np.isnan(found) else f", {found:.0%} of all wrong labels"
+    share = _share(even["share_found"])
+    found = f", {share} of all wrong labels" if share else ""
     return (
         f"look at               {n} rows, quality below {_EVEN}: {even['precision']:.0%} wrong"
-        f"{share} ({word})"
+        f"{found} ({word})"
     )
 
 

@@ -135,8 +135,6 @@ def plan_columns(
     plans = []
     for name in map(str, table.frame.columns):
         column = table.frame[name]
-        if looks_like_codes(table.written[name]):
-            column = table.written[name]
         if name == label:
             plans.append(ColumnPlan(name, "label", "the given labels"))
         elif name in asked:
@@ -146,7 +144,9 @@ def plan_columns(
         elif name == TRUE_LABEL:
             plans.append(ColumnPlan(name, "truth", "true labels, which cleaning must not see"))
         else:
-            plans.append(_plan_column(name, column, labels, table.reading.numbers.get(name)))
+            is_code = looks_like_codes(table.written[name])
+            form = table.reading.numbers.get(name)
+            plans.append(_plan_column(name, column, labels, form, is_code=is_code))
     plans += [
         ColumnPlan(name, "dropped", "--drop") if name in asked else _plan_block(name, block)
         for name, block in table.blocks.items()
@@ -236,9 +236,14 @@ def _plan_asked(
 
 
 def _plan_column(
-    name: str, column: pd.Series[Any], labels: pd.Series[Any], form: NumberFormat | None
+    name: str,
+    column: pd.Series[Any],
+    labels: pd.Series[Any],
+    form: NumberFormat | None,
+    *,
+    is_code: bool = False,
 ) -> ColumnPlan:
-    """Find the role of a column that no option names."""
+    """Find the role of a column that no option names; digits that are codes are words."""
     values = column.dropna()
     if len(values) == 0:
         return ColumnPlan(name, "empty", "no values")
@@ -259,10 +264,12 @@ def _plan_column(
         return ColumnPlan(name, "copy", f"says the same as the label in every row ({use} uses it)")
     if pd.api.types.is_bool_dtype(values.infer_objects().dtype):
         return ColumnPlan(name, "category", _category_reason(column))
+    if is_code:
+        return _plan_words(name, column, n_values)
     if pd.api.types.is_numeric_dtype(column.dtype):
         return _plan_number(name, *as_numbers(column), form)
     unread = None
-    if not isinstance(column.dtype, pd.CategoricalDtype) and not looks_like_codes(column):
+    if not isinstance(column.dtype, pd.CategoricalDtype):
         # Numbers with a few words between them, such as "?" for a gap.
         numbers, words = as_numbers(column, form)
         share = float(np.isfinite(numbers).sum() / len(values))

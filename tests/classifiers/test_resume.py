@@ -133,6 +133,17 @@ def test_other_views_are_another_run(tmp_path):
                 MixNNClassifier(augmentation=other, **fit).fit(X, y)
 
 
+def test_a_function_that_calls_itself_is_no_endless_description(tmp_path):
+    X, y = np.random.default_rng(0).random((40, 4)).astype(np.float32), np.arange(40) % 2
+
+    def view(x, generator, again=True):
+        return view(x, generator, again=False) if again else x + 0.0
+
+    fit = {"max_epochs": 2, "random_state": 0, "checkpoint_dir": tmp_path, "augmentation": view}
+    one, two = (MixNNClassifier(**fit).fit(X, y) for _ in range(2))
+    np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
+
+
 def test_other_data_are_refused_by_name(cls, blobs, tmp_path):
     X, _, noisy = blobs
     cls(**PARAMS, checkpoint_dir=tmp_path).fit(X, noisy)

@@ -219,6 +219,12 @@ def test_ids_stay_ids_where_rows_are_there_twice(tmp_path):
     }
     asked = {plan.name: plan.role for plan in plan_columns(table, "kind", numeric=["code"])}
     assert asked["code"] == "number"
+    # A blank cell is a gap, also beside codes.
+    frame.loc[::7, "PLZ"] = ""
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    plan = plan_columns(read_table(tmp_path / "t.csv", label="kind"), "kind")[2]
+    assert (plan.name, plan.role) == ("PLZ", "category")
+    assert "gap" in plan.reason or "3 values" in plan.reason
 
 
 def test_a_word_among_percentages_is_a_gap(tmp_path):

@@ -26,7 +26,13 @@ from nllearn.label_model import (
 )
 from nllearn.neighbors import BaseNeighbors
 from nllearn.neighbors._search import find_neighbors
-from nllearn.predictors import LeaveOneOutRidge, NeighborGraph, n_voting_neighbors
+from nllearn.predictors import (
+    LeaveOneOutRidge,
+    NeighborGraph,
+    OutOfBagForest,
+    n_voting_neighbors,
+    suits_forest,
+)
 from nllearn.selectors import Selection
 from nllearn.training import FeatureBank, SampleState
 
@@ -91,6 +97,12 @@ class InputRows:
                 self._X, codes, n_classes, self._weight, self.generator()
             )
         return None if self._scaling is None else self._scaling.apply(self._X, given.device)
+
+    def forest(self, device: torch.device) -> OutOfBagForest | None:
+        """Forest on the scaled columns, where they are few; after :meth:`unit`."""
+        if self._scaling is None or not suits_forest(self._X):
+            return None
+        return OutOfBagForest(self._scaling.columns(self._X, device), random_state=0)
 
 
 def posterior_from_features(
@@ -157,7 +169,11 @@ def posterior_from_features(
     )
     if in_blocks:
         _release(neighbors)
-    settings = {"generator": input_rows.generator(), "n_landmarks": _N_LANDMARKS}
+    settings = {
+        "generator": input_rows.generator(),
+        "n_landmarks": _N_LANDMARKS,
+        "forest": input_rows.forest(X_unit.device),
+    }
     input_rows.posterior = _estimate(X_unit, graph, labels, annotators, boundary_noise, settings)
     return input_rows.posterior
 

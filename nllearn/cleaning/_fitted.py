@@ -13,7 +13,7 @@ from nllearn.functional.mixup import smooth_over_neighbors
 from nllearn.functional.neighbor_votes import log_shares
 from nllearn.functional.similarity import cosine_topk
 from nllearn.label_model import NoiseModel, RowScaling
-from nllearn.predictors import KernelRidge, NeighborGraph, graph_shares
+from nllearn.predictors import Forest, KernelRidge, NeighborGraph, graph_shares
 
 __all__ = ["FittedPredictors"]
 
@@ -30,6 +30,10 @@ class FittedPredictors:
         Training rows of unit length; None after ``compact()``.
     regression, smoothed_regression : KernelRidge or None
         Of the rows, and of the rows smoothed over their neighbours; None without regressions.
+    forest : Forest or None
+        Of the scaled columns.
+    factors : tuple of float
+        Of the mean of the regressions, and of the forest.
     noise : NoiseModel
     vote_labels : int64 Tensor of shape (n,)
         Given labels of the training rows, which vote.
@@ -41,6 +45,8 @@ class FittedPredictors:
     X_unit: torch.Tensor | None
     regression: KernelRidge | None
     smoothed_regression: KernelRidge | None
+    forest: Forest | None
+    factors: tuple[float, ...]
     noise: NoiseModel
     vote_labels: torch.Tensor
     vote_weights: torch.Tensor
@@ -62,7 +68,7 @@ class FittedPredictors:
         return posterior.gather(1, given.unsqueeze(1)).squeeze(1).cpu().numpy()
 
     def _predict_new(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores of the regressions and log votes of the neighbours, for checked new rows."""
+        """Scores of regressions and forest, and log votes, for checked new rows."""
         assert self.X_unit is not None
         assert self.regression is not None and self.smoothed_regression is not None
         X_unit = self.scale.apply(X, self.X_unit.device)
@@ -74,6 +80,10 @@ class FittedPredictors:
             ]
         )
         scores = (self.regression.predict(X_unit) + self.smoothed_regression.predict(smoothed)) / 2
+        scores *= self.factors[0]
+        if self.forest is not None:
+            rows = self.scale.columns(X, scores.device)
+            scores.add_(self.forest.predict(rows), alpha=self.factors[1])
         graph = NeighborGraph(similarities, indices)
         if indices.shape[1] == 0:
             return scores, torch.zeros_like(scores)

@@ -84,9 +84,11 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
         decides by the trusted rows; without them it keeps these labels and counts the rows in
         `n_undecided_`.
     predictors : list or None, default=None
-        What predicts the labels. None is ``["neighbors", "kernel_ridge"]``. Besides these names
-        the list takes scikit-learn classifiers with ``predict_proba``, which are cross-validated
-        in 5 shuffled stratified folds of the rows as they are passed, and objects with
+        What predicts the labels. None is ``["neighbors", "kernel_ridge", "forest"]``; without
+        "forest", a random forest on the columns, where X has more than 100 of them. Beside
+        regressions the forest counts where it improves on them. The list also takes
+        scikit-learn classifiers with ``predict_proba``, which are cross-validated in 5 shuffled
+        stratified folds of the rows as they are passed, and objects with
         ``predict_out_of_sample(X, y_soft, sample_weight)``, which get rows of length one.
         Regressions and others are weighted by stacked regression: a poor one counts nothing.
     neighbors : {"auto", "exact", "descent"}, search or None, default=None

@@ -8,11 +8,11 @@ from typing import Any
 from sklearn.base import is_classifier
 
 from nllearn.cleaning._inputs import FitData
-from nllearn.predictors import CrossValidatedClassifier, GivenPredictions
+from nllearn.predictors import CrossValidatedClassifier, GivenPredictions, suits_forest
 
 __all__ = ["PredictorChoice", "check_predictors", "choose_predictors"]
 
-NAMES = ("neighbors", "kernel_ridge")
+NAMES = ("neighbors", "kernel_ridge", "forest")
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,14 @@ class PredictorChoice:
 
     Parameters
     ----------
-    use_neighbors, use_regressions : bool
+    use_neighbors, use_regressions, use_forest : bool
     others : tuple of object
         With ``predict_out_of_sample``.
     """
 
     use_neighbors: bool
     use_regressions: bool
+    use_forest: bool
     others: tuple[Any, ...]
 
 
@@ -72,7 +73,7 @@ def choose_predictors(predictors: Any, data: FitData, seed: int) -> PredictorCho
     Parameters
     ----------
     predictors : list or None
-        Checked; None is neighbours and regressions.
+        Checked; None is neighbours and regressions, and of at most 100 columns a forest.
     data : FitData
         Classifiers learn from its rows; its probabilities are one more predictor.
     seed : int
@@ -82,7 +83,9 @@ def choose_predictors(predictors: Any, data: FitData, seed: int) -> PredictorCho
     -------
     choice : PredictorChoice
     """
-    chosen = NAMES if predictors is None else predictors
+    chosen = predictors
+    if chosen is None:
+        chosen = NAMES if suits_forest(data.X) else NAMES[:2]
     others = [
         one
         if callable(getattr(one, "predict_out_of_sample", None))
@@ -94,4 +97,6 @@ def choose_predictors(predictors: Any, data: FitData, seed: int) -> PredictorCho
         others.append(GivenPredictions(data.pred_probs))
     # Strings alone: an estimator need not compare with one.
     names = {one for one in chosen if isinstance(one, str)}
-    return PredictorChoice("neighbors" in names, "kernel_ridge" in names, (*others,))
+    return PredictorChoice(
+        "neighbors" in names, "kernel_ridge" in names, "forest" in names, (*others,)
+    )

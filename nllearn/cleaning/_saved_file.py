@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
 from nllearn._annotators import read_fitted_annotators, write_fitted_annotators
 from nllearn._validation import check_params
@@ -24,6 +25,7 @@ from nllearn.file_format import (
     write_resolved,
     write_row_index,
 )
+from nllearn.predictors import Forest
 
 __all__ = ["read_cleaner", "write_cleaner"]
 
@@ -138,6 +140,13 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
             (f"{name}.coefficients", fit.coefficients, (r, n_classes)),
             (f"{name}.offset", fit.offset, (n_classes,)),
         ]
+    if predictors.forest is not None:
+        _check_forest(predictors.forest, sizes)
+    factors = predictors.factors
+    if len(factors) != 1 + (predictors.forest is not None):
+        raise ValueError(f"{_PREDICTORS}.factors has {len(factors)} numbers")
+    if not all(isinstance(factor, float) for factor in factors):
+        raise ValueError(f"{_PREDICTORS}.factors is {factors!r}")
     if predictors.X_unit is not None:
         shapes.append(("X_unit", predictors.X_unit, (n, width)))
     for name, value, expected in shapes:
@@ -156,3 +165,30 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
     quality = predictors.label_quality(rows, np.arange(n_classes))
     if not ((quality >= 0) & (quality <= 1)).all():
         raise ValueError("its predictors give qualities outside [0, 1]")
+
+
+def _check_forest(forest: Forest, sizes: dict[str, int]) -> None:
+    """Refuse trees whose nodes are not there, or that lead back to an earlier node."""
+    where, n_nodes, n_leaves = f"{_PREDICTORS}.forest", len(forest.columns), len(forest.shares)
+    arrays = {
+        "left": forest.left,
+        "right": forest.right,
+        "thresholds": forest.thresholds,
+    }
+    for name, array in arrays.items():
+        if tuple(array.shape) != (n_nodes,):
+            raise ValueError(f"{where}.{name} has shape {tuple(array.shape)}, not ({n_nodes},)")
+    if forest.shares.ndim != 2 or forest.shares.shape[1] != sizes["C"]:
+        raise ValueError(f"{where}.shares has shape {tuple(forest.shares.shape)}")
+    if forest.roots.ndim != 1 or not len(forest.roots):
+        raise ValueError(f"{where}.roots has shape {tuple(forest.roots.shape)}")
+    check_codes(f"{where}.roots", forest.roots.numpy(force=True), n_nodes)
+    inner = forest.columns >= 0
+    check_codes(f"{where}.columns", forest.columns[inner].numpy(force=True), sizes["p"])
+    check_codes(f"{where}.left", forest.left[~inner].numpy(force=True), n_leaves)
+    node = torch.arange(n_nodes, device=forest.columns.device)[inner]
+    for name in ("left", "right"):
+        following = getattr(forest, name)[inner]
+        check_codes(f"{where}.{name}", following.numpy(force=True), n_nodes)
+        if bool((following <= node).any()):
+            raise ValueError(f"{where}.{name} leads back to an earlier node")

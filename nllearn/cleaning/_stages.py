@@ -26,6 +26,7 @@ from nllearn.label_model import (
     estimate_annotator_posterior,
     estimate_label_posterior,
 )
+from nllearn.predictors import OutOfBagForest
 
 __all__ = ["FittedStages", "fit_stages", "fit_work", "stage_progress"]
 
@@ -114,9 +115,13 @@ def fit_stages(
         X_unit, neighbors, n_neighbors, codes, n_classes, data.neighbor_graph, seed
     )
     chosen = choose_predictors(predictors, data, seed)
+    forest = None
+    if chosen.use_forest:
+        forest = OutOfBagForest(scale.columns(data.X, device), random_state=seed)
     settings: dict[str, Any] = {
         "n_landmarks": n_landmarks,
         "predictors": chosen.others,
+        "forest": forest,
         "use_neighbors": chosen.use_neighbors,
         "use_regressions": chosen.use_regressions,
         "advance": advance,
@@ -144,6 +149,8 @@ def fit_stages(
         X_unit=X_unit.half(),
         regression=fits[0],
         smoothed_regression=fits[1],
+        forest=posterior.forest,
+        factors=posterior.factors,
         noise=noise,
         vote_labels=torch.from_numpy(given).to(device),
         vote_weights=torch.from_numpy(voting.astype(np.float32)).to(device),
@@ -155,6 +162,7 @@ def fit_stages(
         "n_neighbors": predictors.n_neighbors,
         "neighbors": searched,
         "n_landmarks": 0 if fits[0] is None else len(fits[0].kmap.landmarks),
+        "forest": chosen.use_forest,
         "ridges": tuple(fit.ridge for fit in posterior.regressions),
         "standardized": bool(len(np.unique(scale.scale)) > 1),
         "boundary_noise": noise.at_boundary,

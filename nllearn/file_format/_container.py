@@ -19,7 +19,7 @@ from nllearn._atomic_write import atomic_write
 __all__ = ["FORMAT_VERSION", "read_container", "replace_file", "write_container"]
 
 #: Raised with every change of what a file holds.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 # The entry of the metadata that holds the description, and how it is spelled.
 _ENTRY = "nllearn"
 _SPELLING: dict[str, Any] = {"allow_nan": False, "separators": (",", ":")}

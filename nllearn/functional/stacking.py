@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 
 from nllearn.functional.blocks import row_blocks
 
-__all__ = ["stack_predictions", "stacking_weights"]
+__all__ = ["stack_predictions", "stacking_gain", "stacking_weights"]
 
 # Ridge of the normal equations, as a share of their mean diagonal: equal predictions have one sum.
 _RIDGE = 1e-6
@@ -82,9 +82,61 @@ def stacking_weights(
     return nnls(factor.T, np.linalg.solve(factor, moments / scale))[0]
 
 
+def stacking_gain(
+    predictions: Sequence[torch.Tensor], codes: torch.Tensor, weights: torch.Tensor
+) -> float:
+    r"""By how many standard errors a stacked sum is nearer to the labels than the first prediction.
+
+    .. math:: z = \frac{\sum_i w_i d_i}{\sqrt{\sum_i w_i^2 d_i^2}}
+
+    with :math:`d_i` the squared error of row i from the first prediction at its own stacking
+    weight, less that from the sum of all.
+
+    Parameters
+    ----------
+    predictions : sequence of float32 Tensor of shape (n, n_classes)
+        Out of sample.
+    codes : int64 Tensor of shape (n,)
+        Given labels.
+    weights : float32 Tensor of shape (n,)
+
+    Returns
+    -------
+    z : float
+    """
+    share = (weights / weights.sum()).double()
+    n_classes = predictions[0].shape[1]
+    alone = np.zeros(len(predictions))
+    alone[0] = stacking_weights(predictions[:1], codes, weights)[0]
+    factors = np.stack([alone, stacking_weights(predictions, codes, weights)])
+    sums = torch.zeros(2, n_classes, dtype=torch.float64, device=codes.device)
+    for rows in row_blocks(len(codes)):
+        sums += torch.stack([share[rows] @ each for each in _sums(predictions, factors, rows)])
+    target_mean = sums.new_zeros(n_classes).index_add_(0, codes, share)
+    total = square = 0.0
+    for rows in row_blocks(len(codes)):
+        target = torch.nn.functional.one_hot(codes[rows], n_classes) - target_mean
+        one, two = (
+            (target - each + mean).square_().sum(1)
+            for each, mean in zip(_sums(predictions, factors, rows), sums, strict=True)
+        )
+        gain = share[rows] * (one - two)
+        total += float(gain.sum())
+        square += float(gain.square().sum())
+    return total / max(square, 1e-300) ** 0.5
+
+
+def _sums(
+    predictions: Sequence[torch.Tensor], factors: np.ndarray, rows: slice
+) -> list[torch.Tensor]:
+    """Weighted sums of some rows of the predictions, one for each row of factors."""
+    some = torch.stack([each[rows].double() for each in predictions])
+    return list(torch.tensordot(torch.as_tensor(factors).to(some.device), some, dims=1))
+
+
 def stack_predictions(
     predictions: Sequence[torch.Tensor], codes: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, tuple[float, ...]]:
     """Sum of predictions by their stacking weights, at mean top value 1.
 
     Parameters
@@ -98,6 +150,8 @@ def stack_predictions(
     -------
     scores : float32 Tensor of shape (n, n_classes)
         The first prediction where none tells anything of the labels.
+    factors : tuple of m float
+        Of the predictions in that sum.
     """
     found = np.zeros(len(predictions))
     if len(predictions) > 1:
@@ -108,4 +162,5 @@ def stack_predictions(
     for share, each in zip(found[1:], predictions[1:], strict=True):
         stacked.add_(each, alpha=float(share))
     top = float((weights * stacked.amax(1)).sum() / weights.sum())
-    return stacked.div_(max(top, 1e-6))
+    top = max(top, 1e-6)
+    return stacked.div_(top), tuple(float(share) / top for share in found)

@@ -22,7 +22,7 @@ from nllearn.label_model._data import AnnotatorLabels, NoisyLabels
 from nllearn.label_model._noise import fit_noise
 from nllearn.label_model._predictions import Predictions, predict_labels
 from nllearn.label_model._result import AnnotatorEstimates, LabelPosterior
-from nllearn.predictors import NeighborGraph
+from nllearn.predictors import NeighborGraph, OutOfBagForest
 
 __all__ = [
     "consensus_posterior",
@@ -60,6 +60,7 @@ def estimate_annotator_posterior(
     *,
     n_landmarks: int = 1000,
     predictors: Sequence[Any] = (),
+    forest: OutOfBagForest | None = None,
     use_neighbors: bool = True,
     use_regressions: bool = True,
     learnt_features: bool = False,
@@ -78,7 +79,7 @@ def estimate_annotator_posterior(
     graph : NeighborGraph
     labels : AnnotatorLabels
     generator : torch.Generator
-    n_landmarks, predictors, use_neighbors, use_regressions, learnt_features, advance
+    n_landmarks, predictors, forest, use_neighbors, use_regressions, learnt_features, advance
         As for :func:`estimate_label_posterior`.
 
     Returns
@@ -98,6 +99,7 @@ def estimate_annotator_posterior(
             generator,
             n_landmarks=n_landmarks,
             predictors=predictors,
+            forest=forest,
             use_neighbors=use_neighbors,
             use_regressions=use_regressions,
             advance=advance if round_ == 0 else lambda: None,
@@ -121,6 +123,8 @@ def estimate_annotator_posterior(
         noise,
         found.has_signal,
         regressions=tuple(ridge.kernel_ridge_ for ridge in found.ridges),
+        forest=None if found.forest is None else found.forest.forest_,
+        factors=found.factors,
     )
     noise = replace(noise, transition=_as_float32(posterior.transition, X_unit.device))
     return replace(posterior, noise=noise, annotators=fit.estimates(posterior))

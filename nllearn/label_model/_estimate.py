@@ -9,15 +9,14 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from nllearn.functional.stacking import stack_predictions
 from nllearn.functional.transition import expected_transition
 from nllearn.label_model._boundary_noise import clean_weight_at_boundary, fit_boundary_noise
 from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._noise import fit_noise
 from nllearn.label_model._noise_model import NoiseModel
-from nllearn.label_model._predictions import predict_labels
+from nllearn.label_model._predictions import predict_again, predict_labels
 from nllearn.label_model._result import LabelPosterior
-from nllearn.predictors import NeighborGraph
+from nllearn.predictors import NeighborGraph, OutOfBagForest
 
 __all__ = ["estimate_label_posterior"]
 
@@ -39,6 +38,7 @@ def estimate_label_posterior(
     *,
     n_landmarks: int = 1000,
     predictors: Sequence[Any] = (),
+    forest: OutOfBagForest | None = None,
     use_neighbors: bool = True,
     use_regressions: bool = True,
     learnt_features: bool = False,
@@ -59,9 +59,12 @@ def estimate_label_posterior(
     predictors : sequence of object
         Out-of-sample predictors beside neighbours and regressions, each with
         ``predict_out_of_sample``.
+    forest : OutOfBagForest, optional
+        On the columns of the rows.
     use_neighbors, use_regressions : bool, default=True
         Whether the neighbours vote, and whether the regressions predict. Without
-        regressions `predictors` take their place, and without these the neighbours' shares.
+        regressions forest and `predictors` take their place, and without these the neighbours'
+        shares.
     learnt_features : bool
         Whether a network learnt the features from these labels.
     boundary_noise : bool or "auto"
@@ -85,11 +88,12 @@ def estimate_label_posterior(
         generator,
         n_landmarks=n_landmarks,
         predictors=predictors,
+        forest=forest,
         use_neighbors=use_neighbors,
         use_regressions=use_regressions,
         advance=advance,
     )
-    scores, log_votes, ridges = found.scores, found.log_votes, found.ridges
+    scores, log_votes = found.scores, found.log_votes
     has_signal, agreed = found.has_signal, found.agreed
     noise = fit_noise(scores, log_votes, labels, has_signal, generator, learnt_features)
     distributions = noise.posterior(scores, log_votes, labels.codes)
@@ -105,12 +109,10 @@ def estimate_label_posterior(
             differ = other.argmax(1) != distributions.argmax(1)
             n_undecided = int((differ & (weights > 0)).sum())
     if at_boundary:
-        for _ in range(_N_REFITS if ridges else 0):
-            clean_weight = clean_weight_at_boundary(scores, labels)
-            scores = ridges[0].predict_again(clean_weight)
-            scores.add_(ridges[1].predict_again(clean_weight)).div_(2)
-            if found.others:
-                scores = stack_predictions([scores, *found.others], labels.codes, weights)
+        for _ in range(_N_REFITS if found.ridges else 0):
+            clean_weight = clean_weight_at_boundary(found.scores, labels)
+            found = predict_again(found, clean_weight, labels.codes, weights)
+        scores = found.scores
         noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
         distributions = noise.posterior(scores, log_votes, labels.codes)
 
@@ -130,7 +132,9 @@ def estimate_label_posterior(
         has_signal,
         boundary_quality,
         n_undecided,
-        tuple(ridge.kernel_ridge_ for ridge in ridges),
+        tuple(ridge.kernel_ridge_ for ridge in found.ridges),
+        None if found.forest is None else found.forest.forest_,
+        found.factors,
     )
 
 

@@ -1,27 +1,31 @@
-"""Every predictor's scores, out of sample: neighbours, regressions, and the user's own."""
+"""Every predictor's scores, out of sample: neighbours, regressions, forest, and the user's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from nllearn.functional.calibration import agreement
 from nllearn.functional.signal import signal_strength
-from nllearn.functional.stacking import stack_predictions
+from nllearn.functional.stacking import stack_predictions, stacking_gain
 from nllearn.label_model._votes import log_neighbor_votes
 from nllearn.predictors import (
     LeaveOneOutKernelRidge,
     NeighborGraph,
+    OutOfBagForest,
     out_of_sample_predictions,
 )
 
-__all__ = ["Predictions", "predict_labels"]
+__all__ = ["Predictions", "predict_again", "predict_labels"]
 
 # Standard errors above chance: of a hundred data sets without signal one passes.
 _LEAST_SIGNAL = 2.33
+# Standard errors by which a forest must improve on the regressions: the rule of one standard error
+# (Breiman, Friedman, Olshen and Stone, 1984) keeps the simpler predictor below.
+_LEAST_GAIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,17 @@ class Predictions:
     Parameters
     ----------
     scores : float32 Tensor of shape (n, n_classes)
-        Regressions and others stacked, at mean top score 1.
+        Regressions, forest and others stacked, at mean top score 1.
     log_votes : float32 Tensor of shape (n, n_classes)
         Of the neighbours; zeros where they do not vote.
     others : tuple of float32 Tensor of shape (n, n_classes)
         Predictions of the user's own predictors.
     ridges : tuple of LeaveOneOutKernelRidge
         Fitted; empty where they are not used.
+    forest : OutOfBagForest or None
+        Fitted beside the regressions.
+    factors : tuple of float
+        Of the regressions' mean and of the forest, where they alone predict.
     agreed : float
         Share of rows on which regression and neighbours agree.
     has_signal : bool
@@ -48,6 +56,8 @@ class Predictions:
     log_votes: torch.Tensor
     others: tuple[torch.Tensor, ...]
     ridges: tuple[LeaveOneOutKernelRidge, ...]
+    forest: OutOfBagForest | None
+    factors: tuple[float, ...]
     agreed: float
     has_signal: bool
 
@@ -61,6 +71,7 @@ def predict_labels(
     *,
     n_landmarks: int = 1000,
     predictors: Sequence[Any] = (),
+    forest: OutOfBagForest | None = None,
     use_neighbors: bool = True,
     use_regressions: bool = True,
     advance: Callable[[], None] = lambda: None,
@@ -75,7 +86,7 @@ def predict_labels(
         Labels as distributions.
     weights : float32 Tensor of shape (n,)
     generator : torch.Generator
-    n_landmarks, predictors, use_neighbors, use_regressions, advance
+    n_landmarks, predictors, forest, use_neighbors, use_regressions, advance
         As for :func:`estimate_label_posterior`.
 
     Returns
@@ -93,18 +104,60 @@ def predict_labels(
         if use_regressions
     )
     others = [out_of_sample_predictions(other, X_unit, y_soft, weights) for other in predictors]
+    kept = []
     if ridges:
         scores = out_of_sample_predictions(ridges[0], X_unit, y_soft, weights)
         agreed = agreement(scores, log_votes, weights)
         advance()
         scores.add_(out_of_sample_predictions(ridges[1], X_unit, y_soft, weights)).div_(2)
-    else:
-        scores = stack_predictions(others or [log_votes.exp()], codes, weights)
+        kept.append(scores)
+    if forest is not None:
+        kept.append(out_of_sample_predictions(forest, X_unit, y_soft, weights))
+    if not ridges:
+        scores, _ = stack_predictions([*kept, *others] or [log_votes.exp()], codes, weights)
         agreed = agreement(scores, log_votes, weights)
         advance()
     advance()
-    signals = [signal_strength(each, codes, weights) for each in (scores, log_votes.exp(), *others)]
-    if ridges and others:
-        scores = stack_predictions([scores, *others], codes, weights)
+    votes = log_votes.exp()
+    signals = [signal_strength(each, codes, weights) for each in (votes, *kept, *others, scores)]
+    factors: tuple[float, ...] = (1.0,)
+    if ridges:
+        if forest is not None and stacking_gain(kept, codes, weights) > _LEAST_GAIN:
+            scores, factors = stack_predictions(kept, codes, weights)
+        else:
+            forest, kept = None, kept[:1]
+        if others:
+            scores, _ = stack_predictions([*kept, *others], codes, weights)
     has_signal = max(signals) > _LEAST_SIGNAL
-    return Predictions(scores, log_votes, (*others,), ridges, agreed, has_signal)
+    # Without regressions new rows are not predicted at all.
+    beside = forest if ridges else None
+    return Predictions(scores, log_votes, (*others,), ridges, beside, factors, agreed, has_signal)
+
+
+def predict_again(
+    found: Predictions, clean_weight: torch.Tensor, codes: torch.Tensor, weights: torch.Tensor
+) -> Predictions:
+    """Predict once more, with some labels known to be probably wrong.
+
+    Without the forest: its leaves follow noise that lies at the boundary.
+
+    Parameters
+    ----------
+    found : Predictions
+        With regressions.
+    clean_weight : float32 Tensor of shape (n,)
+        Probability that each label is right.
+    codes : int64 Tensor of shape (n,)
+        Given labels.
+    weights : float32 Tensor of shape (n,)
+
+    Returns
+    -------
+    predictions : Predictions
+        The votes, and predictions of the user's own predictors, are as they were.
+    """
+    one, two = found.ridges
+    scores = one.predict_again(clean_weight).add_(two.predict_again(clean_weight)).div_(2)
+    if found.others:
+        scores, _ = stack_predictions([scores, *found.others], codes, weights)
+    return replace(found, scores=scores, forest=None, factors=(1.0,))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from nllearn.label_model._noise_model import NoiseModel
-from nllearn.predictors import KernelRidge
+from nllearn.predictors import Forest, KernelRidge
 
 __all__ = ["AnnotatorEstimates", "LabelPosterior"]
 
@@ -61,6 +61,10 @@ class LabelPosterior:
         Rows whose most probable label depends on that.
     regressions : tuple of KernelRidge
         For new rows; empty where other predictors took their place.
+    forest : Forest or None
+        For new rows.
+    factors : tuple of float
+        Of the regressions' mean and of the forest, where they alone predict.
     annotators : AnnotatorEstimates or None
         Where several annotators labelled the rows.
     """
@@ -75,6 +79,8 @@ class LabelPosterior:
     boundary_quality: torch.Tensor | None = None
     n_undecided: int = 0
     regressions: tuple[KernelRidge, ...] = ()
+    forest: Forest | None = None
+    factors: tuple[float, ...] = (1.0,)
     annotators: AnnotatorEstimates | None = None
 
     def corrected(self, given: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

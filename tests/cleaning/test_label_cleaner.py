@@ -337,11 +337,23 @@ def hard(blobs):
     return 0.3 * X + np.random.default_rng(0).normal(size=X.shape).astype(np.float32), y, noisy
 
 
+def mean_of_leaves(forest, row):
+    """The shares of the leaf of every tree, found node by node."""
+    found = []
+    for node in forest.roots.tolist():
+        while forest.columns[node] >= 0:
+            below = row[int(forest.columns[node])] <= float(forest.thresholds[node])
+            node = int((forest.left if below else forest.right)[node])
+        found.append(forest.shares[int(forest.left[node])])
+    return torch.stack(found).mean(0)
+
+
 def test_probabilities_of_new_rows_against_loops(hard):
     X, _, noisy = hard
     cleaner = fitted(X[:200], noisy[:200], n_neighbors=12, device="cpu")
     known, noise = cleaner._predictors, cleaner._predictors.noise
     bank, unit = known.X_unit.float(), known.scale.apply(X[200:], torch.device("cpu"))
+    scaled = known.scale.columns(X[200:], torch.device("cpu")).tolist()
     found = cleaner.label_proba(X[200:])
     assert 0.4 < found.max(1).mean() < 0.9
     for i in range(0, 40, 4):
@@ -350,6 +362,9 @@ def test_probabilities_of_new_rows_against_loops(hard):
         mixed = unit[i] / 2 + mean / mean.norm() / 2
         scores = known.regression.predict(unit[i : i + 1])
         scores = (scores + known.smoothed_regression.predict((mixed / mixed.norm())[None]))[0] / 2
+        scores = known.factors[0] * scores
+        if known.forest is not None:
+            scores = scores + known.factors[1] * mean_of_leaves(known.forest, scaled[i])
         votes = torch.full((4,), 0.5 / 4)
         for row, cosine in zip(near[:12], cosines[:12], strict=True):
             weight = known.vote_weights[row]

@@ -79,10 +79,12 @@ def test_every_choice_cleans(chosen, blobs):
     assert len(cleaner.label_issues()) == len(y)
 
 
-def test_none_is_neighbours_and_regressions(blobs):
+def test_none_is_neighbours_regressions_and_forest(blobs):
     X, _, noisy = blobs
     one = LabelCleaner(random_state=0).fit(X, noisy)
-    two = LabelCleaner(predictors=["kernel_ridge", "neighbors"], random_state=0).fit(X, noisy)
+    two = LabelCleaner(predictors=["forest", "kernel_ridge", "neighbors"], random_state=0).fit(
+        X, noisy
+    )
     np.testing.assert_array_equal(one.label_distributions_, two.label_distributions_)
 
 

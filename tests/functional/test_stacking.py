@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import LinearRegression
 
 from nllearn.functional import blocks
-from nllearn.functional.stacking import stack_predictions, stacking_weights
+from nllearn.functional.stacking import stack_predictions, stacking_gain, stacking_weights
 
 
 def drawn(n=300, n_classes=3, seed=0):
@@ -60,10 +60,11 @@ def test_the_sum_has_mean_top_value_one_and_equal_predictions_stay():
     codes, members, weights = drawn()
     given = torch.tensor(codes), torch.tensor(weights, dtype=torch.float32)
     good, poor = (torch.tensor(members[m], dtype=torch.float32) for m in (0, 2))
-    mixed = stack_predictions([good, poor], *given)
+    mixed, factors = stack_predictions([good, poor], *given)
+    torch.testing.assert_close(mixed, factors[0] * good + factors[1] * poor)
     assert abs(float((given[1] * mixed.amax(1)).sum() / given[1].sum()) - 1) < 1e-5
-    twice = stack_predictions([good, good.clone()], *given)
-    torch.testing.assert_close(twice, stack_predictions([good], *given))
+    twice, _ = stack_predictions([good, good.clone()], *given)
+    torch.testing.assert_close(twice, stack_predictions([good], *given)[0])
 
 
 def test_where_none_tells_anything_the_first_stays():
@@ -72,5 +73,30 @@ def test_where_none_tells_anything_the_first_stays():
     against = torch.tensor(members[3], dtype=torch.float32)
     flat = torch.full_like(against, 0.25)
     torch.testing.assert_close(
-        stack_predictions([against, flat], *given), stack_predictions([against], *given)
+        stack_predictions([against, flat], *given)[0], stack_predictions([against], *given)[0]
     )
+
+
+def test_gain_against_loops(monkeypatch):
+    codes, members, weights = drawn()
+    monkeypatch.setattr(blocks, "_BLOCK", 37)
+    given = torch.tensor(codes), torch.tensor(weights, dtype=torch.float32)
+    tensors = [torch.tensor(each, dtype=torch.float32) for each in members]
+
+    def squared_errors(some):
+        factors = best_of_all_subsets(some, codes, weights)
+        mixed = sum(factor * each for factor, each in zip(factors, some, strict=True))
+        share = weights / weights.sum()
+        target = np.eye(3)[codes]
+        gap = (target - share @ target) - (mixed - share @ mixed)
+        return (gap**2).sum(1)
+
+    for some in ([1, 0], [0, 2], [2, 1, 0]):
+        chosen = [members[m] for m in some]
+        gains = weights * (squared_errors(chosen[:1]) - squared_errors(chosen))
+        found = stacking_gain([tensors[m] for m in some], *given)
+        assert abs(found - gains.sum() / max(np.sqrt((gains**2).sum()), 1e-9)) < 0.02 * max(
+            abs(found), 1
+        )
+    assert stacking_gain([tensors[1], tensors[0]], *given) > 5
+    assert stacking_gain([tensors[0], tensors[2]], *given) < 2.5

@@ -337,3 +337,62 @@ def test_every_part_is_required(path, content, forge):
         forge(path, lambda head, tensors, name=name: head["estimator"]["fitted"].pop(name))
         with pytest.raises(ValueError, match=f"lacks the attribute '{name}'"):
             load(path)
+
+
+@pytest.fixture(scope="module")
+def with_forest(tmp_path_factory):
+    """A file of a cleaner whose forest counts: one column of ten tells the class, by two steps."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(300, 10))
+    y = np.where(rng.random(300) < 0.1, 0, (np.abs(X[:, 4] - 0.5) < 0.25).astype(int))
+    path = tmp_path_factory.mktemp("forest") / "a"
+    LabelCleaner(n_landmarks=30, random_state=0).fit(X, y).save(path)
+    return path.read_bytes()
+
+
+def changed(name, change):
+    def edit(head, tensors):
+        tensors[f"predictors.forest.{name}"] = change(tensors[f"predictors.forest.{name}"].clone())
+
+    return edit
+
+
+FOREST_EDITS = {
+    "a node that leads to itself": (
+        changed("left", lambda x: x.index_fill(0, at(0), 0)),
+        "earlier",
+    ),
+    "a node that is not there": (
+        changed("right", lambda x: x.index_fill(0, at(0), 10**6)),
+        "right has codes outside",
+    ),
+    "a leaf that is not there": (
+        changed("left", lambda x: x * 0 + 10**6),
+        "left has codes outside",
+    ),
+    "a column that is not there": (changed("columns", lambda x: x + 90), "columns has codes out"),
+    "a root that is not there": (changed("roots", lambda x: x - 1), "roots has codes outside"),
+    "no trees": (changed("roots", lambda x: x[:0]), "roots has shape"),
+    "thresholds": (changed("thresholds", lambda x: x[:-1]), "thresholds has shape"),
+    "shares": (changed("shares", lambda x: x[:, :1].clone()), "shares has shape"),
+    "one factor": (into("predictors", "factors", value={"tuple": [1.0]}), "factors has 1"),
+    "words as factors": (into("predictors", "factors", value={"tuple": ["a", "b"]}), "factors"),
+    "a change that is allowed": (changed("thresholds", lambda x: x + 1e-9), None),
+}
+
+
+def at(row):
+    return torch.tensor([row])
+
+
+@pytest.mark.parametrize("name", FOREST_EDITS)
+def test_forged_forests(name, with_forest, tmp_path, forge):
+    path = tmp_path / "a"
+    path.write_bytes(with_forest)
+    edit, words = FOREST_EDITS[name]
+    forge(path, edit)
+    if words is None:
+        assert load(path).label_proba(np.full((1, 10), 0.5)).argmax() == 1
+        return
+    with pytest.raises(ValueError, match=words):
+        load(path)

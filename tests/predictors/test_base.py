@@ -16,6 +16,7 @@ from nllearn.predictors import (
     LeaveOneOutRidge,
     NeighborGraph,
     NeighborVotes,
+    OutOfBagForest,
     out_of_sample_predictions,
 )
 
@@ -24,6 +25,7 @@ OURS = [
     LeaveOneOutKernelRidge(40, random_state=0),
     LeaveOneOutRidge(),
     LeaveOneOutRidge(in_blocks=True),
+    OutOfBagForest(random_state=0),
 ]
 
 

@@ -49,9 +49,10 @@ __all__ = ["LabelCleaner"]
 class LabelCleaner(LabelIssuesMixin, SamplerBase):
     """Find and correct wrong labels of embeddings or tables, in seconds, without training.
 
-    Every row's label is predicted from the other rows: by its nearest neighbours, and by two
+    Every row's label is predicted from the other rows: by its nearest neighbours, by two
     kernel ridge regressions in closed-form leave-one-out (one on rows smoothed over their
-    neighbours). Where two classes get nearly the same score the predictors err, where one leads
+    neighbours), and where there are few columns by the out-of-bag trees of a random forest. Where
+    two classes get nearly the same score the predictors err, where one leads
     by far they hardly do; what differs from the given label there is noise. From this floor
     follow the error of every prediction and the transition matrix, and Bayes' rule combines the
     prediction with the given label. Where noise prefers some wrong labels, the predictions are

@@ -11,13 +11,14 @@ from sklearn.base import BaseEstimator
 
 from nllearn import hallucinators, neighbors, networks, selectors
 from nllearn.networks._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
+from nllearn.training import ImageViews
 
 __all__ = ["component_classes", "optimizer_classes"]
 
 
 @functools.cache
 def component_classes() -> dict[str, type]:
-    """Backbones, selectors, hallucinators, searches and learning-rate schedules, by name.
+    """Backbones, selectors, hallucinators, searches, views and learning-rate schedules, by name.
 
     A name in a file is only ever looked up here, never imported.
 
@@ -34,7 +35,8 @@ def component_classes() -> dict[str, type]:
         and issubclass(value, BaseEstimator)
         and not name.startswith("Base")
     }
-    return components | {each.__name__: each for each in (CosineAnnealing, StepDecay, WarmRestarts)}
+    others = (CosineAnnealing, ImageViews, StepDecay, WarmRestarts)
+    return components | {each.__name__: each for each in others}
 
 
 @functools.cache

@@ -253,6 +253,7 @@ def test_the_table_of_components():
         "CosineAnnealing",
         "DescentNeighbors",
         "ExactNeighbors",
+        "ImageViews",
         "InterpolationHallucinator",
         "LearnedHallucinator",
         "MLPBackbone",

@@ -24,6 +24,7 @@ from nllearn.exceptions import NoisyLabelWarning
 from nllearn.hallucinators import InterpolationHallucinator
 from nllearn.networks import MLP, MLPBackbone, ResNetBackbone
 from nllearn.selectors import PuritySelector
+from nllearn.training import ImageViews
 
 SHORT = {"max_epochs": 3, "device": "cpu", "random_state": 0}
 SMALL = MLPBackbone(8)
@@ -105,6 +106,14 @@ def test_images(on_pictures, pictures, tmp_path):
         found.predict(pictures[0][:, 1:])
     with pytest.raises(ValueError, match="floating-point"):
         found.predict(pictures[0] / 255)
+
+
+def test_the_documented_views_of_images_come_back(pictures, tmp_path):
+    x, y = pictures
+    clf = MixNNClassifier(**SHORT, augmentation=ImageViews(flip=False, policy=0.3)).fit(x, y)
+    found = there_and_back(clf, tmp_path / "a")
+    assert found.augmentation.get_params() == clf.augmentation.get_params()
+    np.testing.assert_array_equal(found.predict_proba(x), clf.predict_proba(x))
 
 
 def test_the_kind_of_pixels_is_kept(on_pictures, pictures, tmp_path):

@@ -721,3 +721,26 @@ def test_a_bar_shows_the_stages_on_a_terminal(table, tmp_path, capsys, monkeypat
     assert "noise" in capsys.readouterr().err
     assert run(*words, "--quiet") == 0
     assert capsys.readouterr().err == ""
+
+
+def test_the_sheet_of_an_excel_file(tmp_path, capsys):
+    pytest.importorskip("openpyxl")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
+    frame["k"] = np.where(frame["a"] > 0, "yes", "no")
+    path, out = str(tmp_path / "t.xlsx"), str(tmp_path / "out.xlsx")
+    with pd.ExcelWriter(path) as book:
+        frame.to_excel(book, sheet_name="Data", index=False)
+        frame[:20].to_excel(book, sheet_name="Data 2", index=False)
+    assert main(["clean", path, "--label", "k", "-o", out]) == 0
+    said = capsys.readouterr()
+    assert "the sheet 'Data' is read; name another with --sheet: 'Data 2'" in said.out + said.err
+    again = ["clean", path, "--label", "k", "--sheet", "Data 2", "-o", out, "--force"]
+    model = str(tmp_path / "model")
+    assert main([*again, "--save", model]) == 0
+    assert "the sheet" not in capsys.readouterr().out
+    assert len(pd.read_excel(out)) == 20
+    page = str(tmp_path / "page.html")
+    assert main(["report", model, "--table", path, "-o", page]) == 0
+    assert main(["clean", page, "--label", "k", "--sheet", "x", "-o", "o.csv"]) == 2
+    assert "--sheet has no effect" in capsys.readouterr().err

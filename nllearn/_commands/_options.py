@@ -54,6 +54,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--separator", type=_separator, metavar="MARK", help="between cells: , ; | or tab"
     )
+    group.add_argument("--sheet", metavar="NAME", help="of an Excel file (default: the first)")
     group.add_argument("--decimal", choices=(".", ","), help="mark before decimals, as in 3,5")
     group.add_argument(
         "--thousands",
@@ -70,7 +71,10 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 def reading_of(args: argparse.Namespace) -> dict[str, Any]:
     """What the user says of how the table is read, by the names of `Reading`."""
-    names = ("encoding", "separator", "decimal", "thousands", "keep_na_words")
+    names = ("encoding", "separator", "sheet", "decimal", "thousands", "keep_na_words")
+    paths = [str(getattr(args, name, None) or "") for name in ("table", "source")]
+    if args.sheet is not None and not any(path.lower().endswith(".xlsx") for path in paths):
+        raise CommandError(f"--sheet has no effect on {paths[0]}, which is no Excel file")
     return {name: value for name in names if (value := getattr(args, name)) is not None}
 
 

@@ -26,6 +26,12 @@ def read_rows(args: argparse.Namespace) -> tuple[Table, LabelColumn]:
     table = read_table(args.table, label=name, **reading_of(args))
     labels = read_labels(table, name, keep_na_words=table.reading.keep_na_words)
     say(args, f"{args.table}: {table.n_rows} rows, {len(table.names)} columns")
+    if len(table.sheets) > 1 and table.reading.sheet is None:
+        others = ", ".join(map(repr, table.sheets[1:]))
+        say(
+            args,
+            f"note: the sheet {table.sheets[0]!r} is read; name another with --sheet: {others}",
+        )
     for note in labels.notes:
         say(args, f"note: {note}")
     return table, labels

@@ -37,6 +37,8 @@ class Reading:
         Between the cells of a text file. None finds out.
     decimal, thousands : str or None
         Marks of numbers in text, for all columns. None finds out for each column.
+    sheet : str or None
+        Of an Excel file. None is the first.
     keep_na_words : bool
         The words ``NA``, ``None`` and the like in the label column are classes.
     numbers : dict of str to NumberFormat
@@ -55,6 +57,7 @@ class Reading:
     separator: str | None = None
     decimal: str | None = None
     thousands: str | None = None
+    sheet: str | None = None
     keep_na_words: bool = False
     numbers: dict[str, NumberFormat] = field(default_factory=dict)
     label: str | None = None

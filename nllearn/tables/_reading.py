@@ -58,6 +58,8 @@ class Table:
         For NPZ: arrays with one row per table row and more than one dimension.
     extras : dict of ndarray
         For NPZ: arrays of other lengths. They are copied to an NPZ output and not used.
+    sheets : tuple of str
+        For XLSX: the names of all sheets.
     reading : Reading
         How it was read.
     """
@@ -67,6 +69,7 @@ class Table:
     cells: pd.DataFrame | None = None
     blocks: dict[str, NDArray[Any]] = field(default_factory=dict)
     extras: dict[str, NDArray[Any]] = field(default_factory=dict)
+    sheets: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
 
     @property
@@ -173,14 +176,16 @@ def _read(path: Path, data: bytes, ending: str, reading: Reading) -> Table:
             extras=extras,
             reading=reading,
         )
+    sheets: tuple[str, ...] = ()
     if ending == ".parquet":
         frame = read_parquet(path, data)
     elif ending == ".xlsx":
-        frame = read_xlsx(path, data)
+        frame, sheets = read_xlsx(path, data, reading.sheet)
     else:
         text, encoding = decode_text(path, data, reading.encoding)
         frame, reading = read_json_lines(path, text), replace(reading, encoding=encoding)
-    return Table(path, frame, reading=replace(reading, numbers=number_formats(frame, reading)))
+    reading = replace(reading, numbers=number_formats(frame, reading))
+    return Table(path, frame, sheets=sheets, reading=reading)
 
 
 def _unpacked(path: Path, data: bytes) -> bytes:

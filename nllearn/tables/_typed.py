@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nllearn.tables._errors import TableError, first_line
+from nllearn.tables._errors import TableError, column_list, first_line
 from nllearn.tables._text import check_header
 
 __all__ = ["read_json_lines", "read_parquet", "read_xlsx"]
@@ -42,33 +42,50 @@ def read_parquet(path: Path, data: bytes) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def read_xlsx(path: Path, data: bytes) -> pd.DataFrame:
-    """Read the first sheet of an Excel file: values, not formulas."""
+def read_xlsx(
+    path: Path, data: bytes, sheet: str | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read a sheet of an Excel file, by default the first: values, not formulas.
+
+    Returns the table, and the names of all sheets.
+    """
     try:
         import openpyxl
     except ImportError as error:
         raise TableError(f"{path}: XLSX needs openpyxl (pip install 'nllearn[excel]')") from error
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-        # The size that a file states may be wrong.
-        sheet.reset_dimensions()
-        rows = [row for row in sheet.iter_rows(values_only=True)]
+        sheets = {page.title: page for page in book.worksheets}
+        page = next(iter(sheets.values())) if sheet is None else sheets.get(sheet)
+        rows = []
+        if page is not None:
+            # The size that a file states may be wrong.
+            page.reset_dimensions()
+            rows = [row for row in page.iter_rows(values_only=True)]
         book.close()
     except Exception as error:  # zipfile, the XML parser and openpyxl raise many types
         raise TableError(f"{path}: not a readable XLSX file ({first_line(error)})") from error
+    if page is None:
+        raise TableError(
+            f"--sheet: {path} has no sheet {sheet!r}; its sheets: {column_list([*sheets])}"
+        )
     while rows and all(value is None for value in rows[0]):
         del rows[0]  # above the header
     while rows and all(value is None for value in rows[-1]):
         del rows[-1]
     if not rows:
-        raise TableError(f"{path}: the first sheet is empty")
+        others = [name for name in sheets if name != page.title]
+        raise TableError(
+            f"{path}: the sheet {page.title!r} is empty"
+            + (f"; name another with --sheet: {column_list(others)}" if others else "")
+        )
     width = max(len(row) for row in rows)
     full = [[*row, *[None] * (width - len(row))] for row in rows]
     named = [i for i in range(width) if any(row[i] is not None for row in full)]
     header = ["" if full[0][i] is None else str(full[0][i]) for i in named]
     check_header(path, header)
-    return _frame({n: [row[i] for row in full[1:]] for n, i in zip(header, named, strict=True)})
+    columns = {n: [row[i] for row in full[1:]] for n, i in zip(header, named, strict=True)}
+    return _frame(columns), (*sheets,)
 
 
 def read_json_lines(path: Path, text: str) -> pd.DataFrame:

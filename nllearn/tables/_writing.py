@@ -124,10 +124,12 @@ def write_table(
             _save_arrays(file, arrays)
     else:
         frame = _joined(_flat(table, table.frame), new_columns)
+        # A sheet that was named is named so again, for commands that read it as this one did.
+        title = table.reading.sheet or next(iter(table.sheets), None)
         write = {
             ".parquet": lambda file: frame.to_parquet(file, index=False),
             ".jsonl": lambda file: _write_json_lines(file, frame),
-            ".xlsx": lambda file: _write_xlsx(file, frame),
+            ".xlsx": lambda file: _write_xlsx(file, frame, title),
         }[plain]
     _replace(path, _packed(write) if ending != plain else write, force)
 
@@ -171,13 +173,13 @@ def _write_json_lines(file: BinaryIO, frame: pd.DataFrame) -> None:
         file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
 
-def _write_xlsx(file: BinaryIO, frame: pd.DataFrame) -> None:
+def _write_xlsx(file: BinaryIO, frame: pd.DataFrame, title: str | None) -> None:
     """Write one sheet. Text is marked as text, so that no cell is run as a formula."""
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
 
     book = Workbook(write_only=True)
-    sheet = book.create_sheet()
+    sheet = book.create_sheet(title)
 
     def cell(value: Any) -> Any:
         if isinstance(value, dt.datetime) and value.tzinfo is None and not is_gap(value):

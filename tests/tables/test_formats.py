@@ -23,6 +23,7 @@ from nllearn.tables import (
     read_labels,
     read_numbers,
     read_table,
+    write_table,
 )
 
 ROWS = "1.25;2,5;x\n3.5;4,75;y\n"
@@ -338,6 +339,33 @@ def test_gzip(tmp_path, ending):
     path.write_bytes(text.encode())
     with pytest.raises(TableError, match="not a readable gzip file"):
         read_table(path)
+
+
+def test_a_sheet_by_name(tmp_path):
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "t.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"about": ["made by hand"]}).to_excel(book, sheet_name="Notes", index=False)
+        pd.DataFrame({"x": [1.5, 2.0], "k": ["a", "b"]}).to_excel(
+            book, sheet_name="Data 2", index=False
+        )
+        pd.DataFrame().to_excel(book, sheet_name="Empty")
+    assert read_table(path).names == ["about"]
+    table = read_table(path, label="k", sheet="Data 2")
+    assert table.frame["x"].tolist() == [1.5, 2.0]
+    assert table.sheets == ("Notes", "Data 2", "Empty")
+    with pytest.raises(TableError, match=r"no column 'k'.*--sheet"):
+        read_table(path, label="k")
+    with pytest.raises(
+        TableError, match=r"no sheet 'Data'; its sheets: 'Notes', 'Data 2', 'Empty'"
+    ):
+        read_table(path, sheet="Data")
+    with pytest.raises(TableError, match=r"the sheet 'Empty' is empty; name another.*'Notes'"):
+        read_table(path, sheet="Empty")
+    # What is written keeps the name, so that a model's description of its table finds it.
+    write_table(table, pd.DataFrame({"new": [0, 1]}), tmp_path / "out.xlsx")
+    again = read_table(tmp_path / "out.xlsx", reading=table.reading)
+    assert again.names == ["x", "k", "new"]
 
 
 def test_xlsx(tmp_path):

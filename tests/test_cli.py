@@ -732,15 +732,15 @@ def test_the_sheet_of_an_excel_file(tmp_path, capsys):
     with pd.ExcelWriter(path) as book:
         frame.to_excel(book, sheet_name="Data", index=False)
         frame[:20].to_excel(book, sheet_name="Data 2", index=False)
-    assert main(["clean", path, "--label", "k", "-o", out]) == 0
+    assert cli.main(["clean", path, "--label", "k", "-o", out]) == 0
     said = capsys.readouterr()
     assert "the sheet 'Data' is read; name another with --sheet: 'Data 2'" in said.out + said.err
     again = ["clean", path, "--label", "k", "--sheet", "Data 2", "-o", out, "--force"]
     model = str(tmp_path / "model")
-    assert main([*again, "--save", model]) == 0
+    assert cli.main([*again, "--save", model]) == 0
     assert "the sheet" not in capsys.readouterr().out
     assert len(pd.read_excel(out)) == 20
     page = str(tmp_path / "page.html")
-    assert main(["report", model, "--table", path, "-o", page]) == 0
-    assert main(["clean", page, "--label", "k", "--sheet", "x", "-o", "o.csv"]) == 2
+    assert cli.main(["report", model, "--table", path, "-o", page]) == 0
+    assert cli.main(["clean", "t.csv", "--label", "k", "--sheet", "x", "-o", "o.csv"]) == 2
     assert "--sheet has no effect" in capsys.readouterr().err

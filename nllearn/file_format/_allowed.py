@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator
 
 from nllearn import hallucinators, neighbors, networks, selectors
 from nllearn.networks._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
-from nllearn.training import ImageViews
 
 __all__ = ["component_classes", "optimizer_classes"]
 
@@ -26,6 +25,9 @@ def component_classes() -> dict[str, type]:
     -------
     classes : dict of str to type
     """
+    # With skorch, which no cleaner needs.
+    from nllearn.training import ImageViews
+
     components = {
         name: value
         for room in (networks, selectors, hallucinators, neighbors)

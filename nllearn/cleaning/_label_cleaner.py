@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,15 @@ from nllearn._labels import check_labels
 from nllearn._torch_state import LEAST_WORK, torch_state
 from nllearn._validation import check_params, check_rows, check_same_rows, resolve_device
 from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
-from nllearn.cleaning._fitted import FittedPredictors
 from nllearn.cleaning._inputs import (
     align_predictions,
     check_fit_data,
     check_is_table,
-    check_pred_probs,
     check_predictions_alone,
-    find_codes,
     log_probabilities,
     row_index,
 )
+from nllearn.cleaning._new_rows import NewRowsMixin
 from nllearn.cleaning._parameters import CONSTRAINTS
 from nllearn.cleaning._predictors import check_predictors
 from nllearn.cleaning._sampler import SamplerBase, warn_of_dropped_classes
@@ -46,7 +43,7 @@ from nllearn.label_model import (
 __all__ = ["LabelCleaner"]
 
 
-class LabelCleaner(LabelIssuesMixin, SamplerBase):
+class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
     """Find and correct wrong labels of embeddings or tables, in seconds, without training.
 
     Every row's label is predicted from the other rows: by its nearest neighbours, by two
@@ -170,8 +167,6 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     _parameter_constraints = dict.fromkeys(CONSTRAINTS, "no_validation")
 
-    _predictors: FittedPredictors
-
     def __init__(
         self,
         *,
@@ -276,88 +271,6 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     # -- after fit
 
-    def score_labels(self, X_new: Any, y_new: Any) -> np.ndarray:
-        """Quality of the given labels of rows that fit has not seen.
-
-        Parameters
-        ----------
-        X_new : array-like of shape (m, n_features)
-            Rows with the columns that fit saw; of a fit without X predictions of shape
-            (m, n_classes).
-        y_new : array-like of shape (m,)
-            Their given labels, from ``classes_``.
-
-        Returns
-        -------
-        quality : float32 ndarray of shape (m,)
-            Probability that each label is right, under the noise of the fitted labels.
-
-        Raises
-        ------
-        ValueError
-            For a label that fit has not seen, or after :meth:`compact`.
-        """
-        self._check_can_score("score_labels")
-        X_new = self._check_new_rows(X_new)
-        y_new = check_labels(to_pandas(y_new))
-        X_new, y_new = validate_data(
-            self, X_new, y_new, dtype="numeric", accept_sparse="csr", reset=False
-        )
-        with self._threads(X_new.shape):
-            return self._predictors.label_quality(X_new, find_codes(y_new, self.classes_))
-
-    def label_proba(self, X_new: Any) -> np.ndarray:
-        """Probability of every label for rows that have none.
-
-        Predictions of neighbours and regressions, as in `predicted_proba` of
-        :meth:`label_issues`. For a row that has a label :meth:`score_labels` uses it too; a
-        classifier to keep is better trained on the cleaned labels.
-
-        Parameters
-        ----------
-        X_new : array-like of shape (m, n_features)
-            Rows with the columns that fit saw; of a fit without X predictions of shape
-            (m, n_classes).
-
-        Returns
-        -------
-        proba : float32 ndarray of shape (m, n_classes)
-            Columns in the order of ``classes_``; rows sum to one.
-
-        Raises
-        ------
-        ValueError
-            After :meth:`compact`.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from nllearn import LabelCleaner
-        >>> X, y = load_iris(return_X_y=True)
-        >>> cleaner = LabelCleaner(random_state=0).fit(X[10:], y[10:])
-        >>> cleaner.classes_[cleaner.label_proba(X[:3]).argmax(1)].tolist()
-        [0, 0, 0]
-        """
-        self._check_can_score("label_proba")
-        X_new = self._check_new_rows(X_new)
-        X_new = validate_data(self, X_new, dtype="numeric", accept_sparse="csr", reset=False)
-        with self._threads(X_new.shape):
-            return self._predictors.label_proba(X_new)
-
-    def compact(self) -> Any:
-        """Drop the float16 rows of the training data, the largest thing that fit keeps.
-
-        :meth:`label_issues` works as before, :meth:`score_labels` and
-        :meth:`label_proba` no longer.
-
-        Returns
-        -------
-        self : object
-        """
-        check_is_fitted(self, "label_quality_")
-        self._predictors = dataclasses.replace(self._predictors, X_unit=None)
-        return self
-
     def training_rows(self) -> TrainingRows:
         check_is_fitted(self, "label_quality_")
         return TrainingRows(
@@ -377,31 +290,6 @@ class LabelCleaner(LabelIssuesMixin, SamplerBase):
 
     def _write_state(self, writer: Any) -> dict[str, Any]:
         return write_cleaner(writer, self.get_params(deep=False), vars(self))
-
-    def _check_can_score(self, method: str) -> None:
-        """Refuse to compare new rows with rows that are gone."""
-        check_is_fitted(self, "label_quality_")
-        if self._predictors.X_unit is None:
-            raise ValueError(f"compact() dropped the rows that {method} compares with; fit again")
-        if self._predictors.regression is None:
-            raise ValueError(
-                f"{method} needs the regressions, which predictors={self.predictors!r} leaves out; "
-                "add 'kernel_ridge' and fit again"
-            )
-
-    def _check_new_rows(self, X_new: Any) -> Any:
-        """New rows of a kind that can be read; of a fit without rows the logarithms."""
-        X_new = to_pandas(X_new)
-        check_rows(X_new)
-        if not self._without_rows:
-            return X_new
-        return log_probabilities(check_pred_probs(X_new, len(X_new), self.classes_))
-
-    def _threads(self, shape: tuple[int, ...]) -> Any:
-        """Threads for new rows of a shape beside the fitted ones."""
-        n = len(self._given)
-        small = float(shape[0]) * (n * shape[1] + self.n_landmarks**2) < LEAST_WORK
-        return torch_state(self.n_jobs, is_small=small)
 
     # -- the stages of fit
 

@@ -21,6 +21,7 @@ PRETEND_TESTS := tests/training/test_batches.py tests/training/test_inference.py
 	tests/label_model $(addprefix tests/cleaning/test_label_cleaner.py::test_, new_rows_are_scored \
 	  trusted_rows_vote_as_they_are_and_measure_the_predictors \
 	  probabilities_of_new_rows_against_loops) \
+	tests/predictors/test_forest.py::test_a_forest_comes_back_from_a_file \
 	$(addprefix tests/persistence/test_round_trip.py::test_, tables images \
 	  the_loaded_one_goes_on_working the_hallucinator_makes_the_same_anchors)
 # What `make check` runs beside lint: the estimator checks of MixNN alone, and what is fast.

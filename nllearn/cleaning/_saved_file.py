@@ -152,7 +152,7 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
     for name, value, expected in shapes:
         if tuple(value.shape) != expected:
             raise ValueError(f"{_PREDICTORS}.{name} has shape {tuple(value.shape)}, not {expected}")
-    check_codes("vote_labels", predictors.vote_labels.numpy(force=True), n_classes)
+    check_codes("vote_labels", predictors.vote_labels.cpu().numpy(), n_classes)
     if not 0 <= predictors.n_neighbors < max(n, 1):
         raise ValueError(f"{_PREDICTORS}.n_neighbors is {predictors.n_neighbors!r}")
     fits = (predictors.regression, predictors.smoothed_regression)
@@ -182,13 +182,13 @@ def _check_forest(forest: Forest, sizes: dict[str, int]) -> None:
         raise ValueError(f"{where}.shares has shape {tuple(forest.shares.shape)}")
     if forest.roots.ndim != 1 or not len(forest.roots):
         raise ValueError(f"{where}.roots has shape {tuple(forest.roots.shape)}")
-    check_codes(f"{where}.roots", forest.roots.numpy(force=True), n_nodes)
+    check_codes(f"{where}.roots", forest.roots.cpu().numpy(), n_nodes)
     inner = forest.columns >= 0
-    check_codes(f"{where}.columns", forest.columns[inner].numpy(force=True), sizes["p"])
-    check_codes(f"{where}.left", forest.left[~inner].numpy(force=True), n_leaves)
+    check_codes(f"{where}.columns", forest.columns[inner].cpu().numpy(), sizes["p"])
+    check_codes(f"{where}.left", forest.left[~inner].cpu().numpy(), n_leaves)
     node = torch.arange(n_nodes, device=forest.columns.device)[inner]
     for name in ("left", "right"):
         following = getattr(forest, name)[inner]
-        check_codes(f"{where}.{name}", following.numpy(force=True), n_nodes)
+        check_codes(f"{where}.{name}", following.cpu().numpy(), n_nodes)
         if bool((following <= node).any()):
             raise ValueError(f"{where}.{name} leads back to an earlier node")

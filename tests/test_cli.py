@@ -734,7 +734,10 @@ def test_the_sheet_of_an_excel_file(tmp_path, capsys):
         frame[:20].to_excel(book, sheet_name="Data 2", index=False)
     assert cli.main(["clean", path, "--label", "k", "-o", out]) == 0
     said = capsys.readouterr()
-    assert "the sheet 'Data' is read; name another with --sheet: 'Data 2'" in said.out + said.err
+    assert (
+        "t.xlsx; the sheet 'Data' was read, name another with --sheet: 'Data 2'"
+        in said.out + said.err
+    )
     again = ["clean", path, "--label", "k", "--sheet", "Data 2", "-o", out, "--force"]
     model = str(tmp_path / "model")
     assert cli.main([*again, "--save", model]) == 0

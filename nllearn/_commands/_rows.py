@@ -17,21 +17,19 @@ __all__ = ["embeddings_of", "features_of", "plans_of", "read_rows"]
 
 def read_rows(args: argparse.Namespace) -> tuple[Table, LabelColumn]:
     """Read the table and its label column."""
-    from nllearn.tables import read_labels, read_table
+    from nllearn.tables import read_labels, read_table, sheet_hint
 
     if args.label is None and not args.table.lower().endswith(".npz"):
-        known = ", ".join(map(repr, read_table(args.table, **reading_of(args)).names[:30]))
-        raise CommandError(f"name the label column with --label; the table has {known}")
+        table = read_table(args.table, **reading_of(args))
+        known = ", ".join(map(repr, table.names[:30]))
+        hint = sheet_hint(table)
+        raise CommandError(f"name the label column with --label; the table has {known}{hint}")
     name = "y" if args.label is None else args.label
     table = read_table(args.table, label=name, **reading_of(args))
     labels = read_labels(table, name, keep_na_words=table.reading.keep_na_words)
     say(args, f"{args.table}: {table.n_rows} rows, {len(table.names)} columns")
-    if len(table.sheets) > 1 and table.reading.sheet is None:
-        others = ", ".join(map(repr, table.sheets[1:]))
-        say(
-            args,
-            f"note: the sheet {table.sheets[0]!r} is read; name another with --sheet: {others}",
-        )
+    if table.reading.sheet is None and table.other_sheets:
+        say(args, f"note: {args.table}{sheet_hint(table)}")
     for note in labels.notes:
         say(args, f"note: {note}")
     return table, labels

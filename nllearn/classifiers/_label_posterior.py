@@ -98,11 +98,9 @@ class InputRows:
             )
         return None if self._scaling is None else self._scaling.apply(self._X, given.device)
 
-    def forest(self, device: torch.device) -> OutOfBagForest | None:
-        """Forest on the scaled columns, where they are few; after :meth:`unit`."""
-        if self._scaling is None or not suits_forest(self._X):
-            return None
-        return OutOfBagForest(self._scaling.columns(self._X, device), random_state=0)
+    def forest(self) -> OutOfBagForest | None:
+        """Forest on the columns, where they are few."""
+        return OutOfBagForest(self._X, random_state=0) if suits_forest(self._X) else None
 
 
 def posterior_from_features(
@@ -172,7 +170,7 @@ def posterior_from_features(
     settings = {
         "generator": input_rows.generator(),
         "n_landmarks": _N_LANDMARKS,
-        "forest": input_rows.forest(X_unit.device),
+        "forest": input_rows.forest(),
     }
     input_rows.posterior = _estimate(X_unit, graph, labels, annotators, boundary_noise, settings)
     return input_rows.posterior

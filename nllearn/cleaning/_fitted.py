@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nllearn.functional.blocks import row_blocks
+from nllearn.functional.blocks import dense_rows, row_blocks
 from nllearn.functional.mixup import smooth_over_neighbors
 from nllearn.functional.neighbor_votes import log_shares
 from nllearn.functional.similarity import cosine_topk
@@ -31,7 +31,7 @@ class FittedPredictors:
     regression, smoothed_regression : KernelRidge or None
         Of the rows, and of the rows smoothed over their neighbours; None without regressions.
     forest : Forest or None
-        Of the scaled columns.
+        Of the columns.
     factors : tuple of float
         Of the mean of the regressions, and of the forest.
     noise : NoiseModel
@@ -82,8 +82,8 @@ class FittedPredictors:
         scores = (self.regression.predict(X_unit) + self.smoothed_regression.predict(smoothed)) / 2
         scores *= self.factors[0]
         if self.forest is not None:
-            rows = self.scale.columns(X, scores.device)
-            scores.add_(self.forest.predict(rows), alpha=self.factors[1])
+            rows = torch.from_numpy(dense_rows(X, slice(None)).astype(np.float64))
+            scores.add_(self.forest.predict(rows.to(scores.device)), alpha=self.factors[1])
         graph = NeighborGraph(similarities, indices)
         if indices.shape[1] == 0:
             return scores, torch.zeros_like(scores)

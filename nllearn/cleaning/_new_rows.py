@@ -66,7 +66,7 @@ class NewRowsMixin:
     def label_proba(self, X_new: Any) -> np.ndarray:
         """Probability of every label for rows that have none.
 
-        Predictions of neighbours and regressions, as in `predicted_proba` of
+        Predictions of neighbours, regressions and forest, as in `predicted_proba` of
         :meth:`label_issues`. For a row that has a label :meth:`score_labels` uses it too; a
         classifier to keep is better trained on the cleaned labels.
 

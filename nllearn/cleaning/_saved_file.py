@@ -145,7 +145,7 @@ def _check_predictors(predictors: FittedPredictors, sizes: dict[str, int]) -> No
     factors = predictors.factors
     if len(factors) != 1 + (predictors.forest is not None):
         raise ValueError(f"{_PREDICTORS}.factors has {len(factors)} numbers")
-    if not all(isinstance(factor, float) for factor in factors):
+    if not all(isinstance(factor, float) and 0 <= factor < np.inf for factor in factors):
         raise ValueError(f"{_PREDICTORS}.factors is {factors!r}")
     if predictors.X_unit is not None:
         shapes.append(("X_unit", predictors.X_unit, (n, width)))
@@ -178,17 +178,30 @@ def _check_forest(forest: Forest, sizes: dict[str, int]) -> None:
     for name, array in arrays.items():
         if tuple(array.shape) != (n_nodes,):
             raise ValueError(f"{where}.{name} has shape {tuple(array.shape)}, not ({n_nodes},)")
+    numbers = (forest.roots, forest.columns, forest.left, forest.right)
+    if any(array.dtype != torch.int64 for array in numbers):
+        raise ValueError(f"{where} has node numbers that are no whole numbers")
+    if not bool(torch.isfinite(forest.thresholds).all()):
+        raise ValueError(f"{where}.thresholds are not finite")
+    if not bool(((forest.shares >= 0) & (forest.shares <= 1)).all()):
+        raise ValueError(f"{where}.shares are not in [0, 1]")
     if forest.shares.ndim != 2 or forest.shares.shape[1] != sizes["C"]:
         raise ValueError(f"{where}.shares has shape {tuple(forest.shares.shape)}")
     if forest.roots.ndim != 1 or not len(forest.roots):
         raise ValueError(f"{where}.roots has shape {tuple(forest.roots.shape)}")
-    check_codes(f"{where}.roots", forest.roots.cpu().numpy(), n_nodes)
+    _check_numbers(f"{where}.roots", forest.roots, n_nodes)
     inner = forest.columns >= 0
-    check_codes(f"{where}.columns", forest.columns[inner].cpu().numpy(), sizes["p"])
-    check_codes(f"{where}.left", forest.left[~inner].cpu().numpy(), n_leaves)
+    _check_numbers(f"{where}.columns", forest.columns[inner], sizes["p"])
+    _check_numbers(f"{where}.left", forest.left[~inner], n_leaves)
     node = torch.arange(n_nodes, device=forest.columns.device)[inner]
     for name in ("left", "right"):
         following = getattr(forest, name)[inner]
-        check_codes(f"{where}.{name}", following.cpu().numpy(), n_nodes)
+        _check_numbers(f"{where}.{name}", following, n_nodes)
         if bool((following <= node).any()):
             raise ValueError(f"{where}.{name} leads back to an earlier node")
+
+
+def _check_numbers(where: str, numbers: torch.Tensor, n: int) -> None:
+    """Refuse numbers of nodes, columns or leaves that are not there."""
+    if len(numbers) and not (int(numbers.min()) >= 0 and int(numbers.max()) < n):
+        raise ValueError(f"{where} has numbers outside [0, {n})")

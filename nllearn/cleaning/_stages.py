@@ -117,7 +117,7 @@ def fit_stages(
     chosen = choose_predictors(predictors, data, seed)
     forest = None
     if chosen.use_forest:
-        forest = OutOfBagForest(scale.columns(data.X, device), random_state=seed)
+        forest = OutOfBagForest(data.X, random_state=seed)
     settings: dict[str, Any] = {
         "n_landmarks": n_landmarks,
         "predictors": chosen.others,
@@ -162,7 +162,8 @@ def fit_stages(
         "n_neighbors": predictors.n_neighbors,
         "neighbors": searched,
         "n_landmarks": 0 if fits[0] is None else len(fits[0].kmap.landmarks),
-        "forest": chosen.use_forest,
+        "forest": posterior.forest is not None
+        or (chosen.use_forest and not chosen.use_regressions),
         "ridges": tuple(fit.ridge for fit in posterior.regressions),
         "standardized": bool(len(np.unique(scale.scale)) > 1),
         "boundary_noise": noise.at_boundary,

@@ -118,8 +118,9 @@ def predict_labels(
         agreed = agreement(scores, log_votes, weights)
         advance()
     advance()
-    votes = log_votes.exp()
-    signals = [signal_strength(each, codes, weights) for each in (votes, *kept, *others, scores)]
+    # The forest has no say: where it alone has half learnt something, it errs at every margin
+    # alike, as noise does.
+    signals = [signal_strength(each, codes, weights) for each in (log_votes.exp(), scores, *others)]
     factors: tuple[float, ...] = (1.0,)
     if ridges:
         if forest is not None and stacking_gain(kept, codes, weights) > _LEAST_GAIN:

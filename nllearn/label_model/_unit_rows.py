@@ -46,22 +46,12 @@ class RowScaling:
         width = X.shape[1] + (self.bias_column > 0)
         out = torch.empty(X.shape[0], width, dtype=torch.float32, device=device)
         for rows in row_blocks(X.shape[0]):
-            scaled = self._scaled(X, rows)
+            # Farther away the squares of float32 overflow; fitted rows are never so far.
+            scaled = torch.from_numpy(standardized_rows(X, rows, self.mean, self.scale, _FARTHEST))
             if self.bias_column > 0:
                 scaled = torch.cat([scaled, scaled.new_full((len(scaled), 1), self.bias_column)], 1)
             out[rows] = unit_rows(scaled.to(device))
         return out
-
-    def columns(self, X: Any, device: torch.device) -> torch.Tensor:
-        """Shifted and scaled columns, float32 of shape (n, d); rows keep their length."""
-        out = torch.empty(X.shape, dtype=torch.float32, device=device)
-        for rows in row_blocks(X.shape[0]):
-            out[rows] = self._scaled(X, rows).to(device)
-        return out
-
-    def _scaled(self, X: Any, rows: slice) -> torch.Tensor:
-        # Farther away the squares of float32 overflow; fitted rows are never so far.
-        return torch.from_numpy(standardized_rows(X, rows, self.mean, self.scale, _FARTHEST))
 
 
 def choose_scaling(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.ensemble import RandomForestClassifier
+from joblib import Parallel, delayed
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 from torch.nn import functional as F
 
-from nllearn.functional.blocks import row_blocks
+from nllearn.functional.blocks import dense_rows, row_blocks
 from nllearn.predictors._base import BaseLabelPredictor
 
 __all__ = ["Forest", "OutOfBagForest", "suits_forest"]
@@ -74,14 +76,14 @@ class Forest:
 
         Parameters
         ----------
-        rows : float32 Tensor of shape (m, d)
-            Scaled like the fitted ones.
+        rows : float64 Tensor of shape (m, d)
+            In the units of the fitted ones.
 
         Returns
         -------
         shares : float32 Tensor of shape (m, n_classes)
         """
-        out = rows.new_empty((len(rows), self.shares.shape[1]))
+        out = self.shares.new_empty((len(rows), self.shares.shape[1]))
         for some in row_blocks(len(rows), _BLOCK):
             out[some] = F.embedding_bag(self._leaves(rows[some]), self.shares, mode="mean")
         return out
@@ -94,7 +96,7 @@ class Forest:
             inner = column >= 0
             if not bool(inner.any()):
                 return self.left[node]
-            value = rows.gather(1, column.clamp_min(0)).double()
+            value = rows.gather(1, column.clamp_min(0))
             below = torch.where(value <= self.thresholds[node], self.left[node], self.right[node])
             node = torch.where(inner, below, node)
 
@@ -109,9 +111,11 @@ class OutOfBagForest(BaseLabelPredictor):
 
     Parameters
     ----------
-    rows : ndarray or Tensor of shape (n, d), optional
-        Rows to learn from in place of those that are passed, which have length one.
-    n_trees : int, default=100
+    rows : ndarray or sparse matrix of shape (n, d), optional
+        Rows to learn from in place of those that are passed, which have length one. The trees see
+        the ranks of the values in each column, so that no value is too far from the others. A
+        new value counts as the nearest known one.
+    n_trees : int, default=50
         Number of trees.
     random_state : int, RandomState or None, default=None
         Draws the rows of the trees, and the columns that a split may choose from.
@@ -142,44 +146,97 @@ class OutOfBagForest(BaseLabelPredictor):
     def _predict(
         self, X: torch.Tensor, labels: torch.Tensor, sample_weight: torch.Tensor
     ) -> torch.Tensor:
-        rows = X if self.rows is None else torch.as_tensor(self.rows)
+        rows = _as_float64(X.cpu().numpy() if self.rows is None else self.rows)
+        if len(rows) != len(X):
+            raise ValueError(f"rows has {len(rows)} rows, X has {len(X)}; they must be the same")
         weights = sample_weight
         if labels.ndim == 2:
             # The most probable label, as important as it is probable.
             top = labels.max(1)
             labels, weights = top.indices, weights * top.values
-        active = (weights > 0).cpu().numpy()
-        some = rows.float().cpu().numpy()[active]
+        codes, weight = labels.cpu().numpy(), weights.cpu().numpy().astype(np.float64)
+        active = np.flatnonzero(weight > 0)
+        if not len(active):
+            raise ValueError("sample_weight is 0 for all rows; at least one must be above 0")
         # A split draws from the columns; those that are constant must not change what it draws.
-        varying = np.flatnonzero((some != some[:1]).any(0))
-        codes, n_fitted = labels.cpu().numpy(), len(some)
-        fitted = RandomForestClassifier(
-            self.n_trees,
-            min_samples_leaf=_LEAF_ROWS,
-            max_samples=min(n_fitted, _MOST_ROWS),
-            oob_score=True,
-            n_jobs=torch.get_num_threads(),
-            random_state=int(check_random_state(self.random_state).randint(2**31 - 1)),
+        varying = np.flatnonzero((rows[active] != rows[active[:1]]).any(0))
+        ranks, values = _ranks(rows, active, varying)
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=self.n_trees)
+        grown = Parallel(n_jobs=torch.get_num_threads(), prefer="threads")(
+            delayed(_grow)(ranks, codes[active], weight[active], seed) for seed in seeds
         )
-        weight = weights.cpu().numpy().astype(np.float64)[active]
-        fitted.fit(some[:, varying], codes[active], weight)
-        self.forest_ = _as_arrays(fitted, varying, self.n_classes_, X.device)
-        seen = fitted.oob_decision_function_.reshape(n_fitted, -1)
-        out = np.zeros((len(codes), self.n_classes_), dtype=np.float32)
-        # A row that all trees drew, among very few, has no prediction.
-        out[np.ix_(active, fitted.classes_)] = np.nan_to_num(seen, nan=1.0 / self.n_classes_)
+        votes = np.zeros((len(active), self.n_classes_), dtype=np.float32)
+        n_voted = np.zeros(len(active), dtype=np.float32)
+        for tree, left_out in grown:
+            if not len(left_out):
+                continue
+            votes[np.ix_(left_out, tree.classes_)] += tree.predict_proba(ranks[left_out])
+            n_voted[left_out] += 1
+        trees = [tree for tree, _ in grown]
+        self.forest_ = _as_arrays(trees, varying, values, self.n_classes_, X.device)
+        # Rows that all trees drew, among very few, get the shares of the classes.
+        share = np.bincount(codes, weight, self.n_classes_) / weight.sum()
+        known = (n_voted > 0)[:, None]
+        out = np.empty((len(codes), self.n_classes_), dtype=np.float32)
+        out[active] = np.where(known, votes / n_voted.clip(1)[:, None], share)
         scores = torch.from_numpy(out).to(X.device)
-        if n_fitted < len(codes):
-            others = torch.from_numpy(~active).to(X.device)
-            scores[others] = self.forest_.predict(rows.float().to(X.device)[others])
+        if len(active) < len(codes):
+            others = torch.from_numpy(weight <= 0).to(X.device)
+            scores[others] = self.forest_.predict(torch.from_numpy(rows[weight <= 0]).to(X.device))
         return scores
 
 
+def _as_float64(rows: Any) -> np.ndarray:
+    """Dense rows of float64; a sparse matrix block by block."""
+    if isinstance(rows, np.ndarray) and rows.dtype == np.float64:
+        return rows
+    out = np.empty(rows.shape)
+    for some in row_blocks(rows.shape[0]):
+        out[some] = dense_rows(rows, some)
+    return out
+
+
+def _ranks(
+    rows: np.ndarray, active: np.ndarray, varying: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Ranks of the values in each column, float32, and the values in their order."""
+    # A constant column where there is no other: a tree needs one.
+    ranks = np.zeros((len(active), max(len(varying), 1)), dtype=np.float32)
+    values = []
+    for i, column in enumerate(varying):
+        known, ranks[:, i] = np.unique(rows[active, column], return_inverse=True)
+        values.append(known)
+    return ranks, values
+
+
+def _grow(
+    ranks: np.ndarray, codes: np.ndarray, weight: np.ndarray, seed: int
+) -> tuple[DecisionTreeClassifier, np.ndarray]:
+    """A tree, and the rows that it did not draw.
+
+    All rows are drawn alike and weigh as they weigh: were they drawn by their weight, heavy ones
+    would stand in every tree, and none would predict them.
+    """
+    n = len(ranks)
+    drawn = np.random.RandomState(seed).randint(n, size=min(n, _MOST_ROWS))
+    times = np.bincount(drawn, minlength=n)
+    tree = DecisionTreeClassifier(
+        min_samples_leaf=_LEAF_ROWS, max_features="sqrt", random_state=seed
+    )
+    some = np.flatnonzero(times)
+    tree.fit(ranks[some], codes[some], weight[some] * times[some])
+    return tree, np.flatnonzero(times == 0)
+
+
 def _as_arrays(
-    fitted: RandomForestClassifier, varying: np.ndarray, n_classes: int, device: torch.device
+    grown: Sequence[DecisionTreeClassifier],
+    varying: np.ndarray,
+    values: Sequence[np.ndarray],
+    n_classes: int,
+    device: torch.device,
 ) -> Forest:
-    """The trees of scikit-learn as arrays, with a column for every class."""
-    trees = [each.tree_ for each in fitted.estimators_]
+    """The trees as arrays: thresholds in the units of the rows, a column for every class."""
+    trees = [each.tree_ for each in grown]
     sizes = [tree.node_count for tree in trees]
     roots = np.cumsum([0, *sizes[:-1]])
     columns, left, right = (
@@ -190,10 +247,22 @@ def _as_arrays(
     start = np.repeat(roots, sizes)
     left, right = np.where(is_leaf, 0, left + start), np.where(is_leaf, 0, right + start)
     left[is_leaf] = np.arange(int(is_leaf.sum()))
-    columns = np.where(is_leaf, -1, varying[columns.clip(0)])
-    counts = np.concatenate([tree.value[:, 0] for tree in trees])[is_leaf]
-    shares = np.zeros((len(counts), n_classes), dtype=np.float32)
-    shares[:, fitted.classes_] = counts / counts.sum(1, keepdims=True)
-    thresholds = np.concatenate([tree.threshold for tree in trees]).astype(np.float64)
+    thresholds = np.zeros(len(columns))
+    ranks = np.concatenate([tree.threshold for tree in trees])
+    for column, known in enumerate(values):
+        splits = columns == column
+        below = known[np.floor(ranks[splits]).astype(np.int64)]
+        above = known[np.floor(ranks[splits]).astype(np.int64) + 1]
+        middle = 0.5 * below + 0.5 * above
+        # Between neighbouring numbers there is no other.
+        thresholds[splits] = np.where((below <= middle) & (middle < above), middle, below)
+    columns = np.where(is_leaf, -1, varying[columns.clip(0)] if len(varying) else -1)
+    shares = np.zeros((int(is_leaf.sum()), n_classes), dtype=np.float32)
+    first = 0
+    for each, tree in zip(grown, trees, strict=True):
+        counts = tree.value[tree.children_left < 0, 0]
+        rows = slice(first, first + len(counts))
+        shares[rows, each.classes_] = counts / counts.sum(1, keepdims=True)
+        first = rows.stop
     arrays = (roots.astype(np.int64), columns, left, right, thresholds, shares)
     return Forest(*(torch.from_numpy(array).to(device) for array in arrays))

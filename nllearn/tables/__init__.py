@@ -19,7 +19,7 @@ from nllearn.tables._errors import TableError, count_of
 from nllearn.tables._features import build_transformer, feature_matrix, prepare_columns
 from nllearn.tables._labels import LabelColumn, missing_error, read_flips, read_labels
 from nllearn.tables._numbers import NumberFormat, is_number, read_numbers
-from nllearn.tables._reading import Table, read_embeddings, read_table
+from nllearn.tables._reading import Table, read_embeddings, read_table, sheet_hint
 from nllearn.tables._results import (
     BOUNDARY_COLUMN,
     FINAL_COLUMNS,
@@ -64,6 +64,7 @@ __all__ = [
     "read_table",
     "refuse_taken",
     "result_columns",
+    "sheet_hint",
     "similarity_spread",
     "summary_lines",
     "taken_over",

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nllearn.tables._description import Reading
-from nllearn.tables._errors import TableError, count_of, first_line, unknown_column
+from nllearn.tables._errors import TableError, column_list, count_of, first_line, unknown_column
 from nllearn.tables._npz import load_numpy, physical_memory, read_npz
 from nllearn.tables._text import decode_text, number_formats, parse_text
 from nllearn.tables._typed import read_json_lines, read_parquet, read_xlsx
@@ -58,8 +58,10 @@ class Table:
         For NPZ: arrays with one row per table row and more than one dimension.
     extras : dict of ndarray
         For NPZ: arrays of other lengths. They are copied to an NPZ output and not used.
-    sheets : tuple of str
-        For XLSX: the names of all sheets.
+    sheet : str or None
+        For XLSX: the sheet that was read.
+    other_sheets : tuple of str
+        For XLSX: the others.
     reading : Reading
         How it was read.
     """
@@ -69,7 +71,8 @@ class Table:
     cells: pd.DataFrame | None = None
     blocks: dict[str, NDArray[Any]] = field(default_factory=dict)
     extras: dict[str, NDArray[Any]] = field(default_factory=dict)
-    sheets: tuple[str, ...] = ()
+    sheet: str | None = None
+    other_sheets: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
 
     @property
@@ -108,6 +111,16 @@ class Table:
             cells=None if self.cells is None else self.cells[rows].reset_index(drop=True),
             blocks={name: block[rows] for name, block in self.blocks.items()},
         )
+
+
+def sheet_hint(table: Table) -> str:
+    """Say which sheet of an Excel file was read, and which there are besides; else nothing."""
+    if not table.other_sheets:
+        return ""
+    return (
+        f"; the sheet {table.sheet!r} was read, name another with --sheet: "
+        f"{column_list(table.other_sheets)}"
+    )
 
 
 def read_table(
@@ -156,7 +169,8 @@ def read_table(
         data = _unpacked(path, data)
     table = _read(path, data, ending.removesuffix(".gz"), reading)
     if label is not None and label not in table.frame.columns:
-        raise unknown_column(label, table.names, option="--label")
+        unknown = unknown_column(label, table.names, option="--label")
+        raise TableError(f"{unknown}{sheet_hint(table)}") if table.other_sheets else unknown
     if table.n_rows == 0:
         raise TableError(f"{path}: the table has a header but no rows")
     return table
@@ -176,16 +190,17 @@ def _read(path: Path, data: bytes, ending: str, reading: Reading) -> Table:
             extras=extras,
             reading=reading,
         )
-    sheets: tuple[str, ...] = ()
+    sheet: str | None = None
+    others: tuple[str, ...] = ()
     if ending == ".parquet":
         frame = read_parquet(path, data)
     elif ending == ".xlsx":
-        frame, sheets = read_xlsx(path, data, reading.sheet)
+        frame, sheet, others = read_xlsx(path, data, reading.sheet)
     else:
         text, encoding = decode_text(path, data, reading.encoding)
         frame, reading = read_json_lines(path, text), replace(reading, encoding=encoding)
     reading = replace(reading, numbers=number_formats(frame, reading))
-    return Table(path, frame, sheets=sheets, reading=reading)
+    return Table(path, frame, sheet=sheet, other_sheets=others, reading=reading)
 
 
 def _unpacked(path: Path, data: bytes) -> bytes:

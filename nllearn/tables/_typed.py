@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,10 @@ def read_parquet(path: Path, data: bytes) -> pd.DataFrame:
 
 def read_xlsx(
     path: Path, data: bytes, sheet: str | None = None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Read a sheet of an Excel file, by default the first: values, not formulas.
+) -> tuple[pd.DataFrame, str, tuple[str, ...]]:
+    """Read a sheet of an Excel file, by default the first one that is shown: values, no formulas.
 
-    Returns the table, and the names of all sheets.
+    Returns the table, the name of its sheet, and the names of the others.
     """
     try:
         import openpyxl
@@ -55,28 +56,31 @@ def read_xlsx(
         raise TableError(f"{path}: XLSX needs openpyxl (pip install 'nllearn[excel]')") from error
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheets = {page.title: page for page in book.worksheets}
-        page = next(iter(sheets.values())) if sheet is None else sheets.get(sheet)
+        pages = {page.title: page for page in book.worksheets}
+        shown = [name for name, page in pages.items() if page.sheet_state == "visible"]
+        name = _sheet_name(sheet, pages, shown)
         rows = []
-        if page is not None:
+        if name is not None:
             # The size that a file states may be wrong.
-            page.reset_dimensions()
-            rows = [row for row in page.iter_rows(values_only=True)]
+            pages[name].reset_dimensions()
+            rows = [row for row in pages[name].iter_rows(values_only=True)]
         book.close()
     except Exception as error:  # zipfile, the XML parser and openpyxl raise many types
         raise TableError(f"{path}: not a readable XLSX file ({first_line(error)})") from error
-    if page is None:
+    if not pages:
+        raise TableError(f"{path}: the file has no sheet with cells")
+    if name is None:
         raise TableError(
-            f"--sheet: {path} has no sheet {sheet!r}; its sheets: {column_list([*sheets])}"
+            f"--sheet: {path} has no sheet {sheet!r}; its sheets: {column_list([*pages])}"
         )
+    others = tuple(other for other in pages if other != name)
     while rows and all(value is None for value in rows[0]):
         del rows[0]  # above the header
     while rows and all(value is None for value in rows[-1]):
         del rows[-1]
     if not rows:
-        others = [name for name in sheets if name != page.title]
         raise TableError(
-            f"{path}: the sheet {page.title!r} is empty"
+            f"{path}: the sheet {name!r} is empty"
             + (f"; name another with --sheet: {column_list(others)}" if others else "")
         )
     width = max(len(row) for row in rows)
@@ -85,7 +89,21 @@ def read_xlsx(
     header = ["" if full[0][i] is None else str(full[0][i]) for i in named]
     check_header(path, header)
     columns = {n: [row[i] for row in full[1:]] for n, i in zip(header, named, strict=True)}
-    return _frame(columns), (*sheets,)
+    return _frame(columns), name, others
+
+
+def _sheet_name(sheet: str | None, pages: Any, shown: list[str]) -> str | None:
+    """Name of the sheet that is meant: as written, else but for case, blanks and the like."""
+    if sheet is None:
+        return next(iter([*shown, *pages]), None)
+    if sheet in pages:
+        return sheet
+
+    def folded(name: str) -> str:
+        return unicodedata.normalize("NFKC", name).strip().casefold()
+
+    close = [name for name in pages if folded(name) == folded(sheet)]
+    return close[0] if len(close) == 1 else None
 
 
 def read_json_lines(path: Path, text: str) -> pd.DataFrame:

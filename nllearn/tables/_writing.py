@@ -125,7 +125,7 @@ def write_table(
     else:
         frame = _joined(_flat(table, table.frame), new_columns)
         # A sheet that was named is named so again, for commands that read it as this one did.
-        title = table.reading.sheet or next(iter(table.sheets), None)
+        title = table.sheet
         write = {
             ".parquet": lambda file: frame.to_parquet(file, index=False),
             ".jsonl": lambda file: _write_json_lines(file, frame),

@@ -353,7 +353,6 @@ def test_probabilities_of_new_rows_against_loops(hard):
     cleaner = fitted(X[:200], noisy[:200], n_neighbors=12, device="cpu")
     known, noise = cleaner._predictors, cleaner._predictors.noise
     bank, unit = known.X_unit.float(), known.scale.apply(X[200:], torch.device("cpu"))
-    scaled = known.scale.columns(X[200:], torch.device("cpu")).tolist()
     found = cleaner.label_proba(X[200:])
     assert 0.4 < found.max(1).mean() < 0.9
     for i in range(0, 40, 4):
@@ -364,7 +363,7 @@ def test_probabilities_of_new_rows_against_loops(hard):
         scores = (scores + known.smoothed_regression.predict((mixed / mixed.norm())[None]))[0] / 2
         scores = known.factors[0] * scores
         if known.forest is not None:
-            scores = scores + known.factors[1] * mean_of_leaves(known.forest, scaled[i])
+            scores = scores + known.factors[1] * mean_of_leaves(known.forest, X[200 + i])
         votes = torch.full((4,), 0.5 / 4)
         for row, cosine in zip(near[:12], cosines[:12], strict=True):
             weight = known.vote_weights[row]

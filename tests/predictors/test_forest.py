@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits, load_wine
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.datasets import load_wine
+from sklearn.tree import DecisionTreeClassifier
 
 from nllearn import LabelCleaner, MixNNClassifier, load
+from nllearn.exceptions import NoisyLabelWarning
 from nllearn.predictors import OutOfBagForest
 
 
@@ -26,14 +27,66 @@ def one_threshold(n=1500, seed=0):
 
 def test_new_rows_are_predicted_as_scikit_learns_trees_do():
     X, y = load_wine(return_X_y=True)
-    X = X.astype(np.float32)
+    X, new, y = X[::2], X[1::2] + np.random.default_rng(0).uniform(0, 1e-4, 13), y[::2]
+    weight = np.linspace(0.5, 3, len(X))
     predictor = OutOfBagForest(n_trees=30, random_state=3)
-    predictor.predict_out_of_sample(X[::2], np.eye(3)[y[::2]])
-    seed = int(np.random.RandomState(3).randint(2**31 - 1))
-    theirs = RandomForestClassifier(30, min_samples_leaf=5, random_state=seed)
-    theirs.fit(X[::2], y[::2], np.ones(len(y[::2])))
-    found = predictor.forest_.predict(torch.from_numpy(X[1::2]))
-    np.testing.assert_allclose(found.numpy(), theirs.predict_proba(X[1::2]), atol=1e-6)
+    seen = predictor.predict_out_of_sample(X, np.eye(3)[y], weight)
+    # Grown one by one on ranks, of rows drawn with replacement; new values as the nearest known.
+    known = [np.unique(column) for column in X.T]
+    near = [
+        [k[np.abs(k - x).argmin()] for x in column] for k, column in zip(known, new.T, strict=True)
+    ]
+    new_ranks = np.stack(
+        [np.searchsorted(k, column) for k, column in zip(known, near, strict=True)], 1
+    )
+    ranks = np.stack([np.searchsorted(k, column) for k, column in zip(known, X.T, strict=True)], 1)
+    votes, votes_new, n_votes = np.zeros((len(X), 3)), np.zeros((len(new), 3)), np.zeros(len(X))
+    for seed in np.random.RandomState(3).randint(2**31 - 1, size=30):
+        times = np.zeros(len(X))
+        for row in np.random.RandomState(seed).randint(len(X), size=len(X)):
+            times[row] += 1
+        some = np.flatnonzero(times)
+        tree = DecisionTreeClassifier(min_samples_leaf=5, max_features="sqrt", random_state=seed)
+        tree.fit(ranks[some], y[some], (np.float32(weight) * times)[some])
+        for row in np.flatnonzero(times == 0):
+            votes[row] += tree.predict_proba(ranks[row : row + 1])[0]
+            n_votes[row] += 1
+        votes_new += tree.predict_proba(new_ranks)
+    np.testing.assert_allclose(seen.numpy(), votes / n_votes[:, None], atol=1e-6)
+    found = predictor.forest_.predict(torch.from_numpy(new))
+    np.testing.assert_allclose(found.numpy(), votes_new / 30, atol=1e-6)
+
+
+def test_heavy_rows_are_predicted_like_others():
+    # Drawn by their weight they would stand in every tree, and no tree would be left to ask.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 6))
+    y = (X[:, 0] > 1.3).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = OutOfBagForest(random_state=0).predict_out_of_sample(
+            X, np.eye(2)[y], np.where(y == 1, 10.0, 1.0)
+        )
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+    assert (found.argmax(1).numpy() == y).mean() > 0.97
+
+
+def test_one_extreme_value_hides_no_other():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6))
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    for extreme in (-(2.0**31), 1e30, -1e300):
+        X[0, 0] = extreme
+        predictor = OutOfBagForest(rows=X, random_state=0)
+        found = predictor.predict_out_of_sample(np.ones((300, 1)), np.eye(3)[y])
+        assert (found.argmax(1).numpy() == y).mean() > 0.95
+    # Numbers that have none between them are told apart too.
+    near = np.tile([1.0, np.nextafter(1.0, 2.0)], 100)[:, None]
+    predictor = OutOfBagForest(random_state=0, rows=near)
+    codes = np.tile([0, 1], 100)
+    predictor.predict_out_of_sample(np.ones((200, 1)), np.eye(2)[codes])
+    found = predictor.forest_.predict(torch.from_numpy(near))
+    np.testing.assert_array_equal(found.argmax(1).numpy(), codes)
 
 
 @settings(deadline=None, max_examples=15)
@@ -110,6 +163,19 @@ def test_a_step_in_one_of_many_columns_is_seen():
     assert quality[noisy_new == y_new].mean() > 0.9 > 0.2 > quality[noisy_new != y_new].mean()
 
 
+def test_it_does_not_tell_alone_that_there_is_signal():
+    # A forest that errs at every margin alike: its errors would count as noise, and .60 of the
+    # labels be right. Neighbours and regressions see nothing here.
+    rng = np.random.default_rng(0)
+    time = np.arange(1500)
+    X, y = np.c_[time, rng.normal(size=(1500, 3))], (time // 25) % 3
+    wrong = rng.random(1500) < 0.2
+    noisy = np.where(wrong, (y + rng.integers(1, 3, 1500)) % 3, y)
+    with pytest.warns(NoisyLabelWarning, match="tell nothing"):
+        cleaner = LabelCleaner(random_state=0).fit(X, noisy)
+    np.testing.assert_array_equal(cleaner.corrected_labels_, noisy)
+
+
 def test_the_classifiers_labels_of_a_table_see_it_too():
     X, y, noisy = one_threshold()
     net = MixNNClassifier(max_epochs=3, random_state=0).fit(X, noisy)
@@ -117,9 +183,8 @@ def test_the_classifiers_labels_of_a_table_see_it_too():
 
 
 def test_more_than_a_hundred_columns_have_no_forest_unasked():
-    X, y = load_digits(return_X_y=True)
-    X, y = X[:400], y[:400]
-    wide = np.hstack([X, X])
+    X, _, y = one_threshold(400)
+    wide = np.hstack([X, X, X, X])
     assert LabelCleaner(random_state=0).fit(X, y).resolved_params_["forest"]
     assert not LabelCleaner(random_state=0).fit(wide, y).resolved_params_["forest"]
     asked = LabelCleaner(predictors=["neighbors", "kernel_ridge", "forest"], random_state=0)

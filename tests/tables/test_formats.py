@@ -342,7 +342,8 @@ def test_gzip(tmp_path, ending):
 
 
 def test_a_sheet_by_name(tmp_path):
-    pytest.importorskip("openpyxl")
+    openpyxl = pytest.importorskip("openpyxl")
+    pytest.importorskip("openpyxl.chart")
     path = tmp_path / "t.xlsx"
     with pd.ExcelWriter(path) as book:
         pd.DataFrame({"about": ["made by hand"]}).to_excel(book, sheet_name="Notes", index=False)
@@ -353,8 +354,9 @@ def test_a_sheet_by_name(tmp_path):
     assert read_table(path).names == ["about"]
     table = read_table(path, label="k", sheet="Data 2")
     assert table.frame["x"].tolist() == [1.5, 2.0]
-    assert table.sheets == ("Notes", "Data 2", "Empty")
-    with pytest.raises(TableError, match=r"no column 'k'.*--sheet"):
+    assert (table.sheet, table.other_sheets) == ("Data 2", ("Notes", "Empty"))
+    assert read_table(path, sheet=" data 2").sheet == "Data 2"
+    with pytest.raises(TableError, match=r"no column 'k'.*'Notes' was read.*--sheet: 'Data 2'"):
         read_table(path, label="k")
     with pytest.raises(
         TableError, match=r"no sheet 'Data'; its sheets: 'Notes', 'Data 2', 'Empty'"
@@ -362,6 +364,16 @@ def test_a_sheet_by_name(tmp_path):
         read_table(path, sheet="Data")
     with pytest.raises(TableError, match=r"the sheet 'Empty' is empty; name another.*'Notes'"):
         read_table(path, sheet="Empty")
+    book = openpyxl.load_workbook(path)
+    book["Notes"].sheet_state = "hidden"
+    book.save(tmp_path / "hidden.xlsx")
+    assert read_table(tmp_path / "hidden.xlsx", label="k").sheet == "Data 2"
+    book = openpyxl.Workbook()
+    book.create_chartsheet("Chart").add_chart(openpyxl.chart.BarChart())
+    del book["Sheet"]
+    book.save(tmp_path / "chart.xlsx")
+    with pytest.raises(TableError, match="no sheet with cells"):
+        read_table(tmp_path / "chart.xlsx")
     # What is written keeps the name, so that a model's description of its table finds it.
     write_table(table, pd.DataFrame({"new": [0, 1]}), tmp_path / "out.xlsx")
     again = read_table(tmp_path / "out.xlsx", reading=table.reading)

@@ -66,15 +66,19 @@ class ImageViews(BaseEstimator):
         policy: float = 0.0,
         cutout: float = 0.0,
     ):
-        if pad is not None and pad < 0:
-            raise ValueError(f"pad={pad!r} must be None or at least 0")
-        for name, value in (("policy", policy), ("cutout", cutout)):
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name}={value!r} must be in [0, 1]")
         self.pad = pad
         self.flip = flip
         self.policy = policy
         self.cutout = cutout
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse what is out of range: when it is made, and after ``set_params`` when it is used."""
+        if self.pad is not None and self.pad < 0:
+            raise ValueError(f"pad={self.pad!r} must be None or at least 0")
+        for name, value in (("policy", self.policy), ("cutout", self.cutout)):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name}={value!r} must be in [0, 1]")
 
     def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return a new view of the batch; `x` is not changed.
@@ -94,8 +98,9 @@ class ImageViews(BaseEstimator):
         Raises
         ------
         ValueError
-            If `x` is no batch of images.
+            If `x` is no batch of images, or a parameter that was set since is out of range.
         """
+        self._check()
         if x.dim() != 4:
             raise ValueError(
                 f"image views need a batch of shape (n, C, H, W), got {tuple(x.shape)}; "

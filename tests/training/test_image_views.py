@@ -338,6 +338,12 @@ def test_parameters_out_of_range_are_named(params, told):
         ImageViews(**params)
 
 
+def test_bad_parameters_that_were_set_later_are_named_at_use():
+    views = ImageViews().set_params(policy=5.0)
+    with pytest.raises(ValueError, match=r"policy=5\.0 must be in \[0, 1\]"):
+        views(torch.zeros(2, 3, 8, 8), torch.Generator().manual_seed(0))
+
+
 def test_tables_are_refused():
     with pytest.raises(ValueError, match=r"shape \(n, C, H, W\), got \(4, 7\)"):
         ImageViews()(torch.zeros(4, 7), generator())

@@ -73,7 +73,7 @@ class ImageViews(BaseEstimator):
         self._check()
 
     def _check(self) -> None:
-        """Refuse what is out of range: when it is made, and after ``set_params`` when it is used."""
+        """Refuse what is out of range: when made, and when used after ``set_params``."""
         if self.pad is not None and self.pad < 0:
             raise ValueError(f"pad={self.pad!r} must be None or at least 0")
         for name, value in (("policy", self.policy), ("cutout", self.cutout)):

@@ -118,7 +118,7 @@ def predict_labels(
         agreed = agreement(scores, log_votes, weights)
         advance()
     advance()
-    # The forest has no say: where it alone has half learnt something, it errs at every margin
+    # Not of the forest: where it alone has learnt something, and half, it errs at every margin
     # alike, as noise does.
     signals = [signal_strength(each, codes, weights) for each in (log_votes.exp(), scores, *others)]
     factors: tuple[float, ...] = (1.0,)

@@ -104,16 +104,16 @@ class Forest:
 class OutOfBagForest(BaseLabelPredictor):
     """Random forest on the labels, every row predicted by the trees that did not draw it.
 
-    Each tree is grown on a sample of the rows with replacement, so about a third of the trees know
-    nothing of a row or its label. Trees see what a kernel on all columns hides: a few
+    Each tree is grown on a sample of the rows with replacement, so about a third of the trees are
+    grown without a row and its label. Trees find what a kernel on all columns hides: a few
     columns that matter among many, thresholds, categories. On embeddings they add little to the
     regressions and cost several times as much.
 
     Parameters
     ----------
     rows : ndarray or sparse matrix of shape (n, d), optional
-        Rows to learn from in place of those that are passed, which have length one. The trees see
-        the ranks of the values in each column, so that no value is too far from the others. A
+        Rows to learn from in place of those that are passed, which have length one. The trees
+        split the ranks of the values in each column, so that no value is too far from the others. A
         new value counts as the nearest known one.
     n_trees : int, default=50
         Number of trees.
@@ -162,7 +162,8 @@ class OutOfBagForest(BaseLabelPredictor):
         varying = np.flatnonzero((rows[active] != rows[active[:1]]).any(0))
         ranks, values = _ranks(rows, active, varying)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=self.n_trees)
-        grown = Parallel(n_jobs=torch.get_num_threads(), prefer="threads")(
+        # Threads whatever the caller's backend is: the rows are shared.
+        grown = Parallel(n_jobs=torch.get_num_threads(), backend="threading")(
             delayed(_grow)(ranks, codes[active], weight[active], seed) for seed in seeds
         )
         votes = np.zeros((len(active), self.n_classes_), dtype=np.float32)

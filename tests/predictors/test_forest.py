@@ -140,6 +140,18 @@ def test_constant_columns_and_threads_change_nothing():
     torch.testing.assert_close(found[0], found[2], rtol=0, atol=1e-6)
 
 
+def test_rows_that_are_alike_get_the_shares_of_the_classes():
+    codes = np.arange(40) % 4 == 0
+    found = OutOfBagForest(random_state=0).predict_out_of_sample(
+        np.ones((40, 3)), np.eye(2)[codes.astype(int)]
+    )
+    np.testing.assert_allclose(found[:, 1].mean(), 0.25, atol=0.05)
+    with pytest.raises(ValueError, match="sample_weight is 0 for all rows"):
+        OutOfBagForest().predict_out_of_sample(np.eye(2), np.eye(2), np.zeros(2))
+    with pytest.raises(ValueError, match="rows has 3 rows, X has 2"):
+        OutOfBagForest(rows=np.eye(3)).predict_out_of_sample(np.eye(2), np.eye(2))
+
+
 @pytest.mark.parametrize("n", [2, 3, 6])
 def test_few_rows_have_finite_predictions_without_a_warning(n):
     X = np.random.default_rng(0).normal(size=(n, 3))

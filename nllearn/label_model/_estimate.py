@@ -100,19 +100,24 @@ def estimate_label_posterior(
     boundary_quality, n_undecided = None, 0
     at_boundary = boundary_noise is True and has_signal
     if boundary_noise == "auto" and has_signal:
-        other_noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
+        plain = found.without_forest
+        other_noise = fit_boundary_noise(plain, log_votes, labels, agreed, generator)
         if bool((labels.trusted & (weights > 0)).any()):
-            at_boundary = _trusted_prefer(other_noise, noise, scores, log_votes, labels)
+            same = noise
+            if found.forest is not None:
+                # From the same scores, so that the noise alone differs.
+                same = fit_noise(plain, log_votes, labels, has_signal, generator, learnt_features)
+            at_boundary = _trusted_prefer(other_noise, same, plain, log_votes, labels)
         else:
-            other = other_noise.posterior(scores, log_votes, labels.codes)
+            other = other_noise.posterior(plain, log_votes, labels.codes)
             boundary_quality = other.gather(1, labels.codes.unsqueeze(1)).squeeze(1)
             differ = other.argmax(1) != distributions.argmax(1)
             n_undecided = int((differ & (weights > 0)).sum())
     if at_boundary:
         for _ in range(_N_REFITS if found.ridges else 0):
-            clean_weight = clean_weight_at_boundary(found.scores, labels)
+            clean_weight = clean_weight_at_boundary(found.without_forest, labels)
             found = predict_again(found, clean_weight, labels.codes, weights)
-        scores = found.scores
+        scores = found.without_forest
         noise = fit_boundary_noise(scores, log_votes, labels, agreed, generator)
         distributions = noise.posterior(scores, log_votes, labels.codes)
 

@@ -36,6 +36,8 @@ class Predictions:
     ----------
     scores : float32 Tensor of shape (n, n_classes)
         Regressions, forest and others stacked, at mean top score 1.
+    without_forest : float32 Tensor of shape (n, n_classes)
+        The same without the forest, whose leaves follow noise at the class boundary.
     log_votes : float32 Tensor of shape (n, n_classes)
         Of the neighbours; zeros where they do not vote.
     others : tuple of float32 Tensor of shape (n, n_classes)
@@ -53,6 +55,7 @@ class Predictions:
     """
 
     scores: torch.Tensor
+    without_forest: torch.Tensor
     log_votes: torch.Tensor
     others: tuple[torch.Tensor, ...]
     ridges: tuple[LeaveOneOutKernelRidge, ...]
@@ -121,26 +124,25 @@ def predict_labels(
     # Not of the forest: where it alone has learnt something, and half, it errs at every margin
     # alike, as noise does.
     signals = [signal_strength(each, codes, weights) for each in (log_votes.exp(), scores, *others)]
-    factors: tuple[float, ...] = (1.0,)
-    if ridges:
-        if forest is not None and stacking_gain(kept, codes, weights) > _LEAST_GAIN:
-            scores, factors = stack_predictions(kept, codes, weights)
-        else:
-            forest, kept = None, kept[:1]
-        if others:
-            scores, _ = stack_predictions([*kept, *others], codes, weights)
     has_signal = max(signals) > _LEAST_SIGNAL
-    # Without regressions new rows are not predicted at all.
-    beside = forest if ridges else None
-    return Predictions(scores, log_votes, (*others,), ridges, beside, factors, agreed, has_signal)
+    if ridges and others:
+        scores, _ = stack_predictions([kept[0], *others], codes, weights)
+    found = Predictions(
+        scores, scores, log_votes, (*others,), ridges, None, (1.0,), agreed, has_signal
+    )
+    # Without regressions new rows are not predicted at all, and the scores have the forest's.
+    if not ridges or forest is None or stacking_gain(kept, codes, weights) <= _LEAST_GAIN:
+        return found
+    scores, factors = stack_predictions(kept, codes, weights)
+    if others:
+        scores, _ = stack_predictions([*kept, *others], codes, weights)
+    return replace(found, scores=scores, forest=forest, factors=factors)
 
 
 def predict_again(
     found: Predictions, clean_weight: torch.Tensor, codes: torch.Tensor, weights: torch.Tensor
 ) -> Predictions:
-    """Predict once more, with some labels known to be probably wrong.
-
-    Without the forest: its leaves follow noise that lies at the boundary.
+    """Predict once more without the forest, with some labels known to be probably wrong.
 
     Parameters
     ----------
@@ -161,4 +163,4 @@ def predict_again(
     scores = one.predict_again(clean_weight).add_(two.predict_again(clean_weight)).div_(2)
     if found.others:
         scores, _ = stack_predictions([scores, *found.others], codes, weights)
-    return replace(found, scores=scores, forest=None, factors=(1.0,))
+    return replace(found, scores=scores, without_forest=scores, forest=None, factors=(1.0,))

@@ -101,11 +101,11 @@ def test_what_others_wrote(path, tmp_path):
             '{"format_version": 2, "nllearn_version": "0.1.0.dev0"}',
             "format version 2.*'0.1.0.dev0'",
         ),
-        ('{"format_version": 4, "nllearn_version": "9.9"}', "format version 4.*reads, '9.9'"),
+        ('{"format_version": 5, "nllearn_version": "9.9"}', "format version 5.*reads, '9.9'"),
         ('{"format_version": "1"}', "format version '1'"),
         ("{}", "format version None"),
-        ('{"format_version": 3, "sha256": 3}', "checksum"),
-        ('{"format_version": 3, "x": 1e999}', "checksum"),
+        ('{"format_version": 4, "sha256": 3}', "checksum"),
+        ('{"format_version": 4, "x": 1e999}', "checksum"),
     ],
 )
 def test_descriptions_that_are_none(text, words, path):

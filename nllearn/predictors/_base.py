@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-__all__ = ["BaseLabelPredictor", "codes_or_soft", "out_of_sample_predictions"]
+__all__ = ["BaseLabelPredictor", "codes_or_soft", "hard_labels", "out_of_sample_predictions"]
 
 
 class BaseLabelPredictor(BaseEstimator):
@@ -135,6 +135,28 @@ def codes_or_soft(y_soft: torch.Tensor) -> torch.Tensor:
     if is_hard and int(top.indices.max()) == y_soft.shape[1] - 1:
         return top.indices
     return y_soft
+
+
+def hard_labels(labels: torch.Tensor, sample_weight: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and weights for a learner that takes one label per row.
+
+    A distribution counts by its most probable label, as important as it is probable.
+
+    Parameters
+    ----------
+    labels : int64 Tensor of shape (n,) or float32 Tensor of shape (n, n_classes)
+    sample_weight : float32 Tensor of shape (n,)
+
+    Returns
+    -------
+    codes : int64 ndarray of shape (n,)
+    weight : float64 ndarray of shape (n,)
+    """
+    weight = sample_weight.cpu().numpy().astype(np.float64)
+    codes = labels.cpu().numpy()
+    if codes.ndim == 2:
+        codes, weight = codes.argmax(1), weight * codes.max(1)
+    return codes, weight
 
 
 def _as_tensor(values: Any) -> torch.Tensor:

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from nllearn.functional.folds import stratified_folds
-from nllearn.predictors._base import BaseLabelPredictor
+from nllearn.predictors._base import BaseLabelPredictor, hard_labels
 
 __all__ = ["CrossValidatedClassifier"]
 
@@ -69,10 +69,7 @@ class CrossValidatedClassifier(BaseLabelPredictor):
                 f"sample_weight was passed, but fit of the predictor {self.classifier!r} does not "
                 "take it; leave one of the two out, or take a classifier that does"
             )
-        codes = labels.cpu().numpy()
-        if codes.ndim == 2:
-            # The most probable label, as important as it is probable.
-            codes, weight = codes.argmax(1), weight * codes.max(1)
+        codes, weight = hard_labels(labels, sample_weight)
         rng = check_random_state(self.random_state)
         folds = stratified_folds(np.where(active, codes, -1), self.n_splits, rng)
         out = np.zeros((len(codes), self.n_classes_), dtype=np.float32)

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from torch.nn import functional as F
 
 from nllearn.functional.blocks import dense_rows, row_blocks
-from nllearn.predictors._base import BaseLabelPredictor
+from nllearn.predictors._base import BaseLabelPredictor, hard_labels
 
 __all__ = ["Forest", "OutOfBagForest", "suits_forest"]
 
@@ -149,12 +149,7 @@ class OutOfBagForest(BaseLabelPredictor):
         rows = _as_float64(X.cpu().numpy() if self.rows is None else self.rows)
         if len(rows) != len(X):
             raise ValueError(f"rows has {len(rows)} rows, X has {len(X)}; they must be the same")
-        weights = sample_weight
-        if labels.ndim == 2:
-            # The most probable label, as important as it is probable.
-            top = labels.max(1)
-            labels, weights = top.indices, weights * top.values
-        codes, weight = labels.cpu().numpy(), weights.cpu().numpy().astype(np.float64)
+        codes, weight = hard_labels(labels, sample_weight)
         active = np.flatnonzero(weight > 0)
         if not len(active):
             raise ValueError("sample_weight is 0 for all rows; at least one must be above 0")

@@ -58,8 +58,7 @@ def unknown_column(name: str, names: Iterable[str], *, option: str) -> TableErro
     folded = {known_name.strip().casefold(): known_name for known_name in reversed(known)}
     close = difflib.get_close_matches(name.strip().casefold(), list(folded), n=3, cutoff=0.6)
     hint = f"Did you mean {column_list([folded[c] for c in close])}? " if close else ""
-    split = ". If that is a whole line of text, name its --separator; of an Excel file its --sheet"
-    split = "" if len(known) > 1 else split
+    split = "" if len(known) > 1 else ". If that is a whole line of text, name its --separator"
     return TableError(
         f"{option}: the table has no column {name!r}. {hint}Its columns: {column_list(known)}"
         f"{split}"

@@ -170,7 +170,7 @@ def read_table(
     table = _read(path, data, ending.removesuffix(".gz"), reading)
     if label is not None and label not in table.frame.columns:
         unknown = unknown_column(label, table.names, option="--label")
-        raise TableError(f"{unknown}{sheet_hint(table)}") if table.other_sheets else unknown
+        raise TableError(f"{unknown}{sheet_hint(table)}")
     if table.n_rows == 0:
         raise TableError(f"{path}: the table has a header but no rows")
     return table

@@ -124,12 +124,11 @@ def write_table(
             _save_arrays(file, arrays)
     else:
         frame = _joined(_flat(table, table.frame), new_columns)
-        # A sheet that was named is named so again, for commands that read it as this one did.
-        title = table.sheet
         write = {
             ".parquet": lambda file: frame.to_parquet(file, index=False),
             ".jsonl": lambda file: _write_json_lines(file, frame),
-            ".xlsx": lambda file: _write_xlsx(file, frame, title),
+            # Under the name of its sheet, for commands that read it as this one did.
+            ".xlsx": lambda file: _write_xlsx(file, frame, table.sheet),
         }[plain]
     _replace(path, _packed(write) if ending != plain else write, force)
 

@@ -60,3 +60,14 @@ def global_random_state_untouched():
             f"the test changed the global random state of {', '.join(moved)}: "
             "draw from the generator made from random_state instead"
         )
+
+
+@pytest.fixture(autouse=True)
+def _torch_threads_untouched():
+    """Fail the test when it leaves torch another number of threads."""
+    before = torch.get_num_threads()
+    yield
+    after = torch.get_num_threads()
+    if after != before:
+        torch.set_num_threads(before)
+        pytest.fail(f"the test left torch {after} threads instead of {before}")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from nllearn._torch_state import torch_state
 from nllearn.functional.similarity import cosine_topk
 from nllearn.neighbors._base import BaseNeighbors
 
@@ -90,9 +91,15 @@ class DescentNeighbors(BaseNeighbors):
             found = rows if queries is None else queries
             similarities, indices = cosine_topk(found.to(rows.device), rows, k, exclude=own)
             return (2.0 - 2.0 * similarities).clamp_min(0.0).sqrt(), indices
-        index = self._build(k)
+        # The first use starts numba's threads, and with a shared OpenMP library torch's with them.
+        with torch_state(self.n_jobs):
+            index = self._build(k)
+            graph, distance = (
+                index.neighbor_graph
+                if queries is None
+                else index.query(queries.cpu().numpy(), k=k)
+            )
         if queries is None:
-            graph, distance = index.neighbor_graph
             graph, distance = np.asarray(graph), np.asarray(distance)
             # The row itself is usually, not always, listed first: push it behind.
             distance = np.where(graph == np.arange(len(graph))[:, None], np.inf, distance)
@@ -101,7 +108,6 @@ class DescentNeighbors(BaseNeighbors):
             graph = np.take_along_axis(graph, order, axis=1)
             distance = np.take_along_axis(distance, order, axis=1)
         else:
-            graph, distance = index.query(queries.cpu().numpy(), k=k)
             distance = np.where(graph < 0, np.inf, distance)
         indices = torch.from_numpy(graph.astype(np.int64)).to(rows.device)
         distances = torch.from_numpy(distance.astype(np.float32)).to(rows.device)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from nllearn._torch_state import LEAST_WORK, torch_state
+from nllearn._views import View
 from nllearn.classifiers._components import select_rows
 from nllearn.classifiers._label_posterior import (
     InputRows,
@@ -36,7 +37,6 @@ from nllearn.training import (
     stream,
 )
 from nllearn.training._distributed import ProcessGroup
-from nllearn.training._views import View
 
 __all__ = ["FitLoop", "open_loop"]
 

@@ -14,12 +14,11 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from nllearn._validation import n_jobs_constraints
+from nllearn._views import View, make_image_views, make_views
 from nllearn.images import LAYOUTS
 from nllearn.neighbors import DescentNeighbors, ExactNeighbors, is_exact_faster
 from nllearn.selectors import ClassBalancedSelector, PuritySelector, ThresholdSelector
-from nllearn.training import make_image_views, make_views
 from nllearn.training._schedule import IMAGE_STEPS, TABLE_STEPS
-from nllearn.training._views import View
 
 __all__ = [
     "InputDefaults",

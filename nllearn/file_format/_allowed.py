@@ -10,6 +10,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from nllearn import hallucinators, neighbors, networks, selectors
+from nllearn._views import ImageViews
 from nllearn.networks._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
 
 __all__ = ["component_classes", "optimizer_classes"]
@@ -25,9 +26,6 @@ def component_classes() -> dict[str, type]:
     -------
     classes : dict of str to type
     """
-    # With skorch, which no cleaner needs.
-    from nllearn.training import ImageViews
-
     components = {
         name: value
         for room in (networks, selectors, hallucinators, neighbors)

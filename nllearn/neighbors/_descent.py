@@ -95,9 +95,7 @@ class DescentNeighbors(BaseNeighbors):
         with torch_state(self.n_jobs):
             index = self._build(k)
             graph, distance = (
-                index.neighbor_graph
-                if queries is None
-                else index.query(queries.cpu().numpy(), k=k)
+                index.neighbor_graph if queries is None else index.query(queries.cpu().numpy(), k=k)
             )
         if queries is None:
             graph, distance = np.asarray(graph), np.asarray(distance)

@@ -1,20 +1,22 @@
 """What both methods share around the training loop."""
 
-from nllearn.networks._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
-from nllearn.training._batches import DeviceBatches, Rows
-from nllearn.training._checkpoint_files import CheckpointFolder
-from nllearn.training._distributed import LostProcessError, ProcessGroup, process_group
-from nllearn.training._free_memory import free_bytes
-from nllearn.training._image_views import (
+from nllearn._views import (
     COLOUR_CHANGES,
     ImageViews,
+    TableViews,
     affine,
     crop,
     cutout,
     draw_affine,
     flip,
     make_image_views,
+    make_views,
 )
+from nllearn.networks._lr_schedules import CosineAnnealing, StepDecay, WarmRestarts
+from nllearn.training._batches import DeviceBatches, Rows
+from nllearn.training._checkpoint_files import CheckpointFolder
+from nllearn.training._distributed import LostProcessError, ProcessGroup, process_group
+from nllearn.training._free_memory import free_bytes
 from nllearn.training._inference import FeatureBank, collect, predict_logits
 from nllearn.training._memory import explain_memory
 from nllearn.training._net import NoisyLabelNet
@@ -23,7 +25,6 @@ from nllearn.training._schedule import Schedule, resolve_batch_size, resolve_sch
 from nllearn.training._seeding import fork_torch_seed, seed_for, stream
 from nllearn.training._sources import ArraySource, RecordSource, Source, TensorSource
 from nllearn.training._synced_layers import SyncedLayers
-from nllearn.training._views import TableViews, make_views
 
 __all__ = [
     "COLOUR_CHANGES",

@@ -1,14 +1,12 @@
-"""Random views of a batch, drawn per row on the batch's own device."""
+"""Random views of a batch of table rows, drawn per row on the batch's own device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
-__all__ = ["TableViews", "View", "checked_view", "make_views"]
+from nllearn._views._checked import View, checked_view
 
-View = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+__all__ = ["TableViews", "make_views"]
 
 
 class TableViews:
@@ -55,35 +53,3 @@ def make_views(augmentation: str | View | None) -> View | None:
     if augmentation is None or callable(augmentation):
         return checked_view(augmentation)
     return _STRENGTHS[augmentation]
-
-
-def checked_view(augmentation: View | None) -> View | None:
-    """A user's view that refuses to return something else than a batch of the same shape.
-
-    Parameters
-    ----------
-    augmentation : callable or None
-
-    Returns
-    -------
-    view : callable or None
-    """
-    if augmentation is None:
-        return None
-
-    def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        changed = augmentation(x, generator)
-        if not isinstance(changed, torch.Tensor):
-            raise TypeError(
-                f"augmentation={augmentation!r} returned a {type(changed).__name__}; it must "
-                f"return the changed batch, a tensor of shape {tuple(x.shape)}"
-            )
-        if changed.shape != x.shape or changed.device != x.device:
-            raise ValueError(
-                f"augmentation={augmentation!r} returned a tensor of shape "
-                f"{tuple(changed.shape)} on {changed.device}; expected {tuple(x.shape)} on "
-                f"{x.device}"
-            )
-        return changed.to(x.dtype)
-
-    return view

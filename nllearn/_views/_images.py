@@ -8,7 +8,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch.nn import functional as F
 
-from nllearn.training._views import View, checked_view
+from nllearn._views._checked import View, checked_view
 
 __all__ = [
     "COLOUR_CHANGES",

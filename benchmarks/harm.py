@@ -4,8 +4,8 @@
     python benchmarks/harm.py --data DIR --only "iris"
     python benchmarks/harm.py --render              # the page alone
 
-Tables with classes that overlap, scikit-learn's sets, made sets, random features, text embeddings
-and weak image features; without noise and with eight kinds of it.
+Tables with classes that overlap, scikit-learn's sets, made sets, weak and random features, text
+embeddings and weak image features; without noise and with eight kinds of it.
 """
 
 from __future__ import annotations
@@ -81,6 +81,14 @@ def _random(folder: Path) -> Rows:
     return rng.normal(size=(1000, 20)), rng.integers(0, 4, 1000)
 
 
+def _weak(folder: Path, n_classes: int) -> Rows:
+    """Features that say little: classes of equal size, cut from a column sum with much noise."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 10))
+    latent = 0.5 * X.sum(1) / np.sqrt(10) + rng.logistic(size=1000) / 1.8
+    return X, np.digitize(latent, np.quantile(latent, np.arange(1, n_classes) / n_classes))
+
+
 #: Data set -> group and loader.
 DATA: dict[str, tuple[str, Callable[[Path], Rows]]] = {
     **{name: ("tables", functools.partial(_table, name=name)) for name in TABLES},
@@ -99,6 +107,8 @@ DATA: dict[str, tuple[str, Callable[[Path], Rows]]] = {
             1500, 20, n_informative=6, n_classes=3, class_sep=0.8, random_state=0
         ),
     ),
+    "weak, 2 classes": ("weak", functools.partial(_weak, n_classes=2)),
+    "weak, 3 classes": ("weak", functools.partial(_weak, n_classes=3)),
     "random features": ("random", _random),
     "text, 6 classes": ("text", functools.partial(_text, n_classes=6, rows=3000)),
     "text, 25 classes": ("text", functools.partial(_text, n_classes=25, rows=2500)),

@@ -37,10 +37,11 @@ _WEAK_FEATURES = 0.1
 _LAPSE = 0.2
 # Of a and log b, wide enough for errors from 1 to 99 % of the rows.
 _CURVE_PRIORS = NormalPrior(1.0, 1.5), NormalPrior(1.3, 0.7)
-# Of the noise rate over its largest, that of labels by chance. Noise that leaves nearly nothing of
-# the labels is improbable: with two classes 19 of 20 data sets have less than .32, with ten less
-# than .57. Measured rates of real labels are .08 to .39 (Song et al., 2022).
-_RATE_PRIOR = LogitBetaPrior(3.0)
+# Of the noise rate over its largest, that of labels by chance: the density falls in a line to none
+# at chance, as noise that leaves nearly nothing of the labels is improbable. With two classes nine
+# of ten data sets have less than .35. Measured rates of real labels are .08 to .39 (Song et al.,
+# 2022).
+_RATE_PRIOR = LogitBetaPrior(2.0)
 # Shares of the noise that goes where errors go, as probable as each other.
 _SIMILAR = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 1.0)
 # Bins of the margin, and of the given label's share in the errors.
@@ -114,7 +115,7 @@ def fit_noise_floor(
     whose sum over j is d(m). Posterior means of w and r are taken over a grid of a, log b and
     the logit of r C / (C - 1), for nine values of :math:`\rho`; the grid is narrowed to where the
     posterior is. The priors of a and log b are normal and wide, and that of r C / (C - 1) is
-    Beta(1, 3). The error of the most confident tenth has an exponential prior of mean
+    Beta(1, 2). The error of the most confident tenth has an exponential prior of mean
     .03, and over the mean error one of mean .15; with probability .1 features are weak, and nothing
     is assumed of it. On trusted rows, whose label is the true one, prediction and label differ with
     probability w alone.

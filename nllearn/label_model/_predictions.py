@@ -21,7 +21,7 @@ from nllearn.predictors import (
 
 __all__ = ["Predictions", "predict_again", "predict_labels"]
 
-# Standard errors above chance: of a hundred data sets without signal one passes.
+# Standard errors above chance: one test of a hundred passes where there is no signal.
 _LEAST_SIGNAL = 2.33
 # Standard errors by which a forest must improve on the regressions: the rule of one standard error
 # (Breiman, Friedman, Olshen and Stone, 1984) keeps the simpler predictor below.

@@ -37,10 +37,10 @@ def share_of(logit):
 
 
 def log_prior_of(value, i):
-    """Normal for a and log b; the rate over that of chance has density 3 (1 - x)^2."""
+    """Normal for a and log b; the rate over that of chance has density 2 (1 - x)."""
     if i == 2:
         x = share_of(value)
-        return math.log(3 * (1 - x) ** 2) + math.log(x * (1 - x))
+        return math.log(2 * (1 - x)) + math.log(x * (1 - x))
     z = (value - CENTRE[i]) / SPREAD[i]
     return -0.5 * z * z - math.log(SPREAD[i] * math.sqrt(2 * math.pi))
 

@@ -3,94 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_expit, logsumexp
+from scipy.special import logsumexp
 
-__all__ = ["GridPosterior", "LogitBetaPrior", "NormalPrior", "Prior", "narrow_posterior"]
-
-
-class Prior(Protocol):
-    """What is assumed of one parameter."""
-
-    def log_density(self, points: np.ndarray) -> np.ndarray:
-        """Log density at some points."""
-
-    def range(self) -> tuple[float, float]:
-        """Ends of the first grid."""
+__all__ = ["GridPosterior", "NormalPrior", "narrow_posterior"]
 
 
 class NormalPrior(NamedTuple):
-    """A normal prior of one parameter.
+    """Independent normal priors of some parameters.
 
     Parameters
     ----------
-    centre, spread : float
-        Mean and standard deviation.
+    centre, spread : ndarray of shape (n_parameters,)
+        Means and standard deviations.
     """
 
-    centre: float
-    spread: float
+    centre: np.ndarray
+    spread: np.ndarray
 
-    def log_density(self, points: np.ndarray) -> np.ndarray:
-        """Log density at some points.
+    def log_density(self, points: np.ndarray, axis: int) -> np.ndarray:
+        """Log density of one parameter at some points.
 
         Parameters
         ----------
         points : ndarray of shape (n,)
+        axis : int
+            Number of the parameter.
 
         Returns
         -------
         log_density : float64 ndarray of shape (n,)
         """
-        z = (points - self.centre) / self.spread
-        return -0.5 * z**2 - np.log(self.spread * np.sqrt(2 * np.pi))
+        z = (points - self.centre[axis]) / self.spread[axis]
+        return -0.5 * z**2 - np.log(self.spread[axis] * np.sqrt(2 * np.pi))
 
-    def range(self) -> tuple[float, float]:
-        """Three standard deviations to either side.
-
-        Returns
-        -------
-        low, high : float
-        """
-        return self.centre - 3 * self.spread, self.centre + 3 * self.spread
-
-
-class LogitBetaPrior(NamedTuple):
-    r"""Prior of the logit of a share whose distribution is Beta(1, b).
-
-    The density of the share is :math:`b\,(1 - \rho)^{b - 1}`.
-
-    Parameters
-    ----------
-    b : float
-        At least 1; the mean of the share is 1 / (1 + b).
-    """
-
-    b: float
-
-    def log_density(self, points: np.ndarray) -> np.ndarray:
-        """Log density of the logit at some points.
+    def range(self, axis: int) -> tuple[float, float]:
+        """Three standard deviations of one parameter to either side.
 
         Parameters
         ----------
-        points : ndarray of shape (n,)
-
-        Returns
-        -------
-        log_density : float64 ndarray of shape (n,)
-        """
-        return np.log(self.b) + log_expit(points) + self.b * log_expit(-points)
-
-    def range(self) -> tuple[float, float]:
-        """Logits of one share in a thousand and of nearly all.
+        axis : int
+            Number of the parameter.
 
         Returns
         -------
         low, high : float
         """
-        return -7.0, 5.0
+        reach = 3 * self.spread[axis]
+        return float(self.centre[axis] - reach), float(self.centre[axis] + reach)
 
 
 class GridPosterior(NamedTuple):
@@ -113,7 +75,7 @@ class GridPosterior(NamedTuple):
 
 def narrow_posterior(
     evaluate: Callable[[list[np.ndarray]], tuple[np.ndarray, tuple[np.ndarray, ...]]],
-    priors: Sequence[Prior],
+    prior: NormalPrior,
     first_grid: Sequence[int],
     n_points: int,
     n_zooms: int,
@@ -125,8 +87,8 @@ def narrow_posterior(
     evaluate : callable
         Takes the points of each axis; gives the log likelihood of every point of the grid, of
         any shape in their order, and a tuple of arrays that is handed on.
-    priors : sequence of Prior
-        Of the parameter of each axis.
+    prior : NormalPrior
+        Of the parameters of the axes.
     first_grid : sequence of int
         Points of the first grid on each axis; a narrow peak must not be missed.
     n_points : int
@@ -139,16 +101,16 @@ def narrow_posterior(
     posterior : GridPosterior
     """
     n_axes = len(first_grid)
-    edges = [prior.range() for prior in priors]
+    edges = [prior.range(i) for i in range(n_axes)]
     ranges = list(edges)
     for zoom in range(n_zooms):
         shape = [n_points] * n_axes if zoom else list(first_grid)
         axes = [np.linspace(*ranges[i], shape[i]) for i in range(n_axes)]
         log_likelihood, values = evaluate(axes)
         grid = log_likelihood.reshape(shape)
-        for i, (points, prior) in enumerate(zip(axes, priors, strict=True)):
+        for i, points in enumerate(axes):
             along = [shape[i] if k == i else 1 for k in range(n_axes)]
-            grid = grid + prior.log_density(points).reshape(along)
+            grid = grid + prior.log_density(points, i).reshape(along)
         total = logsumexp(grid)
         mass = np.exp(grid - total)
         log_evidence = float(total + sum(np.log(points[1] - points[0]) for points in axes))

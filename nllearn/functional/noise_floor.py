@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logsumexp
 
-from nllearn.functional.grid_posterior import LogitBetaPrior, NormalPrior, narrow_posterior
+from nllearn.functional.grid_posterior import NormalPrior, narrow_posterior
 from nllearn.functional.margin_cells import Cells, count_cells, margin_bins
 
 __all__ = ["NoiseFloor", "fit_noise_floor"]
@@ -30,18 +30,11 @@ __all__ = ["NoiseFloor", "fit_noise_floor"]
 # noise that is always there look alike. The second is 0 to .35 without noise on the data of the
 # harm page, .07 on average.
 _CONFIDENT_SHARE, _CONFIDENT_ERROR, _CONFIDENT_PART = 0.1, 0.03, 0.15
-# But on one data set in ten the features are taken to be weak: there confident rows err as well.
-_WEAK_FEATURES = 0.1
 # Nowhere does the predictor err less than this part of its mean rate: classes that overlap have
 # pairs of rows that no feature tells apart.
 _LAPSE = 0.2
-# Of a and log b, wide enough for errors from 1 to 99 % of the rows.
-_CURVE_PRIORS = NormalPrior(1.0, 1.5), NormalPrior(1.3, 0.7)
-# Of the noise rate over its largest, that of labels by chance: the density falls in a line to none
-# at chance, as noise that leaves nearly nothing of the labels is improbable. With two classes nine
-# of ten data sets have less than .35. Measured rates of real labels are .08 to .39 (Song et al.,
-# 2022).
-_RATE_PRIOR = LogitBetaPrior(2.0)
+# Of a, log b and logit r, wide enough for errors from 1 to 99 % of the rows.
+_PRIOR = NormalPrior(np.array([1.0, 1.3, -1.0]), np.array([1.5, 0.7, 2.0]))
 # Shares of the noise that goes where errors go, as probable as each other.
 _SIMILAR = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 1.0)
 # Bins of the margin, and of the given label's share in the errors.
@@ -113,12 +106,10 @@ def fit_noise_floor(
               + r\, \frac{(1 - \rho)(1 - s_j) + (C - 2) \rho s_j}{C - 1}\right)
 
     whose sum over j is d(m). Posterior means of w and r are taken over a grid of a, log b and
-    the logit of r C / (C - 1), for nine values of :math:`\rho`; the grid is narrowed to where the
-    posterior is. The priors of a and log b are normal and wide, and that of r C / (C - 1) is
-    Beta(1, 2). The error of the most confident tenth has an exponential prior of mean
-    .03, and over the mean error one of mean .15; with probability .1 features are weak, and nothing
-    is assumed of it. On trusted rows, whose label is the true one, prediction and label differ with
-    probability w alone.
+    logit r, for nine values of :math:`\rho`, under weak priors; the grid is narrowed to where the
+    posterior is. The error of the most confident tenth has an exponential prior of mean
+    .03, and over the mean error one of mean .15. On trusted rows, whose label is the true one,
+    prediction and label differ with probability w alone.
 
     Noise may be larger in some classes than in others. Rows of such a class have smaller margins
     too, which one rate for all would take for errors. So a second model has a rate for every
@@ -231,8 +222,7 @@ class _ErrorCurve:
         at_top = errors[:, confident] @ (self.share[confident] / self.share[confident].sum())
         if self.n_seen is not None:
             return -at_top * self.n_seen
-        right = -at_top / _CONFIDENT_ERROR - at_top / (_CONFIDENT_PART * (errors @ self.share))
-        return np.logaddexp(np.log1p(-_WEAK_FEATURES) + right, np.log(_WEAK_FEATURES))
+        return -at_top / _CONFIDENT_ERROR - at_top / (_CONFIDENT_PART * (errors @ self.share))
 
     def coarse_bins(self) -> np.ndarray:
         """Number of one of fewer bins of about equal weight, for each bin."""
@@ -263,20 +253,19 @@ def _common_rate(
     means = curve.coarse_means() if coarse else None
 
     def evaluate(axes: list[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        w, r = curve.errors(*axes[:2]), curve.chance * expit(axes[2])
+        w, r = curve.errors(*axes[:2]), expit(axes[2])
         w_cells = (w if means is None else w @ means)[:, cells.bins]
         value = _log_likelihood(w_cells, r, similar, curve.n_classes, cells)[:, 0]
         return value + curve.log_prior(w)[:, None], (w, r)
 
-    priors = *_CURVE_PRIORS, _RATE_PRIOR
-    mass, (w, r), log_evidence = narrow_posterior(evaluate, priors, _FIRST_GRID, _GRID, _N_ZOOMS)
+    mass, (w, r), log_evidence = narrow_posterior(evaluate, _PRIOR, _FIRST_GRID, _GRID, _N_ZOOMS)
     return _Estimate(mass.sum(1) @ w, float(mass.sum(0) @ r), log_evidence)
 
 
 def _rate_per_class(curve: _ErrorCurve, cells: Cells, similar: float) -> _Estimate:
     """Every class has its own rate, integrated out. The cells are of the coarse bins."""
-    logits = np.linspace(*_RATE_PRIOR.range(), _N_RATES)
-    r, log_prior = curve.chance * expit(logits), _RATE_PRIOR.log_density(logits)
+    logits = np.linspace(*_PRIOR.range(2), _N_RATES)
+    r, log_prior = expit(logits), _PRIOR.log_density(logits, 2)
     log_prior -= logsumexp(log_prior)
     size = np.add.reduceat(cells.counts + cells.known, cells.starts)
     means = curve.coarse_means()
@@ -290,9 +279,7 @@ def _rate_per_class(curve: _ErrorCurve, cells: Cells, similar: float) -> _Estima
         return by_class.sum(1) + curve.log_prior(w), (w, rates)
 
     first = _FIRST_GRID[:2]
-    mass, (w, rates), log_evidence = narrow_posterior(
-        evaluate, _CURVE_PRIORS, first, _GRID, _N_ZOOMS
-    )
+    mass, (w, rates), log_evidence = narrow_posterior(evaluate, _PRIOR, first, _GRID, _N_ZOOMS)
     return _Estimate(mass @ w, float(mass @ rates), log_evidence)
 
 

@@ -21,7 +21,8 @@ from nllearn.predictors import (
 
 __all__ = ["Predictions", "predict_again", "predict_labels"]
 
-# Standard errors above chance: one test of a hundred passes where there is no signal.
+# Standard errors above chance, for rows that are independent. Pairs of rows predict each other, so
+# that of a hundred data sets without signal about five pass.
 _LEAST_SIGNAL = 2.33
 # Standard errors by which a forest must improve on the regressions: the rule of one standard error
 # (Breiman, Friedman, Olshen and Stone, 1984) keeps the simpler predictor below.

@@ -28,19 +28,10 @@ def drawn(n, n_classes, rate, a=1.0, log_b=1.3, lapse=0.2, seed=0):
     return margin, differs, error
 
 
-CENTRE, SPREAD = (1.0, 1.3), (1.5, 0.7)
-EDGES = [(1.0 - 4.5, 1.0 + 4.5), (1.3 - 2.1, 1.3 + 2.1), (-7.0, 5.0)]
+CENTRE, SPREAD = (1.0, 1.3, -1.0), (1.5, 0.7, 2.0)
 
 
-def share_of(logit):
-    return 1 / (1 + math.exp(-logit))
-
-
-def log_prior_of(value, i):
-    """Normal for a and log b; the rate over that of chance has density 2 (1 - x)."""
-    if i == 2:
-        x = share_of(value)
-        return math.log(2 * (1 - x)) + math.log(x * (1 - x))
+def log_normal(value, i):
     z = (value - CENTRE[i]) / SPREAD[i]
     return -0.5 * z * z - math.log(SPREAD[i] * math.sqrt(2 * math.pi))
 
@@ -52,7 +43,7 @@ def narrowed(evaluate, first, n_points, n_zooms):
     of points of the first grid, `n_points` those of the others in every direction.
     """
     n_axes = len(first)
-    edges = EDGES[:n_axes]
+    edges = [(c - 3 * s, c + 3 * s) for c, s in zip(CENTRE, SPREAD, strict=True)][:n_axes]
     ranges = list(edges)
     for zoom in range(n_zooms):
         sizes = [n_points] * n_axes if zoom else first
@@ -64,7 +55,7 @@ def narrowed(evaluate, first, n_points, n_zooms):
         points = []
         for point in itertools.product(*axes):
             value, means = evaluate(point)
-            value += sum(log_prior_of(part, i) for i, part in enumerate(point))
+            value += sum(log_normal(part, i) for i, part in enumerate(point))
             points.append((value, point, means))
         best = max(value for value, *_ in points)
         total = sum(math.exp(value - best) for value, *_ in points)
@@ -118,9 +109,7 @@ def slow_floor(
 
     def log_prior(w):
         top = sum(w[-n_top:]) / n_top
-        if learnt:
-            return -top * 0.1 * n
-        return math.log(0.9 * math.exp(-top / 0.03 - top / (0.15 * sum(w) / n)) + 0.1)
+        return -top * 0.1 * n if learnt else -top / 0.03 - top / (0.15 * sum(w) / n)
 
     def log_likelihood(row, s, own, r, part):
         if trusted[row]:
@@ -133,7 +122,7 @@ def slow_floor(
 
     def one_rate(w_of_row, share_of_row, part):
         def evaluate(point):
-            w, r = errors(*point[:2]), chance * share_of(point[2])
+            w, r = errors(*point[:2]), 1 / (1 + math.exp(-point[2]))
             value = log_prior(w)
             for row, own in zip(rows, w_of_row(w), strict=True):
                 value += log_likelihood(row, share_of_row[row], own, r, part)
@@ -168,7 +157,7 @@ def slow_floor(
         _, evidence = one_rate(mean_by_bin, shared(lambda row: 0), part)
         own_share = shared(lambda row: predicted[row])
         logits = np.linspace(-7, 5, 33)
-        prior = [math.exp(log_prior_of(logit, 2)) for logit in logits]
+        prior = [math.exp(log_normal(logit, 2)) for logit in logits]
         prior = [value / sum(prior) for value in prior]
 
         def rate_per_class(point):
@@ -180,7 +169,7 @@ def slow_floor(
                     math.log(mass)
                     + sum(
                         log_likelihood(
-                            rows[k], own_share[rows[k]], mean[k], chance * share_of(logit), part
+                            rows[k], own_share[rows[k]], mean[k], 1 / (1 + math.exp(-logit)), part
                         )
                         for k in mine
                     )
@@ -189,7 +178,7 @@ def slow_floor(
                 total = sum(math.exp(term) for term in terms)
                 value += math.log(total)
                 for term, logit in zip(terms, logits, strict=True):
-                    rate += math.exp(term) / total * chance * share_of(logit) * len(mine) / n
+                    rate += math.exp(term) / total / (1 + math.exp(-logit)) * len(mine) / n
             return value, [*w, rate]
 
         found, other_evidence = narrowed(rate_per_class, (13, 9), 7, 4)

@@ -238,6 +238,10 @@ def test_bad_answers_are_named(cleaned, tmp_path, capsys):
             ["model.safetensors", "--label", "kind", "--sample", "5", "-o", "new.csv"],
             "--label has no",
         ),
+        (
+            ["model.safetensors", "--sheet", "x", "--sample", "5", "-o", "new.csv"],
+            "--sheet has no effect with a saved model and no --table",
+        ),
         (["none.safetensors", "--sample", "5", "--out", "new.csv"], "none.safetensors"),
         (["out.csv", "--label", "kind"], "one of the arguments --sample --answers"),
     ],

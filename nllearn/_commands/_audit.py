@@ -13,6 +13,7 @@ from nllearn._commands._options import (
     add_run_options,
     number,
     reading_of,
+    refuse_reading_options,
     say,
 )
 from nllearn._commands._review import refuse_annotated, rows_of_fit
@@ -108,6 +109,8 @@ def _read_source(
         return _read_cleaned(args)
     if args.label is not None:
         raise CommandError("--label has no effect with a saved model, which knows its labels")
+    if args.table is None:
+        refuse_reading_options(args, "with a saved model and no --table")
 
     import numpy as np
 

@@ -18,8 +18,12 @@ __all__ = [
     "budget_of",
     "number",
     "reading_of",
+    "refuse_reading_options",
     "say",
 ]
+
+# What the options of add_reading_options say, by the names of `Reading`.
+_READING = ("encoding", "separator", "sheet", "decimal", "thousands", "keep_na_words")
 
 
 class CommandError(ValueError):
@@ -71,11 +75,17 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 def reading_of(args: argparse.Namespace) -> dict[str, Any]:
     """What the user says of how the table is read, by the names of `Reading`."""
-    names = ("encoding", "separator", "sheet", "decimal", "thousands", "keep_na_words")
     paths = [str(getattr(args, name, None) or "") for name in ("table", "source")]
     if args.sheet is not None and not any(path.lower().endswith(".xlsx") for path in paths):
         raise CommandError(f"--sheet has no effect on {paths[0]}, which is no Excel file")
-    return {name: value for name in names if (value := getattr(args, name)) is not None}
+    return {name: value for name in _READING if (value := getattr(args, name)) is not None}
+
+
+def refuse_reading_options(args: argparse.Namespace, where: str) -> None:
+    """Refuse what the user says of how a table is read where none is."""
+    for name in _READING:
+        if getattr(args, name) is not None:
+            raise CommandError(f"--{name.replace('_', '-')} has no effect {where}")
 
 
 def _separator(text: str) -> str:

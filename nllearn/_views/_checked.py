@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -11,12 +11,14 @@ __all__ = ["View", "checked_view"]
 View = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 
-def checked_view(augmentation: View | None) -> View | None:
-    """A user's view that refuses to return something else than a batch of the same shape.
+def checked_view(augmentation: str | View | None, by_name: Mapping[str, View]) -> View | None:
+    """A view by its name, or a user's that returns nothing but a batch of the same shape.
 
     Parameters
     ----------
-    augmentation : callable or None
+    augmentation : str, callable or None
+    by_name : mapping of str to callable
+        The package's own views.
 
     Returns
     -------
@@ -24,6 +26,8 @@ def checked_view(augmentation: View | None) -> View | None:
     """
     if augmentation is None:
         return None
+    if isinstance(augmentation, str):
+        return by_name[augmentation]
 
     def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         changed = augmentation(x, generator)

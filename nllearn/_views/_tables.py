@@ -50,6 +50,4 @@ def make_views(augmentation: str | View | None) -> View | None:
     view : callable or None
         None means that rows are used as they are.
     """
-    if augmentation is None or callable(augmentation):
-        return checked_view(augmentation)
-    return _STRENGTHS[augmentation]
+    return checked_view(augmentation, _STRENGTHS)

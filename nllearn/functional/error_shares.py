@@ -14,7 +14,7 @@ __all__ = ["error_shares", "fit_error_temperature"]
 _TEMPERATURES = tuple(np.exp(np.linspace(-0.5, 4.0, 19)).tolist())
 _EVEN_SHARES = (0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 # Of the logarithm of the inverse temperature, for scores of mean top 1.
-_PRIOR = NormalPrior(np.array([1.5]), np.array([1.0]))
+_PRIOR = NormalPrior(1.5, 1.0)
 # Rows that the temperature is found on; more change nothing that can be measured.
 _N_SAMPLE = 2000
 
@@ -84,6 +84,6 @@ def fit_error_temperature(
     def log_likelihood(inverse_temperature: float) -> float:
         share = error_shares(evidence, predicted, codes, inverse_temperature)
         found = (even / (n_classes - 1) + (1.0 - even) * share).log().sum(1).max()
-        return float(found + _PRIOR.log_density(np.log(inverse_temperature), 0))
+        return float(found + _PRIOR.log_density(np.log(inverse_temperature)))
 
     return max(_TEMPERATURES, key=log_likelihood)

@@ -6,53 +6,80 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import log_expit, logsumexp
 
-__all__ = ["GridPosterior", "NormalPrior", "narrow_posterior"]
+__all__ = ["GridPosterior", "NormalPrior", "UniformSharePrior", "narrow_posterior"]
 
 
 class NormalPrior(NamedTuple):
-    """Independent normal priors of some parameters.
+    """A normal prior of one parameter.
 
     Parameters
     ----------
-    centre, spread : ndarray of shape (n_parameters,)
-        Means and standard deviations.
+    centre, spread : float
+        Mean and standard deviation.
     """
 
-    centre: np.ndarray
-    spread: np.ndarray
+    centre: float
+    spread: float
 
-    def log_density(self, points: np.ndarray, axis: int) -> np.ndarray:
-        """Log density of one parameter at some points.
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """Log density at some points.
 
         Parameters
         ----------
         points : ndarray of shape (n,)
-        axis : int
-            Number of the parameter.
 
         Returns
         -------
         log_density : float64 ndarray of shape (n,)
         """
-        z = (points - self.centre[axis]) / self.spread[axis]
-        return -0.5 * z**2 - np.log(self.spread[axis] * np.sqrt(2 * np.pi))
+        z = (points - self.centre) / self.spread
+        return -0.5 * z**2 - np.log(self.spread * np.sqrt(2 * np.pi))
 
-    def range(self, axis: int) -> tuple[float, float]:
-        """Three standard deviations of one parameter to either side.
-
-        Parameters
-        ----------
-        axis : int
-            Number of the parameter.
+    def range(self) -> tuple[float, float]:
+        """Three standard deviations to either side.
 
         Returns
         -------
         low, high : float
         """
-        reach = 3 * self.spread[axis]
-        return float(self.centre[axis] - reach), float(self.centre[axis] + reach)
+        return self.centre - 3 * self.spread, self.centre + 3 * self.spread
+
+
+class UniformSharePrior(NamedTuple):
+    """Prior of the logit of a share that is uniform from 0 to 1.
+
+    Parameters
+    ----------
+    least, most : float
+        Logits at the ends of the first grid.
+    """
+
+    least: float
+    most: float
+
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """Log density at some points.
+
+        Parameters
+        ----------
+        points : ndarray of shape (n,)
+
+        Returns
+        -------
+        log_density : float64 ndarray of shape (n,)
+        """
+        return log_expit(points) + log_expit(-points)
+
+    def range(self) -> tuple[float, float]:
+        """Ends of the first grid.
+
+        Returns
+        -------
+        low, high : float
+        """
+        return self.least, self.most
 
 
 class GridPosterior(NamedTuple):
@@ -75,7 +102,7 @@ class GridPosterior(NamedTuple):
 
 def narrow_posterior(
     evaluate: Callable[[list[np.ndarray]], tuple[np.ndarray, tuple[np.ndarray, ...]]],
-    prior: NormalPrior,
+    priors: Sequence[NormalPrior | UniformSharePrior],
     first_grid: Sequence[int],
     n_points: int,
     n_zooms: int,
@@ -87,8 +114,8 @@ def narrow_posterior(
     evaluate : callable
         Takes the points of each axis; gives the log likelihood of every point of the grid, of
         any shape in their order, and a tuple of arrays that is handed on.
-    prior : NormalPrior
-        Of the parameters of the axes.
+    priors : sequence of NormalPrior or UniformSharePrior
+        Of the parameter of each axis.
     first_grid : sequence of int
         Points of the first grid on each axis; a narrow peak must not be missed.
     n_points : int
@@ -101,16 +128,16 @@ def narrow_posterior(
     posterior : GridPosterior
     """
     n_axes = len(first_grid)
-    edges = [prior.range(i) for i in range(n_axes)]
+    edges = [prior.range() for prior in priors]
     ranges = list(edges)
     for zoom in range(n_zooms):
         shape = [n_points] * n_axes if zoom else list(first_grid)
         axes = [np.linspace(*ranges[i], shape[i]) for i in range(n_axes)]
         log_likelihood, values = evaluate(axes)
         grid = log_likelihood.reshape(shape)
-        for i, points in enumerate(axes):
+        for i, (points, prior) in enumerate(zip(axes, priors, strict=True)):
             along = [shape[i] if k == i else 1 for k in range(n_axes)]
-            grid = grid + prior.log_density(points, i).reshape(along)
+            grid = grid + prior.log_density(points).reshape(along)
         total = logsumexp(grid)
         mass = np.exp(grid - total)
         log_evidence = float(total + sum(np.log(points[1] - points[0]) for points in axes))

@@ -15,26 +15,30 @@ All of it is estimated by likelihood from the rows alone, without a clean label.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logsumexp
 
-from nllearn.functional.grid_posterior import NormalPrior, narrow_posterior
+from nllearn.functional.grid_posterior import NormalPrior, UniformSharePrior, narrow_posterior
 from nllearn.functional.margin_cells import Cells, count_cells, margin_bins
 
 __all__ = ["NoiseFloor", "fit_noise_floor"]
 
-# What is assumed of the most confident tenth of the rows: the means of the exponential priors of
-# its error, and of its error over the mean error. Without them a predictor that always errs and
-# noise that is always there look alike. The second is 0 to .35 without noise on the data of the
-# harm page, .07 on average.
+# What is assumed of the most confident tenth of the rows where features are strong: the means of
+# the exponential priors of its error, and of its error over the mean error. The second is 0 to .35
+# without noise on the data of the harm page, .07 on average. Weak features are as probable: of
+# them nothing is assumed. Without either, a predictor that always errs and noise that is always
+# there look alike.
 _CONFIDENT_SHARE, _CONFIDENT_ERROR, _CONFIDENT_PART = 0.1, 0.03, 0.15
 # Nowhere does the predictor err less than this part of its mean rate: classes that overlap have
 # pairs of rows that no feature tells apart.
 _LAPSE = 0.2
-# Of a, log b and logit r, wide enough for errors from 1 to 99 % of the rows.
-_PRIOR = NormalPrior(np.array([1.0, 1.3, -1.0]), np.array([1.5, 0.7, 2.0]))
+# Of a and log b, wide enough for errors from 1 to 99 % of the rows.
+_CURVE_PRIORS = NormalPrior(1.0, 1.5), NormalPrior(1.3, 0.7)
+# Of the noise rate over that of labels by chance, on a grid from one in a thousand to nearly all.
+_RATE_PRIOR = UniformSharePrior(-7.0, 5.0)
 # Shares of the noise that goes where errors go, as probable as each other.
 _SIMILAR = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 1.0)
 # Bins of the margin, and of the given label's share in the errors.
@@ -43,6 +47,8 @@ _N_BINS, _SHARE_BINS = 30, 6
 _CLASS_BINS = 12
 # Points of the first grid in each direction, of those that are narrowed, and how often.
 _FIRST_GRID, _GRID, _N_ZOOMS = (13, 9, 21), 7, 4
+# Points in each direction over which the prior of the curve is summed.
+_N_PRIOR = 25
 # Points over which the rate of a class is integrated.
 _N_RATES = 33
 _LEAST = 1e-9
@@ -106,10 +112,13 @@ def fit_noise_floor(
               + r\, \frac{(1 - \rho)(1 - s_j) + (C - 2) \rho s_j}{C - 1}\right)
 
     whose sum over j is d(m). Posterior means of w and r are taken over a grid of a, log b and
-    logit r, for nine values of :math:`\rho`, under weak priors; the grid is narrowed to where the
-    posterior is. The error of the most confident tenth has an exponential prior of mean
-    .03, and over the mean error one of mean .15. On trusted rows, whose label is the true one,
-    prediction and label differ with probability w alone.
+    the logit of r C / (C - 1), for nine values of :math:`\rho`; the grid is narrowed to where the
+    posterior is. The priors of a and log b are normal and wide, and that of r C / (C - 1) is
+    uniform. Features are strong or weak, one as probable as the other. Where they are strong, the
+    error of the most confident tenth has an exponential prior of mean .03, and over the mean error
+    one of mean .15; of weak ones nothing is assumed. So errors that are as frequent among
+    confident rows as elsewhere are told from noise by the rest of the data, not by assumption. On
+    trusted rows, whose label is the true one, prediction and label differ with probability w alone.
 
     Noise may be larger in some classes than in others. Rows of such a class have smaller margins
     too, which one rate for all would take for errors. So a second model has a rate for every
@@ -216,13 +225,33 @@ class _ErrorCurve:
         return self.chance * (lapse + (1.0 - lapse) * sigmoid)
 
     def log_prior(self, errors: np.ndarray) -> np.ndarray:
-        """Of the error of the most confident tenth."""
+        """Of the curve, by the error of the most confident tenth."""
+        if self.n_seen is not None:
+            return -self._error_at_top(errors) * self.n_seen
+        # Weak features are as probable as strong ones.
+        return np.logaddexp(self._log_strong(errors) - self._log_mean_strong, 0.0)
+
+    def _error_at_top(self, errors: np.ndarray) -> np.ndarray:
+        """Of the most confident tenth."""
         confident = np.cumsum(self.share[::-1])[::-1] <= _CONFIDENT_SHARE + _LEAST
         confident[-1] = True
-        at_top = errors[:, confident] @ (self.share[confident] / self.share[confident].sum())
-        if self.n_seen is not None:
-            return -at_top * self.n_seen
+        return errors[:, confident] @ (self.share[confident] / self.share[confident].sum())
+
+    def _log_strong(self, errors: np.ndarray) -> np.ndarray:
+        """Log density of the confident rows' error where features are strong, not normalised."""
+        at_top = self._error_at_top(errors)
         return -at_top / _CONFIDENT_ERROR - at_top / (_CONFIDENT_PART * (errors @ self.share))
+
+    @functools.cached_property
+    def _log_mean_strong(self) -> float:
+        """Log of the mean of that density under the priors of a and log b."""
+        axes = [np.linspace(*prior.range(), _N_PRIOR) for prior in _CURVE_PRIORS]
+        a, b = (
+            prior.log_density(points) for prior, points in zip(_CURVE_PRIORS, axes, strict=True)
+        )
+        log_weight = (a[:, None] + b).ravel()
+        found = logsumexp(self._log_strong(self.errors(*axes)) + log_weight)
+        return float(found - logsumexp(log_weight))
 
     def coarse_bins(self) -> np.ndarray:
         """Number of one of fewer bins of about equal weight, for each bin."""
@@ -253,19 +282,20 @@ def _common_rate(
     means = curve.coarse_means() if coarse else None
 
     def evaluate(axes: list[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        w, r = curve.errors(*axes[:2]), expit(axes[2])
+        w, r = curve.errors(*axes[:2]), curve.chance * expit(axes[2])
         w_cells = (w if means is None else w @ means)[:, cells.bins]
         value = _log_likelihood(w_cells, r, similar, curve.n_classes, cells)[:, 0]
         return value + curve.log_prior(w)[:, None], (w, r)
 
-    mass, (w, r), log_evidence = narrow_posterior(evaluate, _PRIOR, _FIRST_GRID, _GRID, _N_ZOOMS)
+    priors = *_CURVE_PRIORS, _RATE_PRIOR
+    mass, (w, r), log_evidence = narrow_posterior(evaluate, priors, _FIRST_GRID, _GRID, _N_ZOOMS)
     return _Estimate(mass.sum(1) @ w, float(mass.sum(0) @ r), log_evidence)
 
 
 def _rate_per_class(curve: _ErrorCurve, cells: Cells, similar: float) -> _Estimate:
     """Every class has its own rate, integrated out. The cells are of the coarse bins."""
-    logits = np.linspace(*_PRIOR.range(2), _N_RATES)
-    r, log_prior = expit(logits), _PRIOR.log_density(logits, 2)
+    logits = np.linspace(*_RATE_PRIOR.range(), _N_RATES)
+    r, log_prior = curve.chance * expit(logits), _RATE_PRIOR.log_density(logits)
     log_prior -= logsumexp(log_prior)
     size = np.add.reduceat(cells.counts + cells.known, cells.starts)
     means = curve.coarse_means()
@@ -279,7 +309,9 @@ def _rate_per_class(curve: _ErrorCurve, cells: Cells, similar: float) -> _Estima
         return by_class.sum(1) + curve.log_prior(w), (w, rates)
 
     first = _FIRST_GRID[:2]
-    mass, (w, rates), log_evidence = narrow_posterior(evaluate, _PRIOR, first, _GRID, _N_ZOOMS)
+    mass, (w, rates), log_evidence = narrow_posterior(
+        evaluate, _CURVE_PRIORS, first, _GRID, _N_ZOOMS
+    )
     return _Estimate(mass @ w, float(mass @ rates), log_evidence)
 
 

@@ -102,6 +102,7 @@ def estimate_annotator_posterior(
             forest=forest,
             use_neighbors=use_neighbors,
             use_regressions=use_regressions,
+            learnt_features=learnt_features,
             advance=advance if round_ == 0 else lambda: None,
         )
         if round_ == 0:

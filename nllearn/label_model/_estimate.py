@@ -91,6 +91,7 @@ def estimate_label_posterior(
         forest=forest,
         use_neighbors=use_neighbors,
         use_regressions=use_regressions,
+        learnt_features=learnt_features,
         advance=advance,
     )
     scores, log_votes = found.scores, found.log_votes

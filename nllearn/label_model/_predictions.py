@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from scipy.stats import norm
 
 from nllearn.functional.calibration import agreement
-from nllearn.functional.signal import signal_strength
+from nllearn.functional.signal import dependence_strength, signal_strength
 from nllearn.functional.stacking import stack_predictions, stacking_gain
 from nllearn.label_model._votes import log_neighbor_votes
 from nllearn.predictors import (
@@ -21,9 +22,8 @@ from nllearn.predictors import (
 
 __all__ = ["Predictions", "predict_again", "predict_labels"]
 
-# Standard errors above chance, for rows that are independent. Pairs of rows predict each other, so
-# that of a hundred data sets without signal about five pass.
-_LEAST_SIGNAL = 2.33
+# Of a hundred data sets without signal as many are taken to have one.
+_FALSE_SIGNALS = 0.01
 # Standard errors by which a forest must improve on the regressions: the rule of one standard error
 # (Breiman, Friedman, Olshen and Stone, 1984) keeps the simpler predictor below.
 _LEAST_GAIN = 1.0
@@ -78,6 +78,7 @@ def predict_labels(
     forest: OutOfBagForest | None = None,
     use_neighbors: bool = True,
     use_regressions: bool = True,
+    learnt_features: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> Predictions:
     """Predict every label from the other rows.
@@ -90,7 +91,7 @@ def predict_labels(
         Labels as distributions.
     weights : float32 Tensor of shape (n,)
     generator : torch.Generator
-    n_landmarks, predictors, forest, use_neighbors, use_regressions, advance
+    n_landmarks, predictors, forest, use_neighbors, use_regressions, learnt_features, advance
         As for :func:`estimate_label_posterior`.
 
     Returns
@@ -124,8 +125,11 @@ def predict_labels(
     advance()
     # Not of the forest: where it alone has learnt something, and half, it errs at every margin
     # alike, as noise does.
-    signals = [signal_strength(each, codes, weights) for each in (log_votes.exp(), scores, *others)]
-    has_signal = max(signals) > _LEAST_SIGNAL
+    signals = [signal_strength(each, codes, weights) for each in (scores, *others)]
+    # Features that were learnt from these labels depend on them whatever they are.
+    if not learnt_features:
+        signals.append(dependence_strength(X_unit, codes, weights))
+    has_signal = max(signals) > norm.isf(_FALSE_SIGNALS / len(signals))
     if ridges and others:
         scores, _ = stack_predictions([kept[0], *others], codes, weights)
     found = Predictions(

@@ -28,10 +28,19 @@ def drawn(n, n_classes, rate, a=1.0, log_b=1.3, lapse=0.2, seed=0):
     return margin, differs, error
 
 
-CENTRE, SPREAD = (1.0, 1.3, -1.0), (1.5, 0.7, 2.0)
+CENTRE, SPREAD = (1.0, 1.3), (1.5, 0.7)
+EDGES = [(1.0 - 4.5, 1.0 + 4.5), (1.3 - 2.1, 1.3 + 2.1), (-7.0, 5.0)]
 
 
-def log_normal(value, i):
+def share_of(logit):
+    return 1 / (1 + math.exp(-logit))
+
+
+def log_prior_of(value, i):
+    """Normal for a and log b; the rate over that of chance is uniform."""
+    if i == 2:
+        x = share_of(value)
+        return math.log(x * (1 - x))
     z = (value - CENTRE[i]) / SPREAD[i]
     return -0.5 * z * z - math.log(SPREAD[i] * math.sqrt(2 * math.pi))
 
@@ -43,7 +52,7 @@ def narrowed(evaluate, first, n_points, n_zooms):
     of points of the first grid, `n_points` those of the others in every direction.
     """
     n_axes = len(first)
-    edges = [(c - 3 * s, c + 3 * s) for c, s in zip(CENTRE, SPREAD, strict=True)][:n_axes]
+    edges = EDGES[:n_axes]
     ranges = list(edges)
     for zoom in range(n_zooms):
         sizes = [n_points] * n_axes if zoom else first
@@ -55,7 +64,7 @@ def narrowed(evaluate, first, n_points, n_zooms):
         points = []
         for point in itertools.product(*axes):
             value, means = evaluate(point)
-            value += sum(log_normal(part, i) for i, part in enumerate(point))
+            value += sum(log_prior_of(part, i) for i, part in enumerate(point))
             points.append((value, point, means))
         best = max(value for value, *_ in points)
         total = sum(math.exp(value - best) for value, *_ in points)
@@ -107,9 +116,22 @@ def slow_floor(
         lapse = 0.0 if learnt else 0.2 * sum(sigmoid) / n
         return [chance * (lapse + (1 - lapse) * s) for s in sigmoid]
 
-    def log_prior(w):
+    def strong(w):
         top = sum(w[-n_top:]) / n_top
-        return -top * 0.1 * n if learnt else -top / 0.03 - top / (0.15 * sum(w) / n)
+        return math.exp(-top / 0.03 - top / (0.15 * sum(w) / n))
+
+    # The mean of it under the priors of a and log b: one point of 25 x 25 after the other.
+    mean_strong = total_density = 0.0
+    for a, log_b in itertools.product(*(np.linspace(*ends, 25) for ends in EDGES[:2])):
+        density = math.exp(log_prior_of(a, 0) + log_prior_of(log_b, 1))
+        mean_strong += density * strong(errors(a, log_b))
+        total_density += density
+    mean_strong /= total_density
+
+    def log_prior(w):
+        if learnt:
+            return -sum(w[-n_top:]) / n_top * 0.1 * n
+        return math.log(strong(w) / mean_strong + 1)
 
     def log_likelihood(row, s, own, r, part):
         if trusted[row]:
@@ -122,7 +144,7 @@ def slow_floor(
 
     def one_rate(w_of_row, share_of_row, part):
         def evaluate(point):
-            w, r = errors(*point[:2]), 1 / (1 + math.exp(-point[2]))
+            w, r = errors(*point[:2]), chance * share_of(point[2])
             value = log_prior(w)
             for row, own in zip(rows, w_of_row(w), strict=True):
                 value += log_likelihood(row, share_of_row[row], own, r, part)
@@ -157,7 +179,7 @@ def slow_floor(
         _, evidence = one_rate(mean_by_bin, shared(lambda row: 0), part)
         own_share = shared(lambda row: predicted[row])
         logits = np.linspace(-7, 5, 33)
-        prior = [math.exp(log_normal(logit, 2)) for logit in logits]
+        prior = [math.exp(log_prior_of(logit, 2)) for logit in logits]
         prior = [value / sum(prior) for value in prior]
 
         def rate_per_class(point):
@@ -169,7 +191,7 @@ def slow_floor(
                     math.log(mass)
                     + sum(
                         log_likelihood(
-                            rows[k], own_share[rows[k]], mean[k], 1 / (1 + math.exp(-logit)), part
+                            rows[k], own_share[rows[k]], mean[k], chance * share_of(logit), part
                         )
                         for k in mine
                     )
@@ -178,7 +200,7 @@ def slow_floor(
                 total = sum(math.exp(term) for term in terms)
                 value += math.log(total)
                 for term, logit in zip(terms, logits, strict=True):
-                    rate += math.exp(term) / total / (1 + math.exp(-logit)) * len(mine) / n
+                    rate += math.exp(term) / total * chance * share_of(logit) * len(mine) / n
             return value, [*w, rate]
 
         found, other_evidence = narrowed(rate_per_class, (13, 9), 7, 4)

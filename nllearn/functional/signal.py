@@ -85,6 +85,20 @@ def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Ten
     z : float
         The point that a standard normal variable exceeds with the same probability; 0 for fewer
         than four rows, one class or constant features.
+
+    Examples
+    --------
+    Twenty columns of which each says a little of the label:
+
+    >>> import torch
+    >>> from nllearn.functional.signal import dependence_strength
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> codes = torch.arange(600) % 2
+    >>> X = torch.randn(600, 20, generator=generator) + 0.15 * codes.unsqueeze(1)
+    >>> dependence_strength(X, codes, torch.ones(600)) > 3
+    True
+    >>> dependence_strength(X, codes[torch.randperm(600, generator=generator)], torch.ones(600)) < 2
+    True
     """
     active = _active_rows(weights, _N_PRODUCTS)
     n = len(active)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.stats import gamma, norm
+from scipy.stats import gamma, norm, rankdata
 from torch.nn import functional as F
 
 from nllearn.functional.blocks import row_blocks
@@ -14,9 +14,8 @@ __all__ = ["dependence_strength", "recognized_classes", "signal_strength"]
 # Standard errors by which a class must be predicted better than by chance. All classes together
 # are tested more strictly.
 _STANDARD_ERRORS = 1.0
-# Scores that are ranked, and rows whose products are taken; more change nothing that can be
-# measured.
-_N_RANKED, _N_PRODUCTS = 2_000_000, 5_000
+# Numbers that are looked at; more change nothing that can be measured.
+_N_NUMBERS = 1_000_000
 
 
 def signal_strength(scores: torch.Tensor, codes: torch.Tensor, weights: torch.Tensor) -> float:
@@ -37,26 +36,21 @@ def signal_strength(scores: torch.Tensor, codes: torch.Tensor, weights: torch.Te
         Out of sample.
     codes : int64 Tensor of shape (n,)
     weights : Tensor of shape (n,)
-        Not negative. Rows of weight 0 are left out. Of more than two million scores as many are
+        Not negative. Rows of weight 0 are left out. Of more than a million scores as many are
         used, those of rows at even steps.
 
     Returns
     -------
     z : float
     """
-    n_classes = scores.shape[1]
-    active = _active_rows(weights, _N_RANKED // n_classes)
-    codes, weights = codes[active], weights[active].double()
-    share = F.one_hot(codes, n_classes).double().T @ weights / weights.sum().clamp_min(1e-12)
-    gain = torch.zeros_like(weights)
-    for k in range(n_classes):
-        # Ties share their mean rank, so that the order of the rows changes nothing.
-        column = scores[active, k]
-        values = column.sort().values
-        below, up_to = (torch.searchsorted(values, column, right=side) for side in (False, True))
-        gain += ((codes == k).double() - share[k]) * (below + up_to)
-    gain *= weights
-    return float(gain.sum() / (2.0 * gain.square().sum()).clamp_min(1e-30).sqrt())
+    active = _active_rows(weights, _N_NUMBERS // scores.shape[1])
+    w = weights[active].cpu().double().numpy()
+    labels = F.one_hot(codes[active], scores.shape[1]).cpu().numpy()
+    share = w @ labels / max(w.sum(), 1e-12)
+    # Ties share their mean rank, so that the order of the rows changes nothing.
+    ranks = rankdata(scores[active].cpu().numpy(), axis=0)
+    gain = w * (ranks[labels > 0] - ranks @ share)
+    return float(gain.sum() / np.sqrt(max(2.0 * (gain @ gain), 1e-30)))
 
 
 def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Tensor) -> float:
@@ -77,8 +71,8 @@ def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Ten
         Features that were made without these labels.
     codes : int64 Tensor of shape (n,)
     weights : Tensor of shape (n,)
-        Not negative. Rows of weight 0 are left out. Of more than 5,000 rows as many are used, at
-        even steps.
+        Not negative. Rows of weight 0 are left out. Of more than a million numbers in X as many
+        are used, those of rows at even steps.
 
     Returns
     -------
@@ -100,7 +94,7 @@ def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Ten
     >>> dependence_strength(X, codes[torch.randperm(600, generator=generator)], torch.ones(600)) < 2
     True
     """
-    active = _active_rows(weights, _N_PRODUCTS)
+    active = _active_rows(weights, _N_NUMBERS // X.shape[1])
     n = len(active)
     if n < 4:
         return 0.0

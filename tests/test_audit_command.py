@@ -317,7 +317,9 @@ def test_a_sample_shows_what_the_file_says_in_its_encoding(tmp_path, capsys, kin
     rng = np.random.default_rng(0)
     y = np.arange(120) % 2
     lines = [
-        f"{i + 13:06d};{rng.normal(4 * c, 1):.2f};{rng.normal():.1f} %;{['süß', 'herb'][c]}"
+        # Two labels are wrong, so that the page has issues to show.
+        f"{i + 13:06d};{rng.normal(4 * c, 1):.2f};{rng.normal():.1f} %;"
+        f"{['süß', 'herb'][c ^ (i in (7, 52))]}"
         for i, c in enumerate(y)
     ]
     source, out, model = (tmp_path / name for name in ("a.csv", "out.csv", "a.model"))

@@ -28,10 +28,11 @@ __all__ = ["NoiseFloor", "fit_noise_floor"]
 
 # What is assumed of the most confident tenth of the rows where features are strong: the means of
 # the exponential priors of its error, and of its error over the mean error. The second is 0 to .35
-# without noise on the data of the harm page, .07 on average. Weak features are as probable: of
-# them nothing is assumed. Without either, a predictor that always errs and noise that is always
-# there look alike.
+# without noise on the data of the harm page, .07 on average. Of weak features, which one data set
+# in five has, nothing is assumed. Without either, a predictor that always errs and noise that is
+# always there look alike.
 _CONFIDENT_SHARE, _CONFIDENT_ERROR, _CONFIDENT_PART = 0.1, 0.03, 0.15
+_WEAK_FEATURES = 0.2
 # Nowhere does the predictor err less than this part of its mean rate: classes that overlap have
 # pairs of rows that no feature tells apart.
 _LAPSE = 0.2
@@ -114,11 +115,11 @@ def fit_noise_floor(
     whose sum over j is d(m). Posterior means of w and r are taken over a grid of a, log b and
     the logit of r C / (C - 1), for nine values of :math:`\rho`; the grid is narrowed to where the
     posterior is. The priors of a and log b are normal and wide, and that of r C / (C - 1) is
-    uniform. Features are strong or weak, one as probable as the other. Where they are strong, the
-    error of the most confident tenth has an exponential prior of mean .03, and over the mean error
-    one of mean .15; of weak ones nothing is assumed. So errors that are as frequent among
-    confident rows as elsewhere are told from noise by the rest of the data, not by assumption. On
-    trusted rows, whose label is the true one, prediction and label differ with probability w alone.
+    uniform. Features are strong, or with probability .2 weak. Where they are strong, the error of
+    the most confident tenth has an exponential prior of mean .03, and over the mean error one of
+    mean .15; of weak ones nothing is assumed. So errors that are as frequent among confident rows
+    as elsewhere are told from noise by the rest of the data, not by assumption. On trusted rows,
+    whose label is the true one, prediction and label differ with probability w alone.
 
     Noise may be larger in some classes than in others. Rows of such a class have smaller margins
     too, which one rate for all would take for errors. So a second model has a rate for every
@@ -228,8 +229,8 @@ class _ErrorCurve:
         """Of the curve, by the error of the most confident tenth."""
         if self.n_seen is not None:
             return -self._error_at_top(errors) * self.n_seen
-        # Weak features are as probable as strong ones.
-        return np.logaddexp(self._log_strong(errors) - self._log_mean_strong, 0.0)
+        strong = self._log_strong(errors) - self._log_mean_strong
+        return np.logaddexp(np.log1p(-_WEAK_FEATURES) + strong, np.log(_WEAK_FEATURES))
 
     def _error_at_top(self, errors: np.ndarray) -> np.ndarray:
         """Of the most confident tenth."""

@@ -99,7 +99,7 @@ def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Ten
     if n < 4:
         return 0.0
     X, codes, weights = X[active].double(), codes[active], weights[active].double()
-    labels = F.one_hot(codes).double()
+    labels = F.one_hot(codes, int(codes.max()) + 1).double()
     Z = weights[:, None] * (labels - weights @ labels / weights.sum())
     X = X - X.mean(0)
     mean, variance = _moments(_traces(X), _traces(Z), n)

@@ -129,7 +129,7 @@ def predict_labels(
     # Features that were learnt from these labels depend on them whatever they are.
     if not learnt_features:
         signals.append(dependence_strength(X_unit, codes, weights))
-    has_signal = max(signals) > norm.isf(_FALSE_SIGNALS / len(signals))
+    has_signal = max(signals) > float(norm.isf(_FALSE_SIGNALS / len(signals)))
     if ridges and others:
         scores, _ = stack_predictions([kept[0], *others], codes, weights)
     found = Predictions(

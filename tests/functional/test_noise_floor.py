@@ -131,7 +131,7 @@ def slow_floor(
     def log_prior(w):
         if learnt:
             return -sum(w[-n_top:]) / n_top * 0.1 * n
-        return math.log(strong(w) / mean_strong + 1)
+        return math.log(0.8 * strong(w) / mean_strong + 0.2)
 
     def log_likelihood(row, s, own, r, part):
         if trusted[row]:

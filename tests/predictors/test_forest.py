@@ -204,8 +204,9 @@ def test_more_than_a_hundred_columns_have_no_forest_unasked():
 
 
 def test_a_forest_comes_back_from_a_file(tmp_path):
-    X, _, noisy = one_threshold(400)
+    X, _, noisy = one_threshold(1500)
     cleaner = LabelCleaner(random_state=0).fit(X, noisy)
+    assert cleaner.has_signal_
     cleaner.save(tmp_path / "cleaner.nllearn")
     again = load(tmp_path / "cleaner.nllearn")
     np.testing.assert_array_equal(cleaner.label_proba(X[:50]), again.label_proba(X[:50]))

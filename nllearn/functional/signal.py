@@ -37,13 +37,13 @@ def signal_strength(scores: torch.Tensor, codes: torch.Tensor, weights: torch.Te
     codes : int64 Tensor of shape (n,)
     weights : Tensor of shape (n,)
         Not negative. Rows of weight 0 are left out. Of more than a million scores as many are
-        used, those of rows at even steps.
+        used, those of rows that are drawn, always the same ones.
 
     Returns
     -------
     z : float
     """
-    active = _active_rows(weights, _N_NUMBERS // scores.shape[1])
+    active = _active_rows(weights, scores.shape[1])
     w = weights[active].cpu().double().numpy()
     labels = F.one_hot(codes[active], scores.shape[1]).cpu().numpy()
     share = w @ labels / max(w.sum(), 1e-12)
@@ -71,8 +71,9 @@ def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Ten
         Features that were made without these labels.
     codes : int64 Tensor of shape (n,)
     weights : Tensor of shape (n,)
-        Not negative. Rows of weight 0 are left out. Of more than a million numbers in X as many
-        are used, those of rows at even steps.
+        Not negative. Rows of weight 0 are left out. Of more than a million numbers in X, or in
+        the labels as indicators, as many are used, those of rows that are drawn, always the same
+        ones.
 
     Returns
     -------
@@ -94,12 +95,13 @@ def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Ten
     >>> dependence_strength(X, codes[torch.randperm(600, generator=generator)], torch.ones(600)) < 2
     True
     """
-    active = _active_rows(weights, _N_NUMBERS // X.shape[1])
+    n_classes = int(codes.max()) + 1
+    active = _active_rows(weights, max(X.shape[1], n_classes))
     n = len(active)
     if n < 4:
         return 0.0
     X, codes, weights = X[active].double(), codes[active], weights[active].double()
-    labels = F.one_hot(codes, int(codes.max()) + 1).double()
+    labels = F.one_hot(codes, n_classes).double()
     Z = weights[:, None] * (labels - weights @ labels / weights.sum())
     X = X - X.mean(0)
     mean, variance = _moments(_traces(X), _traces(Z), n)
@@ -111,10 +113,15 @@ def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Ten
     return float(norm.isf(np.exp(max(log_above, -700.0))))
 
 
-def _active_rows(weights: torch.Tensor, most: int) -> torch.Tensor:
-    """Rows that count, at even steps where they are more than enough."""
+def _active_rows(weights: torch.Tensor, width: int) -> torch.Tensor:
+    """Rows that count; some of them, drawn, where there are too many numbers in a width."""
     active = torch.nonzero(weights > 0).squeeze(1)
-    return active[:: max(1, -(-len(active) // max(most, 1)))]
+    most = max(_N_NUMBERS // width, 1)
+    if len(active) <= most:
+        return active
+    # Not at even steps: an order of the labels that repeats would leave classes out.
+    drawn = torch.randperm(len(active), generator=torch.Generator().manual_seed(0))[:most]
+    return active[drawn.sort().values.to(active.device)]
 
 
 def _traces(A: torch.Tensor) -> tuple[float, float, float]:

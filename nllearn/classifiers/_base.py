@@ -31,18 +31,14 @@ from nllearn.classifiers._build_net import build_net
 from nllearn.classifiers._fingerprint import fingerprint
 from nllearn.classifiers._fit_loop import FitLoop, open_loop
 from nllearn.classifiers._given_labels import GivenLabels, check_given_labels
+from nllearn.classifiers._image_input import ImageInput
 from nllearn.classifiers._label_posterior import InputRows
 from nllearn.classifiers._parameters import (
     image_defaults,
     shared_constraints,
     table_defaults,
 )
-from nllearn.classifiers._preprocessing import (
-    ImageInput,
-    TableInput,
-    check_input,
-    is_input_used,
-)
+from nllearn.classifiers._preprocessing import TableInput, check_input, is_input_used
 from nllearn.classifiers._resume import Checkpoints
 from nllearn.classifiers._saved_file import write_classifier
 from nllearn.classifiers._skipped_images import keep_given_labels

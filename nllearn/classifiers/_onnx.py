@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from nllearn import __version__
-from nllearn.classifiers._preprocessing import FARTHEST, ImageInput, TableInput
+from nllearn.classifiers._image_input import ImageInput
+from nllearn.classifiers._preprocessing import FARTHEST, TableInput
 from nllearn.exceptions import MissingExtraError
 from nllearn.file_format import replace_file
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nllearn._annotators import read_fitted_annotators, write_fitted_annotators
+from nllearn.classifiers._image_input import ImageInput
 from nllearn.classifiers._parameters import image_defaults, table_defaults
-from nllearn.classifiers._preprocessing import ImageInput, TableInput
+from nllearn.classifiers._preprocessing import TableInput
 from nllearn.classifiers._saved_net import check_rebuilds, read_net, write_net
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.file_format import (

@@ -189,19 +189,19 @@ def _check_forest(forest: Forest, sizes: dict[str, int]) -> None:
         raise ValueError(f"{where}.shares has shape {tuple(forest.shares.shape)}")
     if forest.roots.ndim != 1 or not len(forest.roots):
         raise ValueError(f"{where}.roots has shape {tuple(forest.roots.shape)}")
-    _check_numbers(f"{where}.roots", forest.roots, n_nodes)
+    _check_positions(f"{where}.roots", forest.roots, n_nodes)
     inner = forest.columns >= 0
-    _check_numbers(f"{where}.columns", forest.columns[inner], sizes["p"])
-    _check_numbers(f"{where}.left", forest.left[~inner], n_leaves)
+    _check_positions(f"{where}.columns", forest.columns[inner], sizes["p"])
+    _check_positions(f"{where}.left", forest.left[~inner], n_leaves)
     node = torch.arange(n_nodes, device=forest.columns.device)[inner]
     for name in ("left", "right"):
         following = getattr(forest, name)[inner]
-        _check_numbers(f"{where}.{name}", following, n_nodes)
+        _check_positions(f"{where}.{name}", following, n_nodes)
         if bool((following <= node).any()):
             raise ValueError(f"{where}.{name} leads back to an earlier node")
 
 
-def _check_numbers(where: str, numbers: torch.Tensor, n: int) -> None:
+def _check_positions(where: str, numbers: torch.Tensor, n: int) -> None:
     """Refuse numbers of nodes, columns or leaves that are not there."""
     if len(numbers) and not (int(numbers.min()) >= 0 and int(numbers.max()) < n):
         raise ValueError(f"{where} has numbers outside [0, {n})")

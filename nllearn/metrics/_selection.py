@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nllearn._validation import check_row_weight
+from nllearn._sample_weight import check_row_weight
 from nllearn.metrics._checks import joint_codes, share_of
 
 __all__ = ["selection_precision", "selection_recall"]

@@ -12,7 +12,8 @@ This is a side room: only the commands of ``nllearn.cli`` import it, and it impo
 from __future__ import annotations
 
 from nllearn.tables._balance import balance_blocks, similarity_spread
-from nllearn.tables._columns import TRUE_LABEL, ColumnPlan, plan_columns, plan_text
+from nllearn.tables._column_roles import ColumnPlan
+from nllearn.tables._columns import TRUE_LABEL, plan_columns, plan_text
 from nllearn.tables._dates import as_dates, date_order
 from nllearn.tables._description import Reading
 from nllearn.tables._errors import TableError, count_of

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nllearn.tables._balance import balance_blocks
 from nllearn.tables._cells import as_numbers, is_gap
-from nllearn.tables._columns import MAX_CATEGORIES, ColumnPlan
+from nllearn.tables._column_roles import MAX_CATEGORIES, ColumnPlan
 from nllearn.tables._dates import as_dates, looks_like_dates
 from nllearn.tables._errors import TableError, column_list, option_for
 from nllearn.tables._reading import Table

@@ -115,7 +115,7 @@ def test_skipped_images_do_not_hinder_streaming(tmp_path, monkeypatch):
     files, y = write(tmp_path, bad=(0, 5))
     params = {"max_epochs": 4, "on_bad_image": "skip", "augmentation": None, "random_state": 0}
     at_once = MixNNClassifier(**params).fit(files, y)
-    monkeypatch.setattr("nllearn.classifiers._preprocessing._MOST_BYTES_CPU", 0)
+    monkeypatch.setattr("nllearn.classifiers._image_input._MOST_BYTES_CPU", 0)
     streamed = MixNNClassifier(**params).fit(files, y)
     assert list(streamed.skipped_images_) == [0, 5]
     np.testing.assert_allclose(
@@ -238,7 +238,7 @@ def test_items_of_a_dataset_are_skipped_as_files_are(kind, tmp_path):
 def test_items_are_skipped_where_they_are_streamed(tmp_path, monkeypatch):
     files, y = write(tmp_path)
     items = Targets(images_of("pillow", files), y, ODD)
-    monkeypatch.setattr("nllearn.classifiers._preprocessing._MOST_BYTES_CPU", 0)
+    monkeypatch.setattr("nllearn.classifiers._image_input._MOST_BYTES_CPU", 0)
     clf = MixNNClassifier(max_epochs=3, on_bad_image="skip", random_state=0).fit(items)
     assert list(clf.skipped_images_) == list(ODD)
     assert (clf.corrected_labels_[list(ODD)] == y[list(ODD)]).all()

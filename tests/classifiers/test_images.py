@@ -137,7 +137,7 @@ def test_range_of_the_values_makes_no_difference(cls, pictures):
 def test_images_that_do_not_fit_are_read_on_the_way(cls, pictures, files, monkeypatch):
     x, _, noisy = pictures
     expected = cls(**SHORT).fit(x, noisy)
-    monkeypatch.setattr("nllearn.classifiers._preprocessing._MOST_BYTES_CPU", 1000)
+    monkeypatch.setattr("nllearn.classifiers._image_input._MOST_BYTES_CPU", 1000)
     for workers in (0, 1):
         params = {"iterator_train__num_workers": workers}
         streamed = cls(net_params=params, **SHORT).fit(files, noisy)

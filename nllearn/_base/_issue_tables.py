@@ -51,6 +51,7 @@ class IssueTablesMixin(DocLinkMixin, metaclass=ABCMeta):
     corrected_labels_: np.ndarray
     transition_matrix_: np.ndarray
     noise_rate_: float
+    has_signal_: bool
 
     # -- what an estimator defines
 
@@ -119,9 +120,9 @@ class IssueTablesMixin(DocLinkMixin, metaclass=ABCMeta):
             `is_label_issue`, `label_quality`, `given_label`, `corrected_label`,
             `predicted_label`, `predicted_proba` (these two without the given label: of the
             network alone, or of the cleaner's predictors), then evidence columns.
-            From every estimator: `neighbor_share_given` and `neighbor_share_corrected`. From a
-            classifier: `clean_proba`, `is_easy`, `nearest_row` and `target_changed_at`. From a
-            label cleaner: `decided_by` (the predictors that give the corrected label),
+            Where the neighbours vote: `neighbor_share_given` and `neighbor_share_corrected`.
+            From a classifier: `clean_proba`, `is_easy`, `nearest_row` and `target_changed_at`.
+            From a label cleaner: `decided_by` (the predictors that give the corrected label),
             `boundary_quality` (the quality if noise at the class boundary is assumed; only where
             that was left open), `duplicate_group` (number of the group of rows that are the same
             or nearly so, -1 for none), `duplicates_disagree` (its labels differ), and

@@ -86,6 +86,8 @@ class LabelIssuesMixin(AuditMixin):
         self._check_order(rows, images=images, texts=texts, table=table, names=names)
         if audit is not None and np.ndim(audit) == 0:
             audit = self.audit_sample(audit, random_state=0)
+        # Of one label per row nothing but the features tells the rate.
+        told = self.has_signal_ or self._annotators is not None
         with torch_state(self.n_jobs, is_small=False):
             return write_review_page(
                 path,
@@ -97,7 +99,7 @@ class LabelIssuesMixin(AuditMixin):
                 losses=rows.losses,
                 history=getattr(self, "history_", None),
                 transition_matrix=self.transition_matrix_,
-                noise_rate=self.noise_rate_,
+                noise_rate=self.noise_rate_ if told else None,
                 predicted_by=rows.predicted_by,
                 images=images,
                 texts=texts,
@@ -193,7 +195,7 @@ class LabelIssuesMixin(AuditMixin):
         if X is None:
             raise ValueError("refit=True needs X: fit keeps no copy of the rows")
         self._check_order(self.training_rows(), X=to_pandas(X))
-        known, _ = apply_decisions_to(self, decisions, undecided="given")
+        known = np.where(decided, labels, self.classes_[self.training_rows().given])
         library = self.frame_library_
         self.fit(X, known, trusted=decided)
         # The decided labels are an array, whatever the given ones were.

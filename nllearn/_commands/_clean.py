@@ -210,7 +210,8 @@ def _clean(args: argparse.Namespace) -> int:
     proba = None if known.all() else getattr(estimator, METHODS[args.method][1])(X[~known])
     columns = result_columns(issues, known, classes=estimator.classes_, proba=proba)
     write_table(table, columns, args.output, force=args.force)
-    for line in summary_lines(issues, estimator.noise_rate_):
+    rate = estimator.noise_rate_ if estimator.has_signal_ else None
+    for line in summary_lines(issues, rate):
         say(args, line)
     for line in threshold_lines(issues["label_quality"]):
         say(args, line)
@@ -239,12 +240,14 @@ def _clean(args: argparse.Namespace) -> int:
             "no label was changed: the features tell nothing about the labels, which are predicted "
             "no better than by the class frequencies",
         )
-    return exit_code(args, estimator.noise_rate_)
+    return exit_code(args, rate)
 
 
-def exit_code(args: argparse.Namespace, rate: float) -> int:
-    """Tell whether the noise rate is above the limit that the user set."""
-    if args.fail_above is None or rate <= args.fail_above:
+def exit_code(args: argparse.Namespace, rate: float | None) -> int:
+    """Tell whether the noise rate is above the limit that the user set; None is unknown."""
+    if args.fail_above is not None and rate is None:
+        say(args, "note: the noise rate is unknown, so --fail-above was not checked")
+    if args.fail_above is None or rate is None or rate <= args.fail_above:
         return 0
     say(args, f"failed: the noise rate is above {args.fail_above:.4g}, see --fail-above")
     return 1

@@ -10,7 +10,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from torch.utils.data import Dataset
 
 from nllearn._labels import check_labels
-from nllearn._validation import check_not_sparse, check_rows, check_same_rows, refuse_overflow
+from nllearn._validation import check_not_sparse, check_rows, refuse_overflow
 from nllearn.classifiers._image_input import is_small
 from nllearn.functional.blocks import ROUNDING, column_moments, row_blocks, standardized_rows
 from nllearn.images import (
@@ -64,7 +64,6 @@ def check_input(estimator: Any, X: Any, y: Any) -> tuple[Any, np.ndarray, Any]:
     """
     check_not_sparse(X)
     check_rows(X)
-    check_same_rows(X, y=y)
     y = check_labels(y)
     index = getattr(X, "index", None) if hasattr(X, "iloc") else None
     if isinstance(X, Dataset):

@@ -53,17 +53,18 @@ def gather_evidence(
     def is_predicted(scores: torch.Tensor) -> np.ndarray:
         return (scores.argmax(1, keepdim=True) == best).squeeze(1).cpu().numpy()
 
-    by_regression, by_neighbors = is_predicted(scores), is_predicted(log_votes)
+    # All shares are one, and their logarithms zero, where the neighbours do not vote.
+    votes = bool(log_votes.any())
+    by_regression, by_neighbors = is_predicted(scores), is_predicted(log_votes) & votes
     decided = np.select(
         [trusted, by_regression & by_neighbors, by_regression, by_neighbors, corrected == given],
         ["trusted", "all", "regression", "neighbors", "given label"],
         default="noise model",
     )
-    found = {
-        "decided_by": decided,
-        "neighbor_share_given": share(log_votes, own),
-        "neighbor_share_corrected": share(log_votes, best),
-    }
+    found = {"decided_by": decided}
+    if votes:
+        found["neighbor_share_given"] = share(log_votes, own)
+        found["neighbor_share_corrected"] = share(log_votes, best)
     if posterior.boundary_quality is not None:
         found["boundary_quality"] = posterior.boundary_quality.cpu().numpy()
     return found
@@ -99,7 +100,5 @@ def nearest_rows(indices: torch.Tensor) -> np.ndarray:
 def as_cells(indices: np.ndarray) -> np.ndarray:
     """One list of row numbers per cell."""
     cells = np.empty(len(indices), dtype=object)
-    cells[:] = (
-        indices.tolist() if indices.shape[1] != 1 else [[row] for row in indices[:, 0].tolist()]
-    )
+    cells[:] = indices.tolist()
     return cells

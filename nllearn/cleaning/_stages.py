@@ -144,6 +144,8 @@ def fit_stages(
         given = posterior.annotators.consensus
         annotators = fitted_annotators(data.annotators, posterior.annotators)
     noise, fits = posterior.noise, posterior.regressions or (None, None)
+    # Neighbours that do not vote at fit do not vote for new rows.
+    votes = voting if chosen.use_neighbors else np.zeros_like(voting)
     predictors = FittedPredictors(
         scale=scale,
         X_unit=X_unit.half(),
@@ -153,7 +155,7 @@ def fit_stages(
         factors=posterior.factors,
         noise=noise,
         vote_labels=torch.from_numpy(given).to(device),
-        vote_weights=torch.from_numpy(voting.astype(np.float32)).to(device),
+        vote_weights=torch.from_numpy(votes.astype(np.float32)).to(device),
         n_neighbors=graph.indices.shape[1],
     )
     duplicates = {} if hashes is None else duplicate_evidence(graph, hashes, given)

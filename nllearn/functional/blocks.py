@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import sparse
 
-__all__ = ["ROUNDING", "column_moments", "dense_rows", "row_blocks", "standardized_rows"]
+__all__ = [
+    "ROUNDING",
+    "column_moments",
+    "dense_rows",
+    "drawn_rows",
+    "row_blocks",
+    "standardized_rows",
+]
 
 # A column that varies by this part of the widest one may be what rounding left of others.
 ROUNDING = 1e-14
@@ -31,6 +39,32 @@ def row_blocks(n: int, size: int | None = None) -> Iterator[slice]:
     size = size or _BLOCK
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
+
+
+def drawn_rows(n: int, most: int, generator: torch.Generator | None = None) -> torch.Tensor:
+    """Numbers of rows, drawn where there are too many.
+
+    Drawn and not taken at even steps: where the order of the rows repeats, steps leave some
+    kinds out.
+
+    Parameters
+    ----------
+    n : int
+    most : int
+        Rows that are enough.
+    generator : torch.Generator, optional
+        None draws the same rows every time.
+
+    Returns
+    -------
+    rows : int64 Tensor of shape (min(n, most),)
+        Ascending, on the CPU.
+    """
+    if n <= most:
+        return torch.arange(n)
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
+    return torch.randperm(n, generator=generator)[:most].sort().values
 
 
 def dense_rows(X: Any, rows: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from nllearn.functional.blocks import row_blocks
+from nllearn.functional.blocks import drawn_rows, row_blocks
 from nllearn.functional.grid_posterior import NormalPrior
 
 __all__ = ["error_shares", "fit_error_temperature"]
@@ -77,8 +77,8 @@ def fit_error_temperature(
     n, n_classes = evidence.shape
     if n == 0 or n_classes < 3:
         return 1.0
-    step = max(1, n // _N_SAMPLE)
-    evidence, predicted, codes = evidence[::step], predicted[::step], codes[::step]
+    rows = drawn_rows(n, _N_SAMPLE).to(evidence.device)
+    evidence, predicted, codes = evidence[rows], predicted[rows], codes[rows]
     even = torch.tensor(_EVEN_SHARES, dtype=torch.float32, device=evidence.device).unsqueeze(1)
 
     def log_likelihood(inverse_temperature: float) -> float:

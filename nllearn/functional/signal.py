@@ -7,7 +7,7 @@ import torch
 from scipy.stats import gamma, norm, rankdata
 from torch.nn import functional as F
 
-from nllearn.functional.blocks import row_blocks
+from nllearn.functional.blocks import drawn_rows, row_blocks
 
 __all__ = ["dependence_strength", "recognized_classes", "signal_strength"]
 
@@ -116,12 +116,7 @@ def dependence_strength(X: torch.Tensor, codes: torch.Tensor, weights: torch.Ten
 def _active_rows(weights: torch.Tensor, width: int) -> torch.Tensor:
     """Rows that count; some of them, drawn, where there are too many numbers in a width."""
     active = torch.nonzero(weights > 0).squeeze(1)
-    most = max(_N_NUMBERS // width, 1)
-    if len(active) <= most:
-        return active
-    # Not at even steps: an order of the labels that repeats would leave classes out.
-    drawn = torch.randperm(len(active), generator=torch.Generator().manual_seed(0))[:most]
-    return active[drawn.sort().values.to(active.device)]
+    return active[drawn_rows(len(active), max(_N_NUMBERS // width, 1)).to(active.device)]
 
 
 def _traces(A: torch.Tensor) -> tuple[float, float, float]:

@@ -153,8 +153,10 @@ def _noise(estimator: Any, issues: pd.DataFrame, audit: Any) -> list[str]:
     n = len(issues)
     changed = issues["given_label"].to_numpy() != issues["corrected_label"].to_numpy()
     n_issues = int(issues["is_label_issue"].sum())
+    told = getattr(estimator, "has_signal_", True) or hasattr(estimator, "annotators_")
+    rate = estimator.noise_rate_ if told else None
     facts = [
-        ("estimated share of wrong labels", f"{estimator.noise_rate_:.1%}"),
+        ("estimated share of wrong labels", "unknown" if rate is None else f"{rate:.1%}"),
         ("labels changed", f"{int(changed.sum()):,} ({changed.mean():.1%})"),
         ("label issues", f"{n_issues:,} ({n_issues / n:.1%})"),
     ]

@@ -17,6 +17,7 @@ from nllearn.functional.annotators import (
     label_incidence,
     vote_shares,
 )
+from nllearn.functional.blocks import drawn_rows
 from nllearn.functional.dependence import annotator_agreement, annotator_dependence, told_shares
 from nllearn.label_model._data import AnnotatorLabels, NoisyLabels
 from nllearn.label_model._noise import fit_noise
@@ -228,9 +229,8 @@ def _all_labels(
 ) -> tuple[torch.Tensor, torch.Tensor, NoisyLabels]:
     """Every single label beside the scores and votes of its row."""
     rows, annotators = np.nonzero((labels.codes >= 0) & (weights > 0)[:, None])
-    if len(rows) > _N_SAMPLE:
-        order = torch.randperm(len(rows), generator=generator)[:_N_SAMPLE].sort().values.numpy()
-        rows, annotators = rows[order], annotators[order]
+    order = drawn_rows(len(rows), _N_SAMPLE, generator).numpy()
+    rows, annotators = rows[order], annotators[order]
     device = found.scores.device
     idx = torch.as_tensor(rows, device=device)
     weight = weights[rows] / weights[rows].mean()

@@ -36,11 +36,6 @@ class NoisyLabels:
         """The labels as distributions, float32 of shape (n, n_classes)."""
         return F.one_hot(self.codes, self.n_classes).float()
 
-    def per_class(self, values: torch.Tensor) -> torch.Tensor:
-        """Sum of float32 values, one per row, over the rows given each class."""
-        none = torch.zeros(self.n_classes, dtype=torch.float32, device=self.codes.device)
-        return none.index_add_(0, self.codes, values)
-
     def take(self, idx: torch.Tensor) -> NoisyLabels:
         """Those of some rows."""
         return NoisyLabels(self.codes[idx], self.n_classes, self.weights[idx], self.trusted[idx])

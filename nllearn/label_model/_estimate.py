@@ -26,6 +26,10 @@ _LEAST_PROBA = 0.01
 # Odds at which the trusted rows settle that noise lies at the class boundary. A few rows that
 # happen to be easy must not decide: where the assumption is wrong a third of the labels is lost.
 _LEAST_ODDS = 20.0
+# Prior of noise at the class boundary where nothing tells whether there is any. Small, so that
+# right labels of hard rows keep a quality near 1; above zero, so that these rows come before
+# others.
+_BOUNDARY_PRIOR = 0.05
 # Fits of the regressions on labels that are probably right, where noise lies at the boundary.
 _N_REFITS = 2
 
@@ -69,8 +73,8 @@ def estimate_label_posterior(
         Whether a network learnt the features from these labels.
     boundary_noise : bool or "auto"
         Whether wrong labels are taken to lie at the class boundary, where hard rows that are
-        rightly labelled look the same. "auto" decides by the trusted rows, and without them
-        takes these rows for hard ones.
+        rightly labelled look the same. "auto" decides by the trusted rows. Without them it takes
+        these rows for hard ones, and gives the other answer a probability of .05.
     advance : callable
         Called when the neighbours have voted, after each regression, and at the end; for a
         progress bar.
@@ -96,10 +100,11 @@ def estimate_label_posterior(
     )
     scores, log_votes = found.scores, found.log_votes
     has_signal, agreed = found.has_signal, found.agreed
-    noise = fit_noise(scores, log_votes, labels, has_signal, generator, learnt_features)
-    distributions = noise.posterior(scores, log_votes, labels.codes)
     boundary_quality, n_undecided = None, 0
     at_boundary = boundary_noise is True and has_signal
+    if not at_boundary:
+        noise = fit_noise(scores, log_votes, labels, has_signal, generator, learnt_features)
+        distributions = noise.posterior(scores, log_votes, labels.codes)
     if boundary_noise == "auto" and has_signal:
         plain = found.without_forest
         other_noise = fit_boundary_noise(plain, log_votes, labels, agreed, generator)
@@ -114,6 +119,7 @@ def estimate_label_posterior(
             boundary_quality = other.gather(1, labels.codes.unsqueeze(1)).squeeze(1)
             differ = other.argmax(1) != distributions.argmax(1)
             n_undecided = int((differ & (weights > 0)).sum())
+            distributions.lerp_(other, _BOUNDARY_PRIOR)
     if at_boundary:
         for _ in range(_N_REFITS if found.ridges else 0):
             clean_weight = clean_weight_at_boundary(found.without_forest, labels)

@@ -14,7 +14,12 @@ from nllearn.functional.noise_floor import fit_noise_floor
 from nllearn.functional.prototypes import class_prototypes, identity_prototypes, prototype_fit
 from nllearn.functional.relabelling import posterior_given_label
 from nllearn.functional.signal import recognized_classes
-from nllearn.functional.transition import estimate_transition, prior_strength, scale_noise
+from nllearn.functional.transition import (
+    estimate_transition,
+    prior_strength,
+    scale_noise,
+    symmetric_transition,
+)
 from nllearn.label_model._data import NoisyLabels
 from nllearn.label_model._noise_model import NoiseModel, draw_sample, score_margin
 
@@ -44,7 +49,8 @@ def fit_noise(
     labels : NoisyLabels
     has_signal : bool
         Whether the predictions tell anything about the labels. If not, or of a class that they
-        do not recognize, no label is taken for wrong.
+        do not recognize, no label is changed. Without any, the quality of all labels is that of
+        the prior, ``1 - (C - 1) / (2 C)``.
     generator : torch.Generator
         Draws 100,000 rows where there are more.
     learnt_features : bool, default=False
@@ -67,9 +73,16 @@ def fit_noise(
         torch.eye(labels.n_classes, dtype=torch.float32, device=scores.device),
     )
     if not has_signal:
-        # Every class is as probable as the others, the predicted one by a hair more.
+        # Every class is as probable as the others, the predicted one by a hair more. Of the noise
+        # rate nothing is known: its mean where it is uniform from 0 to that of labels by chance.
         chance = (labels.n_classes - 1) / labels.n_classes
-        return replace(model, inverse_temperature=0.0, errors=np.full(1, 0.999 * chance))
+        half = symmetric_transition(labels.n_classes, 0.5 * chance)
+        return replace(
+            model,
+            inverse_temperature=0.0,
+            errors=np.full(1, 0.999 * chance),
+            transition=model.transition.new_tensor(half),
+        )
     model = _fit_floor(model, some_scores, some_votes, some, learnt_features)
     prototypes = class_prototypes(model.transition)
     top = prototype_fit(some_scores / mean_sum, prototypes).amax(1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nllearn.functional.blocks import row_blocks
+from nllearn.functional.blocks import drawn_rows, row_blocks
 from nllearn.functional.boundary_noise import posterior_at_boundary
 from nllearn.functional.calibration import class_probabilities
 from nllearn.functional.prototypes import identity_prototypes, prototype_fit
@@ -116,10 +116,7 @@ def score_margin(scores: torch.Tensor) -> torch.Tensor:
 def draw_sample(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Numbers of at most 100,000 rows that take part, ascending."""
     active = torch.nonzero(weights > 0).squeeze(1)
-    if len(active) <= _N_SAMPLE:
-        return active
-    order = torch.randperm(len(active), generator=generator)[:_N_SAMPLE].to(weights.device)
-    return active[order.sort().values]
+    return active[drawn_rows(len(active), _N_SAMPLE, generator).to(weights.device)]
 
 
 def interpolate(margin: torch.Tensor, known: np.ndarray, values: np.ndarray) -> torch.Tensor:

@@ -31,7 +31,7 @@ _LEAST_GAIN = 1.0
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the predictors say of every row without its own labels.
+    """Predictions of every row without its own labels.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ class Predictions:
     factors : tuple of float
         Of the regressions' mean and of the forest, where they alone predict.
     agreed : float
-        Share of rows on which regression and neighbours agree.
+        Share of rows on which regression and neighbours agree; where these do not vote, both
+        regressions, or the predictions and the given labels.
     has_signal : bool
         Whether any of them tells anything about the labels.
     """
@@ -112,15 +113,16 @@ def predict_labels(
     kept = []
     if ridges:
         scores = out_of_sample_predictions(ridges[0], X_unit, y_soft, weights)
-        agreed = agreement(scores, log_votes, weights)
         advance()
-        scores.add_(out_of_sample_predictions(ridges[1], X_unit, y_soft, weights)).div_(2)
-        kept.append(scores)
+        smoothed = out_of_sample_predictions(ridges[1], X_unit, y_soft, weights)
+        agreed = agreement(scores, log_votes if use_neighbors else smoothed, weights)
+        kept.append(scores.add_(smoothed).div_(2))
     if forest is not None:
         kept.append(out_of_sample_predictions(forest, X_unit, y_soft, weights))
     if not ridges:
         scores, _ = stack_predictions([*kept, *others] or [log_votes.exp()], codes, weights)
-        agreed = agreement(scores, log_votes, weights)
+        # Where nothing else predicts, with the given labels: below the share that is right.
+        agreed = agreement(scores, log_votes if use_neighbors else codes, weights)
         advance()
     advance()
     # Not of the forest: where it alone has learnt something, and half, it errs at every margin

@@ -185,15 +185,15 @@ def result_columns(
     return pd.concat([columns, filled]).sort_index()
 
 
-def summary_lines(issues: pd.DataFrame, noise_rate: float) -> list[str]:
+def summary_lines(issues: pd.DataFrame, noise_rate: float | None) -> list[str]:
     """Write what cleaning found, with the classes that have the largest share of issues.
 
     Parameters
     ----------
     issues : DataFrame
         What ``label_issues()`` of a classifier returns.
-    noise_rate : float
-        ``noise_rate_`` of the classifier.
+    noise_rate : float or None
+        ``noise_rate_`` of the estimator; None where it is not known.
 
     Returns
     -------
@@ -205,7 +205,7 @@ def summary_lines(issues: pd.DataFrame, noise_rate: float) -> list[str]:
     lines = [
         f"rows                  {n}",
         f"classes               {issues['given_label'].nunique()}",
-        f"estimated noise rate  {noise_rate:.1%}",
+        f"estimated noise rate  {'unknown' if noise_rate is None else f'{noise_rate:.1%}'}",
         f"labels changed        {int(changed.sum())} ({changed.mean():.1%})",
         f"label issues          {int(flagged.sum())} ({flagged.mean():.1%})",
     ]

@@ -467,7 +467,8 @@ def test_noise_at_the_boundary_is_left_undecided_unless_asked_for(boundary):
     assert lower[noisy != y].mean() > 0.9
     assert "boundary_quality" not in asked.label_issues()
     never = fitted(X, noisy, boundary_noise=False)
-    np.testing.assert_array_equal(never.label_distributions_, auto.label_distributions_)
+    mixed = 0.95 * never.label_quality_ + 0.05 * table["boundary_quality"]
+    np.testing.assert_allclose(auto.label_quality_, mixed, atol=1e-6)
     assert never.n_undecided_ == 0
 
 
@@ -532,7 +533,10 @@ def test_without_signal_nothing_is_changed(n_classes):
         cleaner = fitted(X, y)
     assert not cleaner.has_signal_ and cleaner.n_undecided_ == 0
     np.testing.assert_array_equal(cleaner.corrected_labels_, y)
-    assert cleaner.noise_rate_ < 1e-6 and cleaner.label_quality_.min() > 0.999
+    # Of the noise rate all is possible from none to that of labels by chance.
+    half = 0.5 * (n_classes - 1) / n_classes
+    np.testing.assert_allclose(cleaner.label_quality_, 1 - half, atol=2e-3)
+    assert cleaner.noise_rate_ == pytest.approx(half, abs=1e-3)
     # New rows get about the same probability for every class.
     np.testing.assert_allclose(cleaner.label_proba(X[:9]), 1 / n_classes, atol=1e-3)
     with pytest.warns(NoisyLabelWarning, match="tell nothing about the labels"):

@@ -154,9 +154,10 @@ def test_without_signal_every_label_is_kept(noisy_labels, generator):
     scores, log_votes, _ = predictions(300)
     labels = noisy_labels(np.arange(300) % 3, 3)
     noise = fit_noise(scores, log_votes, labels, False, generator)
-    torch.testing.assert_close(noise.transition, torch.eye(3))
+    # All noise rates from 0 to 2/3, that of labels by chance, are as probable as each other.
     posterior = noise.posterior(scores, log_votes, labels.codes)
-    assert float(posterior[torch.arange(300), labels.codes].min()) > 0.999
+    quality = posterior[torch.arange(300), labels.codes]
+    torch.testing.assert_close(quality, torch.full((300,), 2 / 3), atol=1e-3, rtol=0)
 
 
 def test_labels_of_a_class_that_is_not_recognized_are_kept(noisy_labels, generator):

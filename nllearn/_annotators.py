@@ -1,4 +1,4 @@
-"""What a fitted estimator knows of its annotators: attributes, the table of labels, a file."""
+"""Annotators of a fitted estimator: attributes, the table of labels, a file."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ class LabelIssuesMixin(AuditMixin):
         if not type(self).__module__.startswith("nllearn."):
             raise TypeError(
                 f"estimator is a {name}; only the classes of nllearn can be saved, since load "
-                "knows no other; keep it with pickle"
+                "reads no other; keep it with pickle"
             )
         writer = Writer()
         document = {"class": name, **self._write_state(writer)}

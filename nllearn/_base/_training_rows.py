@@ -1,4 +1,4 @@
-"""What a fitted estimator knows about its training rows."""
+"""Labels, predictions and evidence of the training rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["TrainingRows"]
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What a fitted estimator knows about its n training rows, in their order.
+    """Labels, predictions and evidence of the n training rows, in their order.
 
     Attributes
     ----------

@@ -271,18 +271,15 @@ class FitLoop:
     def finish(self, net: NoisyLabelNet) -> dict[str, Any]:
         """From the fitted network to what fit keeps of every row."""
         with self.threads():
-            return self._conclude(net)
-
-    def _conclude(self, net: NoisyLabelNet) -> dict[str, Any]:
-        bank = self.collect(net)
-        loop, n = self.beside(bank), len(bank.losses)
-        selection = Selection(np.ones(n, bool), np.ones(n, np.float32))
-        if self.n_classes > 1:
-            selection = loop.select(bank)
-        # Not of the current epoch: a run that is resumed at its end has had none.
-        generator = stream(self.seed, self.schedule.max_epochs, 4)
-        posterior = loop.estimate_posterior(bank, generator)
-        return fitted_rows(bank, selection, loop.sample_state, posterior)
+            bank = self.collect(net)
+            loop, n = self.beside(bank), len(bank.losses)
+            selection = Selection(np.ones(n, bool), np.ones(n, np.float32))
+            if self.n_classes > 1:
+                selection = loop.select(bank)
+            # Not of the current epoch: a run that is resumed at its end has had none.
+            generator = stream(self.seed, self.schedule.max_epochs, 4)
+            posterior = loop.estimate_posterior(bank, generator)
+            return fitted_rows(bank, selection, loop.sample_state, posterior)
 
 
 def open_loop(
@@ -318,7 +315,6 @@ def open_loop(
     schedule = resolve_schedule(
         n_rows=len(active),
         batch_size=batch_size,
-        n_steps=defaults.n_steps,
         max_epochs=estimator.max_epochs,
         warmup_epochs=defaults.warmup_epochs if warmup is None else warmup,
         refresh_every=estimator.refresh_every,

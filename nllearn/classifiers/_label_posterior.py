@@ -19,7 +19,6 @@ from nllearn.label_model import (
     AnnotatorLabels,
     LabelPosterior,
     NoisyLabels,
-    RowScaling,
     choose_scaling,
     estimate_annotator_posterior,
     estimate_label_posterior,
@@ -79,7 +78,6 @@ class InputRows:
 
     def __init__(self, X: np.ndarray, weight: np.ndarray):
         self._X, self._weight = X, weight.astype(np.float64)
-        self._scaling: RowScaling | None = None
         self.posterior: LabelPosterior | None = None
 
     def generator(self) -> torch.Generator:
@@ -91,12 +89,9 @@ class InputRows:
 
         None where all rows are alike.
         """
-        if self._scaling is None:
-            codes = given.cpu().numpy()
-            self._scaling = choose_scaling(
-                self._X, codes, n_classes, self._weight, self.generator()
-            )
-        return None if self._scaling is None else self._scaling.apply(self._X, given.device)
+        codes = given.cpu().numpy()
+        scaling = choose_scaling(self._X, codes, n_classes, self._weight, self.generator())
+        return None if scaling is None else scaling.apply(self._X, given.device)
 
     def forest(self) -> OutOfBagForest | None:
         """Forest on the columns, where they are few."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import numbers
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from nllearn._views import View, make_image_views, make_views
 from nllearn.images import LAYOUTS
 from nllearn.neighbors import DescentNeighbors, ExactNeighbors, is_exact_faster
 from nllearn.selectors import ClassBalancedSelector, PuritySelector, ThresholdSelector
-from nllearn.training._schedule import IMAGE_STEPS, TABLE_STEPS
 
 __all__ = [
     "InputDefaults",
@@ -44,8 +42,6 @@ class InputDefaults:
     Parameters
     ----------
     is_image : bool
-    n_steps : int
-        Gradient steps that a fit aims at while ``max_epochs`` is None.
     most_rows_per_batch : int
         Bound while ``batch_size`` is None.
     lr : dict of str to float
@@ -65,7 +61,6 @@ class InputDefaults:
     """
 
     is_image: bool
-    n_steps: int
     most_rows_per_batch: int
     lr: dict[str, float]
     warmup_epochs: float
@@ -93,13 +88,13 @@ class InputDefaults:
 def table_defaults() -> InputDefaults:
     """Defaults of tables and embeddings."""
     lr = {"adamw": 1e-3, "sgd": 0.02}
-    return InputDefaults(False, TABLE_STEPS, 256, lr, 0.1, False, None, 5, "batch")
+    return InputDefaults(False, 256, lr, 0.1, False, None, 5, "batch")
 
 
 def image_defaults() -> InputDefaults:
     """Defaults of images."""
     lr = {"adamw": 2e-3, "sgd": 0.05}
-    return InputDefaults(True, IMAGE_STEPS, 128, lr, 0.3, True, "strong", 1, "auto")
+    return InputDefaults(True, 128, lr, 0.3, True, "strong", 1, "auto")
 
 
 def resolve_optimizer(
@@ -150,7 +145,7 @@ def shared_constraints() -> dict[str, list[Any]]:
 
 def _share() -> Interval:
     """A share of the epochs: a float in (0, 1)."""
-    return Interval(numbers.Real, 0, 1, closed="neither")
+    return Interval(Real, 0, 1, closed="neither")
 
 
 def selector_builders(easy_fraction: float | None = None) -> dict[str, Callable[[], Any]]:

@@ -50,8 +50,9 @@ def keep_given_labels(
     """Put what is known of a given label alone in the place of what a blank image gave.
 
     Each row gets the mean distribution of the rows with its given label that take part. Its
-    given label is never changed, since nothing speaks against it: where another class has a
-    larger mean, the given one is raised to it. A class without such rows is believed.
+    given label is never changed, since there is no evidence against it: where another class has a
+    larger mean, the given one is raised to it. Without such rows the given label
+    is taken for right.
 
     Parameters
     ----------

@@ -269,8 +269,6 @@ def all_classes(found: np.ndarray, classes: Any) -> np.ndarray:
 
 def find_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Positions of new labels in the classes; a label that is not there is an error."""
-    import pandas as pd
-
     codes = label_index(classes).get_indexer(label_index(labels)).astype(np.int64)
     if (codes < 0).any():
         unknown = pd.unique(pd.Series(labels[codes < 0]))[:5].tolist()

@@ -149,7 +149,7 @@ class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
     resolved_params_ : dict
         What every None became, and what was chosen from the data.
     sampling_strategy_ : dict
-        Only after ``fit_resample``; imbalanced-learn's, always empty of meaning here.
+        Only after ``fit_resample``; always empty; imbalanced-learn expects the attribute.
     sample_indices_ : int64 ndarray of shape (n_kept,)
         Only after ``fit_resample`` with an `action` that drops rows: those kept.
 
@@ -237,8 +237,8 @@ class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
             (n_samples, k), or what scikit-learn's ``kneighbors`` or
             ``kneighbors_graph`` returns. Takes the place of the search.
         classes : array-like of shape (n_classes,), optional
-            All classes, also those that occur in no label and that `pred_probs` knows. None
-            takes the labels of y.
+            All classes, also those that occur in no label but have a column of `pred_probs`.
+            None takes the labels of y.
 
         Returns
         -------

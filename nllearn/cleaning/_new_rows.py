@@ -1,4 +1,4 @@
-"""What a fitted cleaner says of rows that fit has not seen."""
+"""Predictions and label quality of rows that fit has not seen."""
 
 from __future__ import annotations
 

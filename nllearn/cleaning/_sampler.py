@@ -1,4 +1,4 @@
-"""imbalanced-learn's base class where it is installed, and its manners where it is not."""
+"""imbalanced-learn's base class where it is installed, else one with its interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of a fitted estimator: container, values, checksums. It knows no estimator."""
+"""The file of a fitted estimator: container, values, checksums. It imports no estimator."""
 
 from nllearn.file_format._allowed import component_classes, optimizer_classes
 from nllearn.file_format._attributes import (

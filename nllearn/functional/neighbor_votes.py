@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["log_shares", "neighbor_shares"]
+__all__ = ["log_shares", "neighbor_shares", "shares_of"]
 
 # How fast a neighbour's vote fades with its cosine, and what is added to a share before its
 # logarithm is taken.
@@ -63,3 +63,17 @@ def log_shares(shares: torch.Tensor) -> torch.Tensor:
     log_shares : Tensor of shape (n, n_classes)
     """
     return (shares + _FLOOR).log()
+
+
+def shares_of(log_votes: torch.Tensor) -> torch.Tensor:
+    """Shares of votes from their logarithm, the inverse of :func:`log_shares`.
+
+    Parameters
+    ----------
+    log_votes : Tensor of shape (n, n_classes)
+
+    Returns
+    -------
+    shares : Tensor of shape (n, n_classes)
+    """
+    return log_votes.exp() - _FLOOR

@@ -214,7 +214,7 @@ class _ErrorCurve:
 
     @property
     def chance(self) -> float:
-        """Error of a predictor that knows nothing."""
+        """Error of a random guess."""
         return (self.n_classes - 1) / self.n_classes
 
     def errors(self, a: np.ndarray, log_b: np.ndarray) -> np.ndarray:

@@ -10,14 +10,14 @@ import torch
 from nllearn.functional.blocks import drawn_rows, row_blocks
 from nllearn.functional.boundary_noise import posterior_at_boundary
 from nllearn.functional.calibration import class_probabilities
+from nllearn.functional.neighbor_votes import log_shares, shares_of
 from nllearn.functional.prototypes import identity_prototypes, prototype_fit
 from nllearn.functional.relabelling import posterior_given_label
 
 __all__ = ["VOTE_WEIGHT", "NoiseModel", "draw_sample", "interpolate", "score_margin"]
 
-# Weight of the neighbours' log votes beside the regressions' scores, and the least share of votes
-# whose logarithm is taken.
-VOTE_WEIGHT, _LEAST_SHARE = 0.12, 1e-3
+# Weight of the neighbours' log votes beside the regressions' scores.
+VOTE_WEIGHT = 0.12
 # Rows that the noise is estimated on; more change nothing that can be measured.
 _N_SAMPLE = 100_000
 
@@ -74,8 +74,8 @@ class NoiseModel:
         ):
             return scores + VOTE_WEIGHT * log_votes
         fit = prototype_fit(scores / self.score_sum, self.prototypes) / self.score_top
-        shares = prototype_fit(log_votes.exp() - _LEAST_SHARE, self.prototypes)
-        return fit + VOTE_WEIGHT * (shares.clamp_min(0.0) + _LEAST_SHARE).log()
+        shares = prototype_fit(shares_of(log_votes), self.prototypes)
+        return fit + VOTE_WEIGHT * log_shares(shares.clamp_min(0.0))
 
     def predict_proba(self, scores: torch.Tensor, log_votes: torch.Tensor) -> torch.Tensor:
         """Probability of every label without a given one, float32 of shape (n, n_classes)."""

@@ -1,4 +1,4 @@
-"""What is said of labels that cannot be known, and of classes that disappear."""
+"""Warnings of labels that cannot be known, and of classes that disappear."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class _ColumnsOnDisk:
 
     def tensor(self) -> torch.Tensor:
         """All rows, mapped."""
-        # Private pages: torch knows no tensors that may not be written to.
+        # Private pages: torch has no tensors that must not be written to.
         shape = (self._n_done, self._width)
         return torch.from_numpy(np.memmap(self._file, np.float16, "c", shape=shape))
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 __all__ = ["Schedule", "resolve_batch_size", "resolve_schedule"]
 
 # Gradient steps that a fit aims at while max_epochs is None, and the bounds in epochs.
-TABLE_STEPS = 3000
-IMAGE_STEPS = 3000
+_N_STEPS = 3000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 30, 200
 # Refreshes after the warm-up while refresh_every is None.
 _REFRESHES = 5
@@ -88,7 +87,6 @@ def resolve_schedule(
     *,
     n_rows: int,
     batch_size: int,
-    n_steps: int = TABLE_STEPS,
     max_epochs: int | None,
     warmup_epochs: int | float,
     refresh_every: int | None,
@@ -98,6 +96,7 @@ def resolve_schedule(
 ) -> Schedule:
     """Turn the parameters of an estimator into epochs.
 
+    While `max_epochs` is None a fit aims at 3,000 gradient steps, in 30 to 200 epochs.
     A fit of three epochs or more always has a warm-up, one epoch that may correct
     and one that learns from the correction. A warm-up given as whole epochs is
     taken at its word.
@@ -106,8 +105,6 @@ def resolve_schedule(
     ----------
     n_rows, batch_size : int
         Training rows and rows per batch.
-    n_steps : int
-        Gradient steps that a fit aims at while `max_epochs` is None.
     max_epochs, warmup_epochs, refresh_every, correction_start : int, float or None
         As the estimators document them.
     posterior_share : float in [0, 1), default=0
@@ -121,7 +118,7 @@ def resolve_schedule(
     """
     if max_epochs is None:
         steps_per_epoch = max(1, -(-n_rows // batch_size))
-        max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(n_steps / steps_per_epoch)))
+        max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_N_STEPS / steps_per_epoch)))
     warmup = _epochs(warmup_epochs, max_epochs)
     if isinstance(warmup_epochs, float):
         warmup = min(max(1, warmup), max(1, max_epochs - 2))

@@ -10,7 +10,14 @@ import pandas as pd
 from nllearn._frames import to_pandas
 from nllearn._validation import is_tensor, refuse_tensor
 
-__all__ = ["check_labels", "columns_by_class", "label_arrays", "label_index", "label_values"]
+__all__ = [
+    "check_labels",
+    "columns_by_class",
+    "joint_codes",
+    "label_arrays",
+    "label_index",
+    "label_values",
+]
 
 
 def check_labels(y: Any) -> Any:
@@ -51,8 +58,8 @@ def check_labels(y: Any) -> Any:
     if masked and y.ndim == 1:
         _refuse_missing(np.ma.getmaskarray(y))
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
-        check_labels(y.iloc[:, 0])
-        return y
+        # Still of two dimensions, so that scikit-learn says what it makes of them.
+        return pd.DataFrame(np.asarray(check_labels(y.iloc[:, 0])), y.index, y.columns)
     values = _one_dimensional(y)
     if values is None or values.ndim != 1 or len(values) == 0:
         return y
@@ -76,7 +83,7 @@ def check_labels(y: Any) -> Any:
 
 
 def label_index(labels: Any) -> pd.Index:
-    """Labels as an index to find others in; pandas has none of half or extended floats.
+    """Labels as an index to find others in; pandas has none of half floats or foreign byte order.
 
     Parameters
     ----------
@@ -97,6 +104,8 @@ def label_index(labels: Any) -> pd.Index:
         labels = np.asarray(labels)
     if getattr(labels.dtype, "kind", "") == "f":
         labels = np.asarray(labels, dtype=np.float64)
+    elif isinstance(labels, np.ndarray):
+        labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)
     return pd.Index(labels)
 
 
@@ -190,6 +199,32 @@ def label_arrays(**named: Any) -> list[np.ndarray]:
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         raise ValueError(f"numbers of labels are {lengths}; they must be equal and not 0.")
     return list(arrays.values())
+
+
+def joint_codes(**named: Any) -> list[np.ndarray]:
+    """Codes of several label arrays over their joint sorted classes.
+
+    Codes make every later comparison safe: numpy finds str and int unequal without a word, and
+    scikit-learn's scores refuse some dtypes.
+    """
+    arrays = label_arrays(**named)
+    if len({array.dtype.kind in "US" for array in arrays}) > 1:
+        dtypes = {name: str(array.dtype) for name, array in zip(named, arrays, strict=True)}
+        raise ValueError(
+            f"label dtypes are {dtypes}; text and numbers are never equal. "
+            "Convert one side, for example with y.astype(str)."
+        )
+    if {array.dtype.kind for array in arrays} == {"i", "u"}:
+        # Together numpy makes them float, in which large numbers are equal.
+        arrays = [array.astype(object) for array in arrays]
+    try:
+        _, codes = np.unique(np.concatenate(arrays), return_inverse=True)
+    except TypeError as error:
+        raise ValueError(
+            f"labels cannot be sorted ({error}); give text, numbers or bools of one type, for "
+            "example y.astype(str)."
+        ) from error
+    return np.split(codes, len(arrays))
 
 
 def _refuse_missing(missing: np.ndarray) -> None:

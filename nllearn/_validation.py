@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "check_rows",
     "check_same_rows",
     "check_trusted",
+    "forget_failed_fit",
     "is_tensor",
     "n_jobs_constraints",
     "refuse_overflow",
@@ -63,6 +65,24 @@ def check_params(estimator: Any, constraints: Mapping[str, list[Any]]) -> None:
             f"{type(estimator).__name__} has {len(problems)} invalid parameter(s): "
             + "; ".join(problems)
         )
+
+
+@contextmanager
+def forget_failed_fit(estimator: Any) -> Iterator[None]:
+    """Drop the fitted attributes if a fit fails in the block, also by Ctrl-C.
+
+    What is left would be of two fits: labels of the earlier one, classes of the other.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
+    try:
+        yield
+    except BaseException:
+        for name in [name for name in vars(estimator) if name[0] != "_" and name[-1] == "_"]:
+            delattr(estimator, name)
+        raise
 
 
 def n_jobs_constraints() -> list[Any]:
@@ -235,8 +255,9 @@ def check_trusted(trusted: Any, n_rows: int) -> np.ndarray:
 def check_same_rows(X: Any, /, *, to: str = "X", **named: Any) -> None:
     """Refuse what has the rows of X in another order, by their index.
 
-    An index that counts from 0 says nothing, and passes. Probabilities, which come from another
-    program, are refused with an index of other rows too.
+    An index that counts from 0 says nothing, and passes. A scaler in a pipeline makes an array of
+    a frame; then the index of the labels says how the rows are called. Probabilities, which come
+    from another program, are refused with an index of other rows too.
 
     Parameters
     ----------
@@ -259,19 +280,23 @@ def check_same_rows(X: Any, /, *, to: str = "X", **named: Any) -> None:
     Traceback (most recent call last):
     ValueError: y has the rows of X in another order: row 0 of y is called 1; pass y.loc[X.index]...
     """
+    reference = X
+    if not hasattr(X, "iloc") and hasattr(named.get("y"), "iloc"):
+        reference, to = named["y"], "y"
+    has_names = hasattr(reference, "iloc")
     for name, values in named.items():
         if not hasattr(values, "iloc") or not len(values):
             continue
         index = values.index
         counted = pd.RangeIndex(len(index))
-        own = X.index if hasattr(X, "iloc") else counted
-        if index.equals(counted) or index.equals(own):
+        own = reference.index if has_names else counted
+        if index.equals(counted) or index.equals(own) or not (has_names or name == "pred_probs"):
             continue
         same = len(own) == len(index) and not len(own.symmetric_difference(index))
         if same:
             row = int(np.flatnonzero(np.asarray(index != own))[0])
             # An array has no names to bring the others in line with.
-            sort = f"{name}.loc[{to}.index]" if hasattr(X, "iloc") else f"{name}.sort_index()"
+            sort = f"{name}.loc[{to}.index]" if has_names else f"{name}.sort_index()"
             raise ValueError(
                 f"{name} has the rows of {to} in another order: row {row} of {name} is called "
                 f"{index[row]}; pass {sort}, or {name}.to_numpy() if the order is "

@@ -24,7 +24,7 @@ def cleaned(tmp_path_factory):
     X.loc[[4, 9], "kind"] = ""
     X.to_csv(folder / "wine.csv", index=False)
     words = ["clean", folder / "wine.csv", "--label", "kind", "-o", folder / "out.csv", "--quiet"]
-    words += ["--missing-labels", "predict", "--threshold", "0.6"]
+    words += ["--missing-labels", "predict", "--threshold", "0.9"]
     words += ["--report", folder / "page.html", "--save", folder / "model.safetensors"]
     assert cli.main([str(word) for word in words]) == 0
     return folder
@@ -89,7 +89,7 @@ def test_report_wants_the_rows_of_the_fit(cleaned, capsys):
 def test_report_finds_the_rows_that_had_a_label_and_takes_the_threshold(cleaned, tmp_path):
     words = ["report", str(cleaned / "model.safetensors"), "--table", str(cleaned / "wine.csv")]
     marked = pd.read_csv(cleaned / "out.csv")["is_label_issue"].sum()
-    for threshold, expected in (("0.6", marked), ("1", 176)):
+    for threshold, expected in (("0.9", marked), ("1", 176)):
         page = tmp_path / f"{threshold}.html"
         assert cli.main([*words, "-o", str(page), "--threshold", threshold]) == 0
         assert n_listed(page.read_text()) == expected

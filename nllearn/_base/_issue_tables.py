@@ -175,11 +175,6 @@ class IssueTablesMixin(DocLinkMixin, metaclass=ABCMeta):
         if rows.index is not None:
             check_same_rows(pd.Series(0, index=rows.index), to="label_issues()", **named)
 
-    def _forget_fit(self) -> None:
-        """Drop the fitted attributes: a fit that failed must not pass for fitted."""
-        for name in [name for name in vars(self) if name[0] != "_" and name[-1] == "_"]:
-            delattr(self, name)
-
     def _row_table(self, threshold: float | None) -> pd.DataFrame:
         """Table of :meth:`row_issues` as one of pandas."""
         from nllearn.inspection import label_issue_table

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nllearn._labels import label_values
+from nllearn._labels import label_index, label_values
 from nllearn.audit._audit import Audit
 from nllearn.audit._labels import AuditedLabels
 
@@ -68,7 +68,7 @@ def audit_labels(
         other = 1 - given if len(audited.classes) == 2 else np.full(len(rows), -1)
         true = np.where(correct, given, other)
     else:
-        true = pd.Index(audited.classes).get_indexer(pd.Index(answers)).astype(np.int64)
+        true = label_index(audited.classes).get_indexer(label_index(answers)).astype(np.int64)
         if (true < 0).any():
             unknown = pd.unique(pd.Series(answers[true < 0]))[:5].tolist()
             raise ValueError(

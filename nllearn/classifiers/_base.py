@@ -25,6 +25,7 @@ from nllearn._torch_state import LEAST_STEP, LEAST_WORK, torch_state
 from nllearn._validation import (
     check_params,
     check_same_rows,
+    forget_failed_fit,
     resolve_device,
 )
 from nllearn.classifiers._build_net import build_net
@@ -124,25 +125,20 @@ class BaseNoisyLabelClassifier(
             annotators.refuse_boundary_noise(self.boundary_noise)
             # The checks of rows beside labels take one label per row.
             y = annotators.classes[annotators.majority()]
-        X, y, index = check_input(self, X, y)
-        check_classification_targets(y)
-        self.skipped_images_ = getattr(X, "skipped", {})
-        labels = check_given_labels(
-            y, annotators, sample_weight, trusted, self.class_weight, self.skipped_images_
-        )
-        self.classes_ = labels.classes
-        drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        try:
+        with forget_failed_fit(self):
+            X, y, index = check_input(self, X, y)
+            check_classification_targets(y)
+            self.skipped_images_ = getattr(X, "skipped", {})
+            labels = check_given_labels(
+                y, annotators, sample_weight, trusted, self.class_weight, self.skipped_images_
+            )
+            self.classes_ = labels.classes
+            drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
             with torch_state(self.n_jobs), process_group(resolve_device(self.device)) as group:
                 fitted, start = self._fit_network(X, labels, drawn, group)
-        except BaseException:
-            # Also on Ctrl-C: a network that is trained half must not predict, and what an earlier
-            # fit left belongs to other rows.
-            self._forget_fit()
-            raise
-        if self.skipped_images_:
-            keep_given_labels(fitted, self.skipped_images_, labels.trusted, labels.weight)
-        self._set_fitted(fitted, index, labels)
+            if self.skipped_images_:
+                keep_given_labels(fitted, self.skipped_images_, labels.trusted, labels.weight)
+            self._set_fitted(fitted, index, labels)
         self.frame_library_ = library
         self.history_[-1]["seconds_label_posterior"] = time.perf_counter() - start
         return self

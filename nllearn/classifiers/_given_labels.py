@@ -92,6 +92,9 @@ def check_given_labels(
         trusted = annotators.trusted_rows(trusted)
         sample_weight = read_sample_weight(sample_weight, y)
         sample_weight[~annotators.labelled_rows(sample_weight)] = 0.0
+        # First by the largest, so that no sum overflows.
+        sample_weight /= sample_weight.max() or 1.0
+        sample_weight /= sample_weight[sample_weight > 0].mean() if sample_weight.any() else 1.0
         labels = AnnotatorLabels(annotators.codes, len(classes), sample_weight, trusted)
         targets = consensus_posterior(labels).astype(np.float32)
         codes = targets.argmax(1)

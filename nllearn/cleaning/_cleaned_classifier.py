@@ -24,7 +24,7 @@ from nllearn._doc_links import DocLinkMixin
 from nllearn._frames import to_pandas
 from nllearn._nested_params import NestedParamsMixin
 from nllearn._sample_weight import read_sample_weight
-from nllearn._validation import check_params
+from nllearn._validation import check_params, forget_failed_fit
 from nllearn.cleaning._label_cleaner import LabelCleaner
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.resampling import keep_every_class
@@ -170,8 +170,13 @@ class CleanedClassifier(
         takes_weights = self._check_weights(sample_weight)
         cleaner = LabelCleaner(random_state=0) if self.cleaner is None else clone(self.cleaner)
         cleaner.fit(X, y, sample_weight=sample_weight, trusted=trusted)
-        self._set_fitted(cleaner)
+        with forget_failed_fit(self):
+            self._set_fitted(cleaner)
+            self.estimator_ = self._fit_estimator(cleaner, X, sample_weight, takes_weights)
+        return self
 
+    def _fit_estimator(self, cleaner: Any, X: Any, sample_weight: Any, takes_weights: bool) -> Any:
+        """A clone of the classifier, fitted on what cleaning left."""
         kept, labels = self._training_labels(cleaner)
         params = {}
         if takes_weights:
@@ -182,8 +187,7 @@ class CleanedClassifier(
             params["sample_weight"] = weight[kept]
         if len(kept) < len(self.label_quality_):
             X = _safe_indexing(X, kept)
-        self.estimator_ = clone(self.estimator).fit(X, labels, **params)
-        return self
+        return clone(self.estimator).fit(X, labels, **params)
 
     @available_if(_estimator_has("predict"))
     def predict(self, X: Any) -> np.ndarray:
@@ -355,7 +359,7 @@ class CleanedClassifier(
                 f"cleaning would leave no row with the label(s) "
                 f"{self.classes_[restored].tolist()}; their rows keep their given labels",
                 NoisyLabelWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         kept = np.flatnonzero(kept)
         return kept, self.classes_[labels[kept]]

@@ -14,7 +14,13 @@ from nllearn._base import LabelIssuesMixin, TrainingRows
 from nllearn._frames import library_of, to_pandas
 from nllearn._labels import check_labels
 from nllearn._torch_state import LEAST_WORK, torch_state
-from nllearn._validation import check_params, check_rows, check_same_rows, resolve_device
+from nllearn._validation import (
+    check_params,
+    check_rows,
+    check_same_rows,
+    forget_failed_fit,
+    resolve_device,
+)
 from nllearn.cleaning._evidence import as_cells, gather_evidence, nearest_rows, predict_alone
 from nllearn.cleaning._inputs import (
     align_predictions,
@@ -223,7 +229,8 @@ class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
             without any label are predicted.
         sample_weight : array-like of shape (n_samples,), optional
             Importance in votes, regressions, noise rate and transition matrix; a common
-            factor changes nothing. A row of weight 0 is scored, and is used for no other row.
+            factor changes nothing. A row of weight 0 is scored, and its label is used for no
+            other row; as a neighbour it still smooths the features of others.
         trusted : array-like of bool of shape (n_samples,), optional
             Rows whose label is known to be right: never changed, quality 1, and used
             to measure the accuracy of the predictors.
@@ -254,8 +261,9 @@ class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
         classes, graph = to_pandas(classes), to_pandas(neighbor_graph)
         pred_probs = align_predictions(to_pandas(pred_probs), y if X is None else X)
         beside = dict(sample_weight=sample_weight, trusted=trusted, pred_probs=pred_probs)
-        self._without_rows = X is None
-        if X is None:
+        self._check_parameters()
+        alone = X is None
+        if alone:
             check_same_rows(y, to="y", y=y, **beside)
             index = row_index(pred_probs, y)
             beside["pred_probs"] = check_predictions_alone(y, pred_probs, classes)
@@ -263,9 +271,9 @@ class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
         else:
             check_same_rows(X, y=y, **beside)
             index = row_index(X)
-        X, y = self._check_data(X, y)
-        with torch_state(self.n_jobs):
-            self._clean(X, y, **beside, neighbor_graph=graph, classes=classes)
+        with torch_state(self.n_jobs), forget_failed_fit(self):
+            X, y = self._check_data(X, y)
+            self._clean(X, y, **beside, neighbor_graph=graph, classes=classes, alone=alone)
         self._index, self.frame_library_ = index, library
         return self
 
@@ -293,10 +301,12 @@ class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
 
     # -- the stages of fit
 
-    def _check_data(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """Check parameters, rows and labels."""
+    def _check_parameters(self) -> None:
         check_params(self, CONSTRAINTS)
         check_predictors(self.predictors)
+
+    def _check_data(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Check rows and labels."""
         check_is_table(X)
         check_rows(X)
         annotators = read_annotators(y)
@@ -321,8 +331,7 @@ class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
 
     def _fit_resample(self, X: Any, y: Any, **beside: Any) -> tuple[Any, np.ndarray]:
         """Clean, then relabel or drop the issues."""
-        self._without_rows = False
-        with torch_state(self.n_jobs):
+        with torch_state(self.n_jobs), forget_failed_fit(self):
             self._clean(X, y, **beside)
         self._index = None
         labels, kept = apply_action(
@@ -349,34 +358,32 @@ class LabelCleaner(NewRowsMixin, LabelIssuesMixin, SamplerBase):
             tags.sampler_tags.sample_indices = self.action != "relabel"
         return tags
 
-    def _clean(self, X: Any, y: Any, **beside: Any) -> None:
-        """Estimate the posterior and set the fitted attributes; `beside` as for ``fit``."""
+    def _clean(self, X: Any, y: Any, *, alone: bool = False, **beside: Any) -> None:
+        """Estimate the posterior and set the fitted attributes; `beside` as for ``fit``.
+
+        `alone` says that the rows are those of ``pred_probs``.
+        """
         data = check_fit_data(X, y, **beside)
-        self.classes_ = data.classes
+        self.classes_, self._without_rows = data.classes, alone
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
         small = fit_work(data.X.shape, self.n_landmarks, len(data.classes)) < LEAST_WORK
-        try:
-            with (
-                torch_state(self.n_jobs, is_small=small) as n_threads,
-                stage_progress(self.verbose) as advance,
-            ):
-                fitted = fit_stages(
-                    data,
-                    neighbors=self.neighbors,
-                    n_neighbors=self.n_neighbors,
-                    n_landmarks=self.n_landmarks,
-                    boundary_noise=self.boundary_noise,
-                    predictors=self.predictors,
-                    compare_rows=not self._without_rows,
-                    seed=seed,
-                    device=device,
-                    advance=advance,
-                )
-        except BaseException:
-            # Also on Ctrl-C: what an earlier fit left belongs to other rows.
-            self._forget_fit()
-            raise
+        with (
+            torch_state(self.n_jobs, is_small=small) as n_threads,
+            stage_progress(self.verbose) as advance,
+        ):
+            fitted = fit_stages(
+                data,
+                neighbors=self.neighbors,
+                n_neighbors=self.n_neighbors,
+                n_landmarks=self.n_landmarks,
+                boundary_noise=self.boundary_noise,
+                predictors=self.predictors,
+                compare_rows=not alone,
+                seed=seed,
+                device=device,
+                advance=advance,
+            )
         self._set_fitted(fitted.posterior, fitted.given, data.trusted, data.weight)
         self._evidence |= fitted.duplicates
         set_annotators(self, fitted.annotators, data.weight)

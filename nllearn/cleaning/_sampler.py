@@ -134,6 +134,7 @@ class SamplerBase(_Base):
         y : array or Series of shape (n_kept,)
             Their labels.
         """
+        self._check_parameters()
         given = X, y
         X, y = map(to_pandas, given)
         params = _passed(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nllearn._frames import to_pandas
+from nllearn._labels import joint_codes
 from nllearn.inspection._axes import axes_or_new, given_codes
 
 __all__ = ["LabelQualityDisplay"]
@@ -107,22 +108,23 @@ class LabelQualityDisplay:
         ValueError
             If shapes differ, there are no rows, a quality is outside [0, 1], or `n_bins` < 1.
         """
-        y_true, y_given = np.asarray(y_true), np.asarray(y_given)
+        true, given = np.asarray(y_true), np.asarray(y_given)
         quality = np.asarray(label_quality, dtype=float)
-        if not y_true.shape == y_given.shape == quality.shape or quality.ndim != 1:
+        if not true.shape == given.shape == quality.shape or quality.ndim != 1:
             raise ValueError(
-                f"y_true {y_true.shape}, y_given {y_given.shape} and label_quality "
+                f"y_true {true.shape}, y_given {given.shape} and label_quality "
                 f"{quality.shape} must all have shape (n,)"
             )
         if len(quality) == 0 or not ((quality >= 0.0) & (quality <= 1.0)).all():
             raise ValueError("label_quality must hold at least one value, all of them in [0, 1]")
         if n_bins < 1:
             raise ValueError(f"n_bins={n_bins!r} must be at least 1")
+        true, given = joint_codes(y_true=y_true, y_given=y_given)
         bins = np.minimum((quality * n_bins).astype(int), n_bins - 1)
         counts = np.bincount(bins, minlength=n_bins)
         filled = counts > 0
         total = np.bincount(bins, quality, n_bins)[filled]
-        right = np.bincount(bins, y_true == y_given, n_bins)[filled]
+        right = np.bincount(bins, true == given, n_bins)[filled]
         counts = counts[filled]
         return cls(total / counts, right / counts, counts).plot(ax)
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from nllearn._labels import joint_codes
 from nllearn._sample_weight import check_row_weight
 from nllearn._validation import check_numbers
-from nllearn.metrics._checks import joint_codes
 
 __all__ = ["detection_auroc", "detection_average_precision", "quality_calibration_error"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from nllearn._labels import columns_by_class, label_arrays
+from nllearn._labels import columns_by_class, label_arrays, label_index
 
 __all__ = [
     "check_classes",
@@ -24,7 +23,7 @@ _SUM_TOLERANCE = 1e-2
 def check_classes(classes: Any) -> np.ndarray:
     """Check the labels of columns: different from each other, at least two."""
     (known,) = label_arrays(classes=classes)
-    if not pd.Index(known).is_unique or len(known) < 2:
+    if not label_index(known).is_unique or len(known) < 2:
         raise ValueError(
             f"classes={known.tolist()[:20]} must be at least two labels, each named once, in the "
             "order of the columns"
@@ -39,7 +38,7 @@ def codes_of(labels: np.ndarray, classes: np.ndarray, *, name: str | None = None
             f"labels {labels[:3].tolist()} and {classes[:3].tolist()} are compared; text and "
             "numbers are never equal, so convert one side, for example with y.astype(str)"
         )
-    codes = pd.Index(classes).get_indexer(pd.Index(labels))
+    codes = label_index(classes).get_indexer(label_index(labels))
     unknown = codes < 0
     if name is not None and unknown.any():
         strange = sorted(set(labels[unknown].tolist()), key=str)[:5]

@@ -132,7 +132,8 @@ def _keys_of_numbers(rows: np.ndarray) -> np.ndarray:
 
 def _keys_of_sparse(X: Any) -> np.ndarray:
     """Sum of the hashes of a row's entries, each of its column and value."""
-    entries = sparse.csr_matrix(X)
+    # A copy: sorting the entries would reach those of the caller.
+    entries = sparse.csr_matrix(X, copy=True)
     entries.sum_duplicates()
     values = pd.util.hash_array(entries.data)
     columns = pd.util.hash_array(entries.indices.astype(np.int64))

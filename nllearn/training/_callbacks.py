@@ -12,13 +12,17 @@ from skorch.callbacks import Callback, LRScheduler
 
 __all__ = ["StopTraining", "check_callbacks", "check_net_params", "run_callbacks"]
 
-# What fit builds itself; the values that net_params may have for it.
+# What fit builds itself; the values that net_params may have for it. The loss and the order and
+# number of rows in a batch are the method's.
 _OURS = {
     "module": (),
+    "criterion": (),
     "batch_loss": (),
     "begin_epoch": (),
     "end_epoch": (),
     "train_split": (None, False),
+    "iterator_train__shuffle": (),
+    "iterator_train__batch_size": (),
 }
 
 

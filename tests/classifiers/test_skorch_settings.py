@@ -71,6 +71,8 @@ def test_errors_of_the_users_own_callbacks_pass_as_they_are(cls, blobs):
         ({"train_split": ValidSplit(3)}, "train_split.*not supported.*cross_val_score"),
         ({"batch_loss": print}, "'batch_loss'"),
         ({"module": None}, "'module'"),
+        ({"criterion": torch.nn.NLLLoss}, "'criterion'"),
+        ({"iterator_train__shuffle": False}, "'iterator_train__shuffle'"),
     ],
     ids=lambda value: "" if isinstance(value, str) else next(iter(value)),
 )

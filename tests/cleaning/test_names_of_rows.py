@@ -112,10 +112,15 @@ def test_what_comes_after_fit_in_another_order_is_refused(data, tmp_path):
     export_issues(est.label_issues(), path, content=turned, overwrite=True)
 
 
-def test_an_array_has_no_index_that_an_error_could_name(data):
-    X, y, _ = data
-    with pytest.raises(ValueError, match=r"pass y\.sort_index\(\), or y\.to_numpy\(\)"):
-        LabelCleaner(random_state=0).fit(X.to_numpy(), pd.Series(y).iloc[::-1])
+def test_beside_an_array_the_labels_name_the_rows(data):
+    X, y, probs = data
+    turned = pd.Series(y).iloc[::-1]
+    # The array has no names of rows, so it may be in the order of the labels.
+    clean(X.to_numpy()[::-1], turned, probs.iloc[::-1])
+    with pytest.raises(ValueError, match=r"pass pred_probs\.loc\[y\.index\], or pred_probs"):
+        clean(X.to_numpy()[::-1], turned, probs.set_axis(np.random.default_rng(0).permutation(N)))
+    with pytest.raises(ValueError, match=r"pass pred_probs\.sort_index\(\), or pred_probs"):
+        clean(X.to_numpy(), y, probs.iloc[::-1])
 
 
 def test_an_index_of_other_rows(data):

@@ -295,7 +295,7 @@ class TaughtSelector(PuritySelector):
         ({"selector": TaughtSelector()}, "^selector=TaughtSelector.*pickle"),
         ({"neighbors": NearestNeighbors()}, "^neighbors=NearestNeighbors"),
         ({"optimizer": type("Mine", (torch.optim.SGD,), {})}, "^optimizer=.*Mine"),
-        ({"net_params": {"criterion": nn.CrossEntropyLoss}}, r"^net_params\['criterion'\]="),
+        ({"net_params": {"predict_nonlinearity": nn.Softmax}}, r"^net_params\['predict_nonlin"),
     ],
     ids=["augmentation", "selector", "neighbors", "optimizer", "net_params"],
 )

@@ -129,6 +129,11 @@ def _refuse_options(args: argparse.Namespace) -> None:
                 f"--{name} is for one label per row; with several annotators use LabelCleaner in "
                 "Python"
             )
+    if args.missing_labels != "error":
+        raise CommandError(
+            "--missing-labels is for one label per row; with several annotators rows without a "
+            "label are filled with the prediction"
+        )
     if args.method != "cleaner":
         raise CommandError(
             f"--method {args.method} takes one label per row; leave --method out for several "
@@ -147,7 +152,9 @@ def _columns(table: Table, names: list[str]) -> Any:
     for name in names:
         if name not in table.frame.columns:
             raise unknown_column(name, table.names, option="--label")
-        column = read_labels(table, name, keep_na_words=table.reading.keep_na_words)
+        column = read_labels(
+            table, name, keep_na_words=table.reading.keep_na_words, one_of_several=True
+        )
         values = column.values.astype(object)
         values[column.missing] = None
         found[name] = values

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -162,5 +164,10 @@ def budget_of(text: str) -> int | float:
 
 def say(args: argparse.Namespace, line: str) -> None:
     """Print a line unless the command is quiet."""
-    if not args.quiet:
+    if args.quiet:
+        return
+    try:
         print(line, flush=True)
+    except BrokenPipeError:
+        # The reader of the screen left, as `| head` does. The work goes on without it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -111,11 +111,16 @@ def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
     **options
         ``text`` and ``images``, names of columns or None; and anything of ``report``.
     """
+    from nllearn.tables import BOUNDARY_COLUMN, FINAL_COLUMNS, RESULT_COLUMNS
+
+    # What a cleaning suggested would lead in an audit, and that of an earlier one confuses.
+    results = {*RESULT_COLUMNS, BOUNDARY_COLUMN, *FINAL_COLUMNS}
+    frame = frame.drop(columns=[name for name in frame.columns if name in results])
     text, images = options.pop("text", None), options.pop("images", None)
     for column in (text, images):
         if column is not None:
             check_column(frame, column, "to show")
-    shown: dict[str, Any] = {"table": frame}
+    shown: dict[str, Any] = {"table": frame if frame.shape[1] else None}
     lead = text if images is None else images
     if lead is not None:
         others = frame.drop(columns=lead)
@@ -176,7 +181,8 @@ def refuse_annotated(names: Iterable[str], path: str) -> None:
     CommandError
         If a column is the quality of one annotator's labels.
     """
-    if any(name.startswith("quality of ") for name in names):
+    # A column of the user's own may be called so; of several annotators there are two or more.
+    if sum(name.startswith("quality of ") for name in names) > 1:
         raise CommandError(
             f"{path} was cleaned from the labels of several annotators, and corrected_label is "
             "about all of them together: review and audit such labels in Python "
@@ -280,7 +286,9 @@ def _apply(args: argparse.Namespace) -> None:
     def decide() -> tuple[Any, Any]:
         decisions = args.decisions
         if is_sample(decisions):
-            decisions = _decisions_of_sample(args, cleaned, table.reading)
+            decisions = _decisions_of_sample(
+                args, cleaned, table.reading, table.written.iloc[known]
+            )
         return apply_decisions_to(cleaned, decisions, undecided=args.undecided)
 
     final, decided = _or_one_line(decide)
@@ -310,7 +318,7 @@ def _apply(args: argparse.Namespace) -> None:
 
 
 def _decisions_of_sample(
-    args: argparse.Namespace, cleaned: pd.DataFrame, reading: Reading
+    args: argparse.Namespace, cleaned: pd.DataFrame, reading: Reading, shown: pd.DataFrame
 ) -> list[Decision]:
     """Decisions about the rows that were looked at for an audit."""
     import numpy as np
@@ -328,6 +336,7 @@ def _decisions_of_sample(
         cleaned.index.to_numpy(),
         source=args.table,
         encodings=(args.encoding, reading.encoding),
+        shown=shown,
     )
     decisions = []
     for row, code in answers.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from nllearn._commands._files import refuse_existing
@@ -28,8 +29,8 @@ def is_sample(path: str) -> bool:
     if not path.lower().endswith((".csv", ".tsv")):
         return False
     with open(path, encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline()
-    return SAMPLE_COLUMNS[-1] in header and "decision" not in header
+        header = re.split(r"[,;\t|]", file.readline())
+    return {*SAMPLE_COLUMNS} <= {cell.strip().strip('"') for cell in header}
 
 
 def write_sample(
@@ -105,6 +106,7 @@ def read_answers(
     *,
     source: str,
     encodings: tuple[str | None, str | None],
+    shown: pd.DataFrame | None = None,
 ) -> dict[int, int]:
     """Read the answers from a sample that was filled in.
 
@@ -121,6 +123,8 @@ def read_answers(
     encodings : tuple of str or None
         What the user says, and that of the table. Without the first, UTF-8 is tried before the
         second.
+    shown : DataFrame of n rows, optional
+        The table, to tell that its rows are those that the sample shows.
 
     Returns
     -------
@@ -149,8 +153,8 @@ def read_answers(
     true: dict[int, int] = {}
     lines = cells[list(SAMPLE_COLUMNS)].astype(str).itertuples(index=False)
     for line, (word, own, cell) in enumerate(lines, start=2):
-        answer = unguard_cell(cell.strip())
-        if not answer:
+        answer = unguard_cell(cell)
+        if not answer.strip():
             continue
         where = f"{path}, line {line}"
         row = place.get(int(word)) if word.strip().isdecimal() else None
@@ -164,9 +168,31 @@ def read_answers(
                 f"{str(classes[code])!r}; the answers belong to other data"
             )
         true[row] = _answer(answer, code, code_of, where)
+        if shown is not None and not _is_same_row(cells.iloc[line - 2], shown.iloc[row]):
+            raise CommandError(
+                f"{where}: row {word} of the sample is another one in {source}; the sample was "
+                "drawn from a table with other rows, such as one before --missing-labels drop: "
+                "draw it from this table"
+            )
     if not true:
         raise CommandError(f"--answers: the column true_label of {path} is empty")
     return true
+
+
+def _is_same_row(sampled: pd.Series, row: pd.Series) -> bool:
+    """Whether at least half of the cells that both have are alike; a spreadsheet changes some."""
+    from nllearn.inspection import unguard_cell
+
+    def number(word: str) -> float | None:
+        with contextlib.suppress(ValueError):
+            return float(word.replace(",", "."))
+        return None
+
+    names = [name for name in sampled.index if name in row.index and name not in SAMPLE_COLUMNS]
+    pairs = [(unguard_cell(str(sampled[name])).strip(), str(row[name]).strip()) for name in names]
+    pairs = [(one, two) for one, two in pairs if one or two]
+    alike = sum(one == two or number(one) == number(two) is not None for one, two in pairs)
+    return 2 * alike >= len(pairs)
 
 
 def _read_cells(path: str, asked: str | None, own: str | None) -> pd.DataFrame | None:
@@ -183,6 +209,10 @@ def _read_cells(path: str, asked: str | None, own: str | None) -> pd.DataFrame |
 def _answer(word: str, given: int, code_of: dict[str, int], where: str) -> int:
     """Position of the true label in the classes; -1 for one that is wrong and not known."""
     found = _code_of(word, code_of)
+    word = word.strip()
+    if found is None:
+        # A class may end in a blank; a blank that was typed may follow one that does not.
+        found = _code_of(word, code_of)
     if found is not None:
         return found
     if word.lower() == RIGHT:

@@ -34,9 +34,9 @@ class NoiseModel:
         Mean sum of a row's scores, and mean largest fit of their prototypes: units.
     inverse_temperature : float
         Spreads what is not the most probable class over the others.
-    margins, errors : float64 ndarray of shape (b,)
-        Probability of an error by the margin of the evidence; `errors` are None where `rates`
-        are given.
+    margins : float64 ndarray of shape (b,)
+    errors : float64 ndarray of shape (b,) or None
+        Probability of an error by the margin of the evidence; None where `rates` are given.
     transition : float32 Tensor of shape (n_classes, n_classes)
         ``T[k, j] = P(given j | true k)``.
     rates : float64 ndarray of shape (b,) or None

@@ -46,9 +46,10 @@ class LabelPosterior:
     transition : float64 ndarray of shape (n_classes, n_classes)
         ``T[k, j] = P(given j | true k)``; of several annotators the common one.
     scores : float32 Tensor of shape (n, n_classes)
-        Of the regressions.
+        Of regressions, forest and other predictors together, out of sample; the neighbours'
+        shares where nothing else predicts.
     log_votes : float32 Tensor of shape (n, n_classes)
-        Log shares of all neighbours' given labels.
+        Log shares of all neighbours' given labels; zeros where they do not vote.
     neighbor_indices : int Tensor of shape (n, k)
         Neighbours of every row, nearest first.
     noise : NoiseModel

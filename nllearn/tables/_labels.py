@@ -57,6 +57,7 @@ def read_labels(
     *,
     keep_na_words: bool = False,
     given: NDArray[np.bool_] | None = None,
+    one_of_several: bool = False,
 ) -> LabelColumn:
     """Read the label column and check that it holds classes.
 
@@ -78,6 +79,8 @@ def read_labels(
         Count words such as ``NA`` and ``None`` as classes; only a blank cell is then missing.
     given : ndarray of bool of shape (n_rows,), optional
         Rows that have a label, where that is known already.
+    one_of_several : bool, default=False
+        The column is of one annotator, who may have used one class, or each of them once.
 
     Returns
     -------
@@ -114,7 +117,8 @@ def read_labels(
     values = column.to_numpy(dtype=object, copy=True)
     values[~missing] = labelled.to_numpy(dtype=object)
     classes = labelled.unique()
-    _check_count(name, len(classes), len(labelled))
+    if not one_of_several:
+        _check_count(name, len(classes), len(labelled))
     notes = _look_alikes(name, [str(value) for value in classes])
     return LabelColumn(name, values, missing, words, notes)
 

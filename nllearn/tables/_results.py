@@ -68,12 +68,13 @@ def earlier_columns(table: Table, label: str) -> dict[str, str]:
     found = dict.fromkeys(names, "result of an earlier cleaning")
     found.pop(label, None)
     values = table.written
-    corrected = values["corrected_label"].astype(str)
+    corrected = values["corrected_label"].astype(object).map(str)
     known = set(corrected) | set(values[label].astype(str))
     for name in table.frame.columns:
         if name in found or name == label:
             continue
-        words = values[name].astype(str)
+        # By way of objects: nullable whole numbers would keep their gaps.
+        words = values[name].astype(object).map(str)
         own = set(words[table.frame[name].notna()])
         if len(own) < 2 or len(own & known) < 0.9 * len(own):
             continue

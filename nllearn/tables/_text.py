@@ -205,7 +205,13 @@ def _split_off_head(text: str, named: str | None, reading: Reading) -> tuple[str
     first = best(starts)
     lines = text[:_HEAD].splitlines(keepends=True)[:_MOST_TITLE_LINES]
     below = best([text[sum(map(len, lines[:k])) :] for k in range(1, len(lines))] or starts)
-    return below if _score(*below, reading.label)[0] > _score(*first, reading.label)[0] else first
+    has_label, _, width = _score(*below, reading.label)
+    if has_label <= _score(*first, reading.label)[0]:
+        return first
+    # A title has fewer filled cells than the header; a label among the cells of a row has not.
+    skipped = csv.reader(io.StringIO(text[: -len(below[0])], newline=""), delimiter=below[1])
+    widest = max(sum(bool(cell.strip()) for cell in record) for record in skipped)
+    return below if widest < width else first
 
 
 def _score(text: str, separator: str, label: str | None) -> tuple[bool, float, int]:

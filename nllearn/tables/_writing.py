@@ -24,6 +24,8 @@ from nllearn.tables._reading import ENDINGS, Table, ending_of
 
 __all__ = ["check_output", "refuse_taken", "write_table"]
 
+# Whole numbers up to it are exact in a double.
+_EXACT = 2**53
 _LIBRARIES = {
     ".parquet": ("Parquet", "pyarrow", "table"),
     ".xlsx": ("XLSX", "openpyxl", "excel"),
@@ -123,7 +125,7 @@ def write_table(
         def write(file: BinaryIO) -> None:
             _save_arrays(file, arrays)
     else:
-        frame = _joined(_flat(table, table.frame), new_columns)
+        frame = _joined(_flat(table, _values(table)), new_columns)
         write = {
             ".parquet": lambda file: frame.to_parquet(file, index=False),
             ".jsonl": lambda file: _write_json_lines(file, frame),
@@ -151,6 +153,30 @@ def _delimited_writer(
     }
     frame = _joined(_flat(table, base), pd.DataFrame(spelled, dtype=object))
     return lambda file: write_delimited(frame, file, separator=separator, mark=mark)
+
+
+def _values(table: Table) -> pd.DataFrame:
+    """Columns for a file with types: numbers where the cells are, else the text in the cells.
+
+    Digits with zeros in front are codes, and whole numbers beyond 2^53 would be rounded. Words
+    that count as gaps where a column is learned from are still its cells, but for numbers.
+    """
+    if table.cells is None:
+        return table.frame
+    columns = {}
+    for name, values in table.frame.items():
+        cells = table.cells[name]
+        blank = cells.str.strip() == ""
+        known = values[values.notna()]
+        if len(known) and pd.api.types.is_numeric_dtype(values.dtype):
+            is_code = cells.str.fullmatch(r"\s*[+-]?0\d+\s*").any()
+            typed = not is_code and bool((known.abs() <= _EXACT).all())
+        else:
+            # Labels: whole numbers or bools, unless words that count as gaps are classes.
+            typed = not known.map(lambda value: isinstance(value, str)).any()
+            typed = typed and bool((values.notna() | blank).all())
+        columns[name] = values if typed else cells.where(~blank, None)
+    return pd.DataFrame(columns, columns=table.frame.columns)
 
 
 def _packed(write: Callable[[BinaryIO], Any]) -> Callable[[BinaryIO], Any]:

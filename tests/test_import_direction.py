@@ -25,7 +25,6 @@ LEVELS = {
     "_torch_state": 1,
     "_validation": 1,
     "_labels": 2,
-    "_sample_weight": 2,
     "functional": 2,
     "networks": 2,
     "_views": 2,

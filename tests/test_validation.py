@@ -12,13 +12,13 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
-from nllearn._sample_weight import check_weights
 from nllearn._validation import (
     as_float64,
     check_not_sparse,
     check_params,
     check_rows,
     check_trusted,
+    check_weights,
     refuse_overflow,
     resolve_device,
 )

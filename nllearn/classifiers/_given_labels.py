@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nllearn._sample_weight import check_weights, read_sample_weight
-from nllearn._validation import check_trusted
+from nllearn._validation import check_trusted, check_weights, read_sample_weight
 from nllearn.classifiers._skipped_images import weight_without
 from nllearn.label_model import AnnotatorLabels, ReadAnnotators, consensus_posterior
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nllearn._sample_weight import read_sample_weight
+from nllearn._validation import read_sample_weight
 
 __all__ = ["keep_given_labels", "weight_without"]
 

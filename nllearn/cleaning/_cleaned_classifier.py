@@ -23,8 +23,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from nllearn._doc_links import DocLinkMixin
 from nllearn._frames import to_pandas
 from nllearn._nested_params import NestedParamsMixin
-from nllearn._sample_weight import read_sample_weight
-from nllearn._validation import check_params, forget_failed_fit
+from nllearn._validation import check_params, forget_failed_fit, read_sample_weight
 from nllearn.cleaning._label_cleaner import LabelCleaner
 from nllearn.exceptions import NoisyLabelWarning
 from nllearn.functional.resampling import keep_every_class

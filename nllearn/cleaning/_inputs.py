@@ -13,8 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from torch.utils.data import Dataset
 
 from nllearn._labels import check_labels, columns_by_class, label_index
-from nllearn._sample_weight import read_sample_weight
-from nllearn._validation import check_trusted
+from nllearn._validation import check_trusted, read_sample_weight
 from nllearn.images import is_path_like_column
 from nllearn.label_model import ReadAnnotators, read_annotators
 

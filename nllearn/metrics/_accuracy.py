@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 
 from nllearn._labels import joint_codes
-from nllearn._sample_weight import check_row_weight
+from nllearn._validation import check_row_weight
 from nllearn.metrics._shares import share_of
 
 __all__ = ["correction_report", "label_accuracy", "realized_noise"]

@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from nllearn._labels import joint_codes
-from nllearn._sample_weight import check_row_weight
-from nllearn._validation import check_numbers
+from nllearn._validation import check_numbers, check_row_weight
 
 __all__ = ["detection_auroc", "detection_average_precision", "quality_calibration_error"]
 

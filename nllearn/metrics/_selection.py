@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nllearn._labels import joint_codes
-from nllearn._sample_weight import check_row_weight
+from nllearn._validation import check_row_weight
 from nllearn.metrics._shares import share_of
 
 __all__ = ["selection_precision", "selection_recall"]

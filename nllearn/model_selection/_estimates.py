@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nllearn._labels import label_arrays
-from nllearn._sample_weight import check_row_weight
+from nllearn._validation import check_row_weight
 from nllearn.model_selection._checks import (
     check_classes,
     check_distributions,

@@ -78,7 +78,7 @@ def test_quality_table_and_page(fitted, tmp_path):
     with pytest.raises(ValueError, match="refit=True takes one label per row"):
         clf.apply_decisions([kept], refit=True, X=np.zeros((len(labels), 2)))
     LossMixtureDisplay.from_estimator(clf)
-    LabelQualityDisplay.from_estimator(clf, y)
+    LabelQualityDisplay.from_estimator(clf, clf.classes_[y])
     card = clf.model_card(tmp_path / "card.md").read_text(encoding="utf-8")
     assert f"| rows | {len(labels)} |" in card and "| kim |" in card
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
-from nllearn._validation import check_numbers
+from nllearn._validation._rows import check_numbers
 
 __all__ = ["check_row_weight", "check_weights", "read_sample_weight"]
 

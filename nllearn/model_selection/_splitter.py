@@ -72,7 +72,7 @@ class CleanValidationSplit(BaseCrossValidator):
     >>> from nllearn.datasets import make_symmetric_noise
     >>> from nllearn.model_selection import CleanValidationSplit
     >>> X, y = load_iris(return_X_y=True)
-    >>> y_noisy = make_symmetric_noise(y, noise_rate=0.3, random_state=0)
+    >>> y_noisy = make_symmetric_noise(y, noise_rate=0.2, random_state=0)
     >>> cleaner = LabelCleaner(random_state=0).fit(X, y_noisy)
     >>> cv = CleanValidationSplit(label_quality=cleaner.label_quality_, random_state=0)
     >>> train, test = next(cv.split(X, y_noisy))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_iris
 from torch.nn import functional as F
 
+from nllearn import LabelCleaner
 from nllearn.cleaning._evidence import gather_evidence
+from nllearn.datasets import make_symmetric_noise
 from nllearn.functional.resampling import apply_action
 from nllearn.label_model import LabelPosterior, NoiseModel
 
@@ -42,6 +45,16 @@ def test_the_predictors_of_a_corrected_label():
     np.testing.assert_allclose(found["neighbor_share_given"], [0.7, 0.2, 0.6, 0.2, 0.2, 0.2])
     np.testing.assert_allclose(found["neighbor_share_corrected"], [0.7, 0.7, 0.3, 0.7, 0.2, 0.1])
     assert "boundary_quality" not in found
+
+
+def test_neighbours_that_do_not_vote_are_no_evidence():
+    X, y = load_iris(return_X_y=True)
+    noisy = make_symmetric_noise(y, noise_rate=0.2, random_state=0)
+    table = LabelCleaner(predictors=["kernel_ridge"], random_state=0).fit(X, noisy).label_issues()
+    assert not {"neighbor_share_given", "neighbor_share_corrected"} & set(table.columns)
+    # Before, votes of one for every class named the first one.
+    assert set(table["decided_by"]) <= {"regression", "given label", "noise model"}
+    assert (table["decided_by"] == "regression").mean() > 0.8
 
 
 def test_the_quality_at_the_boundary_is_shown_where_it_is_left_open():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +237,8 @@ def _audit_of_page(path: str, audited: AuditedLabels) -> Audit | None:
 
     if not path.lower().endswith(".json"):
         with open(path, encoding="utf-8-sig", errors="replace") as file:
-            if not {"decision", "audit"} <= set(file.readline().strip().split(",")):
+            names = re.split(r"[,;\t]", file.readline().strip())
+            if not {"decision", "audit"} <= {name.strip('"') for name in names}:
                 return None
     given, corrected = (audited.classes[codes] for codes in (audited.given, audited.corrected))
     labels = pd.DataFrame({"given_label": given, "corrected_label": corrected})

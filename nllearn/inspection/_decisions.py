@@ -293,8 +293,11 @@ def _read_json(path: Path) -> list[Any]:
 
 def _read_csv(path: Path) -> list[dict[str, str]]:
     with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
         try:
+            # A spreadsheet saves what it opened with the separator of its language.
+            separator = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            reader = csv.DictReader(file, strict=True, delimiter=separator)
             missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
                 raise ValueError(

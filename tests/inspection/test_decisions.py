@@ -87,6 +87,14 @@ def test_read_json_and_apply_a_path(tmp_path):
     assert apply_decisions_to(TABLE, str(path))[1].sum() == 3
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_read_csv_that_a_spreadsheet_saved(separator, tmp_path):
+    path = tmp_path / "d.csv"
+    lines = ["row,decision,given_label,label", "0,accept,a,b", "1,skip,b,"]
+    path.write_text("\n".join(lines).replace(",", separator), encoding="utf-8-sig")
+    assert read_decisions(path) == [Decision(0, "accept", "a", "b"), Decision(1, "skip", "b", "")]
+
+
 def test_read_csv_takes_the_guard_away(tmp_path):
     path = tmp_path / "d.csv"
     path.write_bytes(

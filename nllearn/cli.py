@@ -8,7 +8,6 @@ allows, 2 bad input with one line on stderr, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from nllearn import __version__
 from nllearn._commands._audit import add_audit_command
 from nllearn._commands._clean import add_clean_command
 from nllearn._commands._noise import add_noise_command
-from nllearn._commands._options import Parser, add_run_options, number, say
+from nllearn._commands._options import Parser, add_run_options, leave_screen, number, say
 from nllearn._commands._review import add_review_commands
 from nllearn.exceptions import MissingExtraError
 
@@ -54,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("nllearn: interrupted, nothing was written", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of the screen output left, as `| head` does. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Python would complain at exit.
+        leave_screen()
     except (ValueError, OSError, MissingExtraError) as error:
         print(f"nllearn: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

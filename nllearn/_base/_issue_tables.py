@@ -51,7 +51,6 @@ class IssueTablesMixin(DocLinkMixin, metaclass=ABCMeta):
     corrected_labels_: np.ndarray
     transition_matrix_: np.ndarray
     noise_rate_: float
-    has_signal_: bool
 
     # -- what an estimator defines
 

@@ -80,14 +80,12 @@ class LabelIssuesMixin(AuditMixin):
             If the file exists and `overwrite` is False.
         """
         check_is_fitted(self, "label_quality_")
-        from nllearn.inspection import write_review_page
+        from nllearn.inspection import known_noise_rate, write_review_page
 
         rows = self.training_rows()
         self._check_order(rows, images=images, texts=texts, table=table, names=names)
         if audit is not None and np.ndim(audit) == 0:
             audit = self.audit_sample(audit, random_state=0)
-        # Of one label per row nothing but the features tells the rate.
-        told = self.has_signal_ or self._annotators is not None
         with torch_state(self.n_jobs, is_small=False):
             return write_review_page(
                 path,
@@ -99,7 +97,7 @@ class LabelIssuesMixin(AuditMixin):
                 losses=rows.losses,
                 history=getattr(self, "history_", None),
                 transition_matrix=self.transition_matrix_,
-                noise_rate=self.noise_rate_ if told else None,
+                noise_rate=known_noise_rate(self),
                 predicted_by=rows.predicted_by,
                 images=images,
                 texts=texts,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nllearn._commands._files import check_written
+from nllearn._commands._files import check_written, header_names
 from nllearn._commands._options import (
     CommandError,
     add_reading_options,
@@ -235,11 +234,8 @@ def _audit_of_page(path: str, audited: AuditedLabels) -> Audit | None:
     from nllearn.audit import audit_labels
     from nllearn.inspection import audit_answers
 
-    if not path.lower().endswith(".json"):
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            names = re.split(r"[,;\t]", file.readline().strip())
-            if not {"decision", "audit"} <= {name.strip('"') for name in names}:
-                return None
+    if not path.lower().endswith(".json") and not {"decision", "audit"} <= header_names(path):
+        return None
     given, corrected = (audited.classes[codes] for codes in (audited.given, audited.corrected))
     labels = pd.DataFrame({"given_label": given, "corrected_label": corrected})
     return audit_labels(audited, *audit_answers(labels, path))

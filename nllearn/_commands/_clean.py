@@ -124,7 +124,7 @@ def _clean(args: argparse.Namespace) -> int:
     import numpy as np
     import pandas as pd
 
-    from nllearn.inspection import threshold_lines
+    from nllearn.inspection import known_noise_rate, threshold_lines
     from nllearn.tables import (
         BOUNDARY_COLUMN,
         RESULT_COLUMNS,
@@ -210,7 +210,7 @@ def _clean(args: argparse.Namespace) -> int:
     proba = None if known.all() else getattr(estimator, METHODS[args.method][1])(X[~known])
     columns = result_columns(issues, known, classes=estimator.classes_, proba=proba)
     write_table(table, columns, args.output, force=args.force)
-    rate = estimator.noise_rate_ if estimator.has_signal_ else None
+    rate = known_noise_rate(estimator)
     for line in summary_lines(issues, rate):
         say(args, line)
     for line in threshold_lines(issues["label_quality"]):

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from nllearn._atomic_write import check_replaceable
 
-__all__ = ["check_written", "refuse_existing"]
+__all__ = ["check_written", "header_names", "refuse_existing"]
+
+
+def header_names(path: str) -> set[str]:
+    """Names of the columns of a small CSV file, whatever separates them."""
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        cells = re.split(r"[,;\t|]", file.readline())
+    return {cell.strip().strip('"') for cell in cells}
 
 
 def check_written(

@@ -18,6 +18,7 @@ __all__ = [
     "add_run_options",
     "add_table_options",
     "budget_of",
+    "leave_screen",
     "number",
     "reading_of",
     "refuse_reading_options",
@@ -169,5 +170,9 @@ def say(args: argparse.Namespace, line: str) -> None:
     try:
         print(line, flush=True)
     except BrokenPipeError:
-        # The reader of the screen left, as `| head` does. The work goes on without it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_screen()
+
+
+def leave_screen() -> None:
+    """Go on without the screen, whose reader left, as `| head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -111,11 +111,10 @@ def write_page(estimator: Any, frame: Any, path: str, **options: Any) -> None:
     **options
         ``text`` and ``images``, names of columns or None; and anything of ``report``.
     """
-    from nllearn.tables import BOUNDARY_COLUMN, FINAL_COLUMNS, RESULT_COLUMNS
+    from nllearn.tables import WRITTEN_COLUMNS
 
     # What a cleaning suggested would lead in an audit, and that of an earlier one confuses.
-    results = {*RESULT_COLUMNS, BOUNDARY_COLUMN, *FINAL_COLUMNS}
-    frame = frame.drop(columns=[name for name in frame.columns if name in results])
+    frame = frame.drop(columns=[name for name in frame.columns if name in WRITTEN_COLUMNS])
     text, images = options.pop("text", None), options.pop("images", None)
     for column in (text, images):
         if column is not None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING, Any
 
-from nllearn._commands._files import refuse_existing
+from nllearn._commands._files import header_names, refuse_existing
 from nllearn._commands._options import CommandError
 
 if TYPE_CHECKING:
@@ -28,9 +27,7 @@ def is_sample(path: str) -> bool:
     """Tell by its header whether a file is the sample of an audit, and no file of decisions."""
     if not path.lower().endswith((".csv", ".tsv")):
         return False
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        header = re.split(r"[,;\t|]", file.readline())
-    return {*SAMPLE_COLUMNS} <= {cell.strip().strip('"') for cell in header}
+    return {*SAMPLE_COLUMNS} <= header_names(path)
 
 
 def write_sample(

@@ -18,6 +18,7 @@ from nllearn._validation._rows import (
     refuse_tensor,
 )
 from nllearn._validation._weights import (
+    at_mean_one,
     check_row_weight,
     check_weights,
     read_sample_weight,
@@ -25,6 +26,7 @@ from nllearn._validation._weights import (
 
 __all__ = [
     "as_float64",
+    "at_mean_one",
     "check_not_sparse",
     "check_numbers",
     "check_params",

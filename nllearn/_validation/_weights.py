@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from nllearn._validation._rows import check_numbers
 
-__all__ = ["check_row_weight", "check_weights", "read_sample_weight"]
+__all__ = ["at_mean_one", "check_row_weight", "check_weights", "read_sample_weight"]
 
 
 def read_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
@@ -24,6 +24,13 @@ def read_sample_weight(sample_weight: Any, X: Any) -> np.ndarray:
             "sample_weight is zero in every row; it needs at least one non-zero number"
         )
     return weight
+
+
+def at_mean_one(weight: np.ndarray) -> np.ndarray:
+    """Weights at mean one over the rows above zero, of which there is one at least."""
+    # First by the largest, so that no sum overflows.
+    weight = weight / weight.max()
+    return weight / weight[weight > 0].mean()
 
 
 def check_weights(
@@ -53,10 +60,7 @@ def check_weights(
     ValueError
         For a negative weight, or when fewer than two rows have a weight above zero.
     """
-    weight = read_sample_weight(sample_weight, X)
-    # First by the largest, so that no sum overflows.
-    weight /= weight.max()
-    weight /= weight[weight > 0].mean()
+    weight = at_mean_one(read_sample_weight(sample_weight, X))
     weight = weight.astype(np.float32).astype(np.float64)
     if np.count_nonzero(weight) < 2:
         raise ValueError(

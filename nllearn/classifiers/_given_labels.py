@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nllearn._validation import check_trusted, check_weights, read_sample_weight
+from nllearn._validation import at_mean_one, check_trusted, check_weights, read_sample_weight
 from nllearn.classifiers._skipped_images import weight_without
 from nllearn.label_model import AnnotatorLabels, ReadAnnotators, consensus_posterior
 
@@ -91,9 +91,7 @@ def check_given_labels(
         trusted = annotators.trusted_rows(trusted)
         sample_weight = read_sample_weight(sample_weight, y)
         sample_weight[~annotators.labelled_rows(sample_weight)] = 0.0
-        # First by the largest, so that no sum overflows.
-        sample_weight /= sample_weight.max() or 1.0
-        sample_weight /= sample_weight[sample_weight > 0].mean() if sample_weight.any() else 1.0
+        sample_weight = at_mean_one(sample_weight)
         labels = AnnotatorLabels(annotators.codes, len(classes), sample_weight, trusted)
         targets = consensus_posterior(labels).astype(np.float32)
         codes = targets.argmax(1)

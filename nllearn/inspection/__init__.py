@@ -16,6 +16,7 @@ from nllearn.inspection._loss_mixture_display import LossMixtureDisplay
 from nllearn.inspection._map import feature_map
 from nllearn.inspection._model_card import write_model_card
 from nllearn.inspection._nearest import named_rows, nearest_rows, similarity_of
+from nllearn.inspection._noise_rate import known_noise_rate
 from nllearn.inspection._page import embed_json
 from nllearn.inspection._payload import loss_payload, worst_classes
 from nllearn.inspection._quality_display import LabelQualityDisplay
@@ -44,6 +45,7 @@ __all__ = [
     "export_label_studio",
     "feature_map",
     "guard_cell",
+    "known_noise_rate",
     "label_issue_table",
     "label_studio_config",
     "loss_payload",

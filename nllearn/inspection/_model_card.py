@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nllearn._frames import to_pandas
 from nllearn.inspection._files import write_whole
+from nllearn.inspection._noise_rate import known_noise_rate
 from nllearn.inspection._thresholds import threshold_table
 
 __all__ = ["write_model_card"]
@@ -153,8 +154,7 @@ def _noise(estimator: Any, issues: pd.DataFrame, audit: Any) -> list[str]:
     n = len(issues)
     changed = issues["given_label"].to_numpy() != issues["corrected_label"].to_numpy()
     n_issues = int(issues["is_label_issue"].sum())
-    told = getattr(estimator, "has_signal_", True) or hasattr(estimator, "annotators_")
-    rate = estimator.noise_rate_ if told else None
+    rate = known_noise_rate(estimator)
     facts = [
         ("estimated share of wrong labels", "unknown" if rate is None else f"{rate:.1%}"),
         ("labels changed", f"{int(changed.sum()):,} ({changed.mean():.1%})"),

@@ -16,6 +16,7 @@ __all__ = [
     "BOUNDARY_COLUMN",
     "FINAL_COLUMNS",
     "RESULT_COLUMNS",
+    "WRITTEN_COLUMNS",
     "earlier_columns",
     "result_columns",
     "summary_lines",
@@ -32,6 +33,8 @@ RESULT_COLUMNS = (
 BOUNDARY_COLUMN = "boundary_quality"
 # What `nllearn apply` adds.
 FINAL_COLUMNS = ("final_label", "is_reviewed")
+# All that cleaning, and the review after it, add to a table.
+WRITTEN_COLUMNS = (*RESULT_COLUMNS, BOUNDARY_COLUMN, *FINAL_COLUMNS)
 # Words for true and false, as programs and spreadsheets in several languages write them.
 _TRUE = frozenset(
     "true t yes y 1 1.0 1,0 x wahr ja vrai oui vero verdadero verdadeiro si sí sì sim waar".split()
@@ -61,8 +64,7 @@ def earlier_columns(table: Table, label: str) -> dict[str, str]:
     dict of str to str
         Column -> what it is. Empty for a table that was not cleaned.
     """
-    written = (*RESULT_COLUMNS, BOUNDARY_COLUMN, *FINAL_COLUMNS)
-    names = [name for name in written if name in table.frame.columns]
+    names = [name for name in WRITTEN_COLUMNS if name in table.frame.columns]
     if "corrected_label" not in names or len(names) < 2:
         return {}
     found = dict.fromkeys(names, "result of an earlier cleaning")

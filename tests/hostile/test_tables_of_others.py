@@ -36,6 +36,15 @@ def written(folder, name, frame):
     frame.drop(columns="truth", errors="ignore").to_csv(folder / name, index=False)
 
 
+def answer_as_given(folder, name, n):
+    """Draw the sample of an audit, and say of every row that its label is right."""
+    words = ["audit", name, "--label", "label", "--sample", str(n), "--out", "s.csv"]
+    assert run(folder, *words) == 0
+    sample = pd.read_csv(folder / "s.csv")
+    sample["true_label"] = sample["given_label"]
+    sample.to_csv(folder / "s.csv", index=False)
+
+
 def test_answers_about_a_table_with_other_rows_are_refused(table, tmp_path, capsys):
     frame = table.sort_values("truth", kind="stable").reset_index(drop=True)
     frame.loc[:1, "label"] = ""
@@ -122,11 +131,7 @@ def test_numbered_classes_with_gaps_are_applied_and_cleaned_again(table, tmp_pat
     frame.drop(columns="truth").to_parquet(tmp_path / "a.parquet")
     words = ["--label", "label", "--missing-labels", "predict", "--quiet", "-o", "c.parquet"]
     assert run(tmp_path, "clean", "a.parquet", *words) == 0
-    words = ["audit", "c.parquet", "--label", "label", "--sample", "10", "--out", "s.csv"]
-    assert run(tmp_path, *words) == 0
-    sample = pd.read_csv(tmp_path / "s.csv")
-    sample["true_label"] = sample["given_label"]
-    sample.to_csv(tmp_path / "s.csv", index=False)
+    answer_as_given(tmp_path, "c.parquet", 10)
     words = ["apply", "s.csv", "--table", "c.parquet", "--label", "label", "-o", "f.parquet"]
     assert run(tmp_path, *words) == 0
     words = ["--label", "final_label", "--trusted", "is_reviewed", "--quiet", "-o", "g.parquet"]
@@ -151,11 +156,7 @@ def test_columns_that_are_called_like_ours(table, tmp_path):
     frame["label"] = frame["label"] + " "
     written(tmp_path, "a.csv", frame)
     assert run(tmp_path, "clean", "a.csv", "--label", "label", "--quiet", "-o", "c.csv") == 0
-    words = ["audit", "c.csv", "--label", "label", "--sample", "20", "--out", "s.csv"]
-    assert run(tmp_path, *words) == 0
-    sample = pd.read_csv(tmp_path / "s.csv")
-    sample["true_label"] = sample["given_label"]
-    sample.to_csv(tmp_path / "s.csv", index=False)
+    answer_as_given(tmp_path, "c.csv", 20)
     words = ["--table", "c.csv", "--label", "label", "--undecided", "given", "-o", "f.csv"]
     assert run(tmp_path, "apply", "s.csv", *words) == 0
     final = pd.read_csv(tmp_path / "f.csv")
